@@ -1,0 +1,60 @@
+//! Time as a value that is passed in: expiry, codes and timestamps are tested without waiting.
+
+pub use jiff::Timestamp;
+use std::sync::Mutex;
+
+/// Source of the current time. Implementations are shared between threads.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Now, in UTC, cut to microseconds (the journal's resolution, and PostgreSQL's).
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        to_micros(Timestamp::now())
+    }
+}
+
+/// A clock for tests: stands still until moved.
+#[derive(Debug)]
+pub struct FixedClock(Mutex<Timestamp>);
+
+impl FixedClock {
+    /// Starts at `at`.
+    pub fn new(at: Timestamp) -> Self {
+        Self(Mutex::new(to_micros(at)))
+    }
+    /// Moves by `by`, forwards or backwards.
+    pub fn advance(&self, by: jiff::SignedDuration) {
+        let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *now = now.saturating_add(by).unwrap_or(*now);
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn to_micros(t: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(t.as_microsecond()).unwrap_or(t)
+}
+
+/// RFC 3339 in UTC with exactly six fractional digits, the journal's form: `2026-11-22T10:00:00.000000Z`.
+pub fn rfc3339_micros(t: Timestamp) -> String {
+    t.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn six_digits_always() {
+        let t = jiff::Timestamp::from_microsecond(1_795_305_600_000_000).unwrap();
+        assert_eq!(super::rfc3339_micros(t), "2026-11-22T00:00:00.000000Z");
+    }
+}

@@ -1,0 +1,3 @@
+//! The binary.
+#![allow(clippy::print_stdout)]
+fn main() {}
