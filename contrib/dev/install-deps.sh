@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs what building (`build`) and testing (`test`) Sealpost need on Debian 12.
+# Does nothing when everything is there; needs root only when something is missing.
+set -eu
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+missing=""
+need() { # command package…
+    have "$1" || { shift; missing="$missing $*"; }
+}
+
+need cc gcc libc6-dev
+need make make
+need cmake cmake
+if [ "${1:-build}" = test ]; then
+    need openssl openssl
+    need curl curl
+    need unzip unzip
+    need swaks swaks libnet-ssleay-perl libio-socket-ssl-perl
+    need python3 python3
+    need chromium chromium
+    need pdftotext poppler-utils
+    need xmllint libxml2-utils
+    [ -x /usr/lib/postgresql/15/bin/initdb ] || missing="$missing postgresql-15"
+fi
+
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    if [ "$(id -u)" != 0 ]; then
+        echo "run this as root, or install these packages yourself" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 -- a list of package names
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+if [ "${1:-build}" = test ]; then
+    have cargo-nextest || cargo install --locked --quiet cargo-nextest --version 0.9.143
+fi
