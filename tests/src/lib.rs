@@ -1,1 +1,8 @@
-//! (to be written)
+//! Harness for end-to-end scenarios: starts the real `sealpost demo`, sends with real clients, reads over IMAP.
+//!
+//! Each scenario is one file in `tests/tests`. A missing tool fails the scenario; nothing is skipped.
+
+pub mod demo;
+pub mod tools;
+
+pub use demo::{Account, Demo, DemoOptions};

@@ -1,0 +1,315 @@
+//! The command line: names, arguments and help texts (contract: exit 0 done, 1 negative answer, 2 usage).
+//!
+//! **Exposure.** Read by the administrator only. Free of logic: each command's work is in `commands`.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Secure mail gateway: seals, timestamps, delivers by link, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "sealpost", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file.
+    #[arg(
+        long,
+        global = true,
+        env = "SEALPOST_CONFIG",
+        default_value = "/etc/sealpost/sealpost.toml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+    /// Print machine-readable JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prepare a demonstration in DIR on first use and serve everything on 127.0.0.1.
+    Demo(DemoArgs),
+    /// Write a commented configuration, keys and directories, and print the recovery sheet.
+    Init(InitArgs),
+    /// Run the gateway.
+    Serve,
+    /// Validate configuration, keys, stores and certificates; say all that is wrong at once.
+    Check {
+        /// Also look at the domain's SPF, DKIM, DMARC, PTR and MX records.
+        #[arg(long)]
+        dns: bool,
+    },
+    /// Accounts.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Rules.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Proofs that third parties verify without us.
+    #[command(subcommand)]
+    Proof(ProofCommand),
+    /// The tamper-evident journal.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Outgoing mail.
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Deposits.
+    #[command(subcommand)]
+    Deposit(DepositCommand),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Directory that holds the demonstration; made when missing.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Added to every port number.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub offset: u16,
+    /// Send mail for other domains there instead of into the demonstration mailboxes.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub smarthost: Option<String>,
+    /// Do not deposit the sample message.
+    #[arg(long)]
+    pub no_sample: bool,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Directory for configuration, keys and data.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Mail domain of the organisation.
+    #[arg(long, value_name = "D")]
+    pub domain: String,
+    /// Name of this server; default `sealpost.` and the domain.
+    #[arg(long, value_name = "H")]
+    pub hostname: Option<String>,
+    /// Kind of organisation, which sets the defaults.
+    #[arg(long, default_value = "general", value_parser = ["general", "local", "health"])]
+    pub profile: String,
+}
+
+/// `sealpost user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add an account; prints its password and app password once.
+    Add {
+        /// Login, a mail address.
+        login: String,
+        /// Role.
+        #[arg(long, default_value = "sender", value_parser = ["sender", "auditor", "admin"])]
+        role: String,
+        /// Name as it stands on mails.
+        #[arg(long)]
+        name: Option<String>,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// List accounts.
+    List,
+    /// Give a new password; prints it once.
+    Passwd {
+        /// Login.
+        login: String,
+    },
+    /// Change the role.
+    Role {
+        /// Login.
+        login: String,
+        /// New role.
+        #[arg(value_parser = ["sender", "auditor", "admin"])]
+        role: String,
+    },
+    /// Disable an account; its evidence and deposits stay.
+    Disable {
+        /// Login.
+        login: String,
+    },
+    /// Make an app password for a mail client; prints it once.
+    AppPassword {
+        /// Login.
+        login: String,
+        /// What it is for.
+        #[arg(long, default_value = "mail client")]
+        label: String,
+    },
+}
+
+/// `sealpost policy …`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print the verdict for a message and the rule that gave it.
+    Test {
+        /// Sender's address.
+        #[arg(long)]
+        from: String,
+        /// Recipient's address.
+        #[arg(long)]
+        to: String,
+        /// Decoded size of the attachments in all, in octets.
+        #[arg(long, default_value_t = 0)]
+        size: u64,
+        /// Name of an attachment; may be repeated.
+        #[arg(long)]
+        attachment: Vec<String>,
+        /// Subject.
+        #[arg(long, default_value = "")]
+        subject: String,
+        /// Header line `Name: value`; may be repeated.
+        #[arg(long)]
+        header: Vec<String>,
+    },
+}
+
+/// `sealpost proof …`
+#[derive(Debug, Subcommand)]
+pub enum ProofCommand {
+    /// Write the proof of a deposit.
+    Export {
+        /// Deposit id or reference.
+        id: String,
+        /// File to write.
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        output: PathBuf,
+        /// Show this recipient only.
+        #[arg(long, value_name = "N")]
+        recipient: Option<u32>,
+        /// Leave the message itself out.
+        #[arg(long)]
+        without_content: bool,
+        /// Wait until every entry is sequenced and stamped.
+        #[arg(long)]
+        wait: bool,
+        /// Language of the report.
+        #[arg(long, default_value = "fr", value_parser = ["fr", "en"])]
+        language: String,
+    },
+    /// Verify a proof, offline, trusting only the certificates given.
+    Verify {
+        /// The proof.
+        file: PathBuf,
+        /// Certificates to trust, PEM.
+        #[arg(long, value_name = "CA.pem", required = true)]
+        trust: PathBuf,
+    },
+}
+
+/// Filters shared by `journal search` and `journal export`.
+#[derive(Debug, Args)]
+pub struct JournalFilter {
+    /// Event name, such as SubmissionAcceptance.
+    #[arg(long)]
+    pub event: Option<String>,
+    /// Deposit id or reference.
+    #[arg(long)]
+    pub deposit: Option<String>,
+    /// Not before this time (RFC 3339).
+    #[arg(long)]
+    pub since: Option<jiff::Timestamp>,
+    /// Before this time (RFC 3339).
+    #[arg(long)]
+    pub until: Option<jiff::Timestamp>,
+    /// At most so many entries.
+    #[arg(long)]
+    pub limit: Option<u64>,
+}
+
+/// `sealpost journal …`
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Find entries; one JSON line each.
+    Search(JournalFilter),
+    /// Write entries as JSON lines or CSV.
+    Export {
+        /// Which entries.
+        #[command(flatten)]
+        filter: JournalFilter,
+        /// Form.
+        #[arg(long, default_value = "jsonl", value_parser = ["jsonl", "csv"])]
+        format: String,
+        /// File; standard output when absent.
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Recompute the whole log and compare it with every checkpoint.
+    Verify,
+}
+
+/// `sealpost queue …`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List outgoing mail that has not left.
+    List {
+        /// Only this state.
+        #[arg(long, value_parser = ["compose", "ready", "sent", "failed", "held", "dropped"])]
+        state: Option<String>,
+    },
+    /// Try now instead of waiting.
+    Retry {
+        /// Queue id.
+        id: String,
+    },
+    /// Keep an entry back.
+    Hold {
+        /// Queue id.
+        id: String,
+    },
+    /// Give an entry up.
+    Drop {
+        /// Queue id.
+        id: String,
+    },
+}
+
+/// `sealpost deposit …`
+#[derive(Debug, Subcommand)]
+pub enum DepositCommand {
+    /// List deposits, newest first.
+    List {
+        /// Sender's address.
+        #[arg(long)]
+        sender: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one deposit with its recipients and events.
+    Show {
+        /// Deposit id or reference.
+        id: String,
+    },
+    /// Send the message to a recipient, or to all, again.
+    Resend {
+        /// Deposit id or reference.
+        id: String,
+        /// This recipient only.
+        #[arg(long, value_name = "N")]
+        recipient: Option<u32>,
+    },
+    /// Close access at once.
+    Revoke {
+        /// Deposit id or reference.
+        id: String,
+        /// This recipient only.
+        #[arg(long, value_name = "N")]
+        recipient: Option<u32>,
+    },
+    /// Move the end of access.
+    Extend {
+        /// Deposit id or reference.
+        id: String,
+        /// New end (RFC 3339).
+        #[arg(long)]
+        until: jiff::Timestamp,
+        /// This recipient only.
+        #[arg(long, value_name = "N")]
+        recipient: Option<u32>,
+    },
+}

@@ -1,0 +1,19 @@
+//! Sockets: everything that accepts connections, each with its limits, and nothing that decides about mail.
+//!
+//! **Exposure.** All of it meets strangers. Protocol sense is in the sans-I/O crates (`smtp`, `imap`) and in `web`.
+//! **Failure.** A port that is taken is named together with the setting that asks for it.
+
+pub mod imap;
+pub mod submission;
+pub mod tls;
+
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+/// Binds `address`, naming the configuration key `setting` when that fails.
+pub async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}, asked for by `{setting}`: is another program using this port?")
+    })
+}

@@ -1,0 +1,239 @@
+//! One running demonstration: its process, its ports and its accounts as `demo.json` tells them.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How to start it.
+#[derive(Debug, Clone, Default)]
+pub struct DemoOptions {
+    /// Deposit the 64 MiB sample at the start.
+    pub sample: bool,
+    /// `--smarthost`.
+    pub smarthost: Option<String>,
+}
+
+/// An account or mailbox of the demonstration.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    /// Login, a mail address.
+    pub login: String,
+    /// Role; absent for outside mailboxes.
+    #[serde(default)]
+    pub role: String,
+    /// Password.
+    pub password: String,
+    /// Password for mail clients; absent for outside mailboxes.
+    #[serde(default)]
+    pub app_password: String,
+}
+
+/// The port numbers in `demo.json`.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Ports {
+    pub submission: u16,
+    pub submissions: u16,
+    pub inbound: u16,
+    pub imap: u16,
+    pub imaps: u16,
+    pub https: u16,
+    pub admin: u16,
+}
+
+/// The sample deposit.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Sample {
+    pub deposit: String,
+    pub reference: String,
+}
+
+/// Contents of `demo.json` (contract 4.2).
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Description {
+    pub ca: PathBuf,
+    pub host: String,
+    pub ports: Ports,
+    pub accounts: Vec<Account>,
+    pub mailboxes: Vec<Account>,
+    pub sample: Option<Sample>,
+}
+
+/// A running demonstration; killed when dropped.
+pub struct Demo {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// What it says of itself.
+    pub about: Description,
+    options: DemoOptions,
+    offset: u16,
+    child: Child,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Demo {
+    /// Starts one in a new directory.
+    pub fn start(options: DemoOptions) -> Result<Self> {
+        let temporary = tempfile::tempdir()?;
+        let mut demo = Self::start_in(temporary.path(), options)?;
+        demo._temporary = Some(temporary);
+        Ok(demo)
+    }
+
+    /// Starts one in `dir`, which may hold an earlier one.
+    pub fn start_in(dir: &Path, options: DemoOptions) -> Result<Self> {
+        let offset = free_offset()?;
+        let (child, about) = launch(dir, &options, offset)?;
+        Ok(Self { dir: dir.to_owned(), about, options, offset, child, _temporary: None })
+    }
+
+    /// The account whose login begins with `name`.
+    pub fn account(&self, name: &str) -> &Account {
+        self.about
+            .accounts
+            .iter()
+            .chain(&self.about.mailboxes)
+            .find(|a| a.login.starts_with(name))
+            .expect("an account of the demonstration")
+    }
+
+    /// Sends SIGKILL and waits.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Sends SIGTERM and waits; fails after ten seconds (contract 4.2).
+    pub fn terminate(&mut self) -> Result<()> {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(asked.success(), "kill failed");
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "ended with {status}");
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("still running ten seconds after SIGTERM")
+    }
+
+    /// Starts it again on the same ports and directory, after [`Demo::kill`] or [`Demo::terminate`].
+    pub fn restart(&mut self) -> Result<()> {
+        let (child, about) = launch(&self.dir, &self.options, self.offset)?;
+        self.child = child;
+        self.about = about;
+        Ok(())
+    }
+
+    /// Runs another `sealpost` command on this demonstration and returns its standard output.
+    pub fn sealpost(&self, args: &[&str]) -> Result<String> {
+        let output = self.sealpost_raw(args)?;
+        ensure!(
+            output.status.success(),
+            "sealpost {args:?}: {}\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The same, whatever the exit status.
+    pub fn sealpost_raw(&self, args: &[&str]) -> Result<std::process::Output> {
+        Ok(Command::new(binary()?).arg("--config").arg(self.dir.join("sealpost.toml")).args(args).output()?)
+    }
+
+    /// Process id, to read its memory from `/proc`.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `https://localhost:PORT`.
+    pub fn url(&self) -> String {
+        format!("https://{}:{}", self.about.host, self.about.ports.https)
+    }
+
+    /// What it has printed to its log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("demo.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- demo.log ---\n{}", self.log());
+        }
+    }
+}
+
+/// The program under test: `SEALPOST_BIN`, or the debug build of this workspace.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("SEALPOST_BIN") {
+        return Ok(given.into());
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
+    let path = target.join("debug/sealpost");
+    ensure!(path.exists(), "{} is missing: run `cargo build --bin sealpost` first", path.display());
+    Ok(path)
+}
+
+fn launch(dir: &Path, options: &DemoOptions, offset: u16) -> Result<(Child, Description)> {
+    std::fs::create_dir_all(dir)?;
+    let description = dir.join("demo.json");
+    let _ = std::fs::remove_file(&description);
+    let log = std::fs::File::options().create(true).append(true).open(dir.join("demo.log"))?;
+    let mut command = Command::new(binary()?);
+    command.arg("demo").arg("--dir").arg(dir).arg("--offset").arg(offset.to_string());
+    if !options.sample {
+        command.arg("--no-sample");
+    }
+    if let Some(smarthost) = &options.smarthost {
+        command.arg("--smarthost").arg(smarthost);
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("start sealpost")?;
+    let begun = Instant::now();
+    loop {
+        if description.exists() {
+            let about = serde_json::from_str(&std::fs::read_to_string(&description)?)?;
+            return Ok((child, about));
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("demo ended with {status}:\n{}", std::fs::read_to_string(dir.join("demo.log"))?);
+        }
+        if begun.elapsed() > Duration::from_secs(60) {
+            let _ = child.kill();
+            bail!("demo not ready after a minute:\n{}", std::fs::read_to_string(dir.join("demo.log"))?);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// An offset under which all the demonstration's ports are free at this moment.
+fn free_offset() -> Result<u16> {
+    const PORTS: [u16; 9] = [2587, 2465, 2525, 2526, 2143, 2993, 8443, 8444, 9090];
+    let start = 10_000 + (std::process::id() % 40) as u16 * 1000;
+    for step in 0..200 {
+        let offset = start.wrapping_add(step * 7) % 50_000 + 1000;
+        let free = PORTS.iter().all(|p| TcpListener::bind(("127.0.0.1", p + offset)).is_ok());
+        if free {
+            return Ok(offset);
+        }
+    }
+    bail!("no free ports for a demonstration")
+}

@@ -1,0 +1,101 @@
+//! The real clients that scenarios use: swaks, curl, Python's imaplib, openssl.
+
+use crate::Demo;
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// Runs a program and returns its output; the program must exist.
+pub fn run(program: &str, args: &[&str]) -> Result<Output> {
+    Command::new(program).args(args).output().with_context(|| format!("run {program}"))
+}
+
+/// Runs a program that must succeed and returns its standard output.
+pub fn must(program: &str, args: &[&str]) -> Result<String> {
+    let output = run(program, args)?;
+    ensure!(
+        output.status.success(),
+        "{program} {args:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A script of `tests/tools`.
+pub fn script(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(name).to_string_lossy().into_owned()
+}
+
+/// Sends a message file as Alice by curl over implicit TLS; returns the deposit id from the server's answer.
+pub fn send_by_curl(demo: &Demo, to: &[&str], message: &Path) -> Result<String> {
+    let alice = demo.account("alice");
+    let url = format!("smtps://localhost:{}", demo.about.ports.submissions);
+    let user = format!("{}:{}", alice.login, alice.app_password);
+    let (ca, file) = (demo.about.ca.to_string_lossy(), message.to_string_lossy());
+    let mut args = vec![
+        "-sv",
+        "--url",
+        &url,
+        "--cacert",
+        &ca,
+        "--user",
+        &user,
+        "--mail-from",
+        &alice.login,
+        "-T",
+        &file,
+    ];
+    for recipient in to {
+        args.extend(["--mail-rcpt", recipient]);
+    }
+    let output = run("curl", &args)?;
+    let dialogue = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "curl: {}\n{dialogue}", output.status);
+    deposit_id(&dialogue)
+}
+
+/// Finds `250 2.0.0 Deposited <uuid>` in a dialogue.
+pub fn deposit_id(dialogue: &str) -> Result<String> {
+    let at = dialogue.find("250 2.0.0 Deposited ").with_context(|| format!("no deposit in:\n{dialogue}"))?;
+    Ok(dialogue[at + 20..].chars().take(36).collect())
+}
+
+/// Waits until a message whose raw text contains `needle` is in the INBOX of `login`; returns it raw.
+pub fn wait_for_mail(demo: &Demo, login: &str, needle: &str) -> Result<String> {
+    let account = demo.account(login);
+    let password = if account.app_password.is_empty() { &account.password } else { &account.app_password };
+    let begun = Instant::now();
+    loop {
+        let output = run(
+            "python3",
+            &[
+                &script("mailbox.py"),
+                &demo.about.ports.imaps.to_string(),
+                &demo.about.ca.to_string_lossy(),
+                &account.login,
+                password,
+                needle,
+            ],
+        )?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "no mail with {needle:?} for {login}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// The one link `https://…/m/<token>` in a raw message.
+pub fn link_in(mail: &str) -> Result<String> {
+    let unfolded = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
+    let at = unfolded.find("/m/").context("no link in the mail")?;
+    let start = unfolded[..at].rfind("https://").context("no https link")?;
+    Ok(unfolded[start..].chars().take_while(|c| !c.is_whitespace() && !"<>\"'".contains(*c)).collect())
+}
