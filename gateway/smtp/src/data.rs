@@ -1,0 +1,1 @@
+//! Message bytes on the wire: dot-stuffing, end of data, line rules.
