@@ -1,0 +1,87 @@
+//! A single connection of either engine: what the writer and the migrations run on.
+
+use super::row::{Inner, Row};
+use super::value::{Args, for_postgres, for_sqlite};
+use super::{Engine, Target};
+use crate::StoreError;
+use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
+
+/// An open connection.
+pub(crate) enum Conn {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Conn {
+    /// Opens a connection that may write.
+    pub(crate) async fn open(target: &Target) -> Result<Self, StoreError> {
+        Ok(match target {
+            Target::Sqlite(options) => Self::Sqlite(options.connect().await?),
+            Target::Postgres(options) => Self::Postgres(options.connect().await?),
+        })
+    }
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+    /// Several statements without values, outside the statement cache.
+    pub(crate) async fn batch(&mut self, sql: impl SqlSafeStr) -> Result<(), sqlx::Error> {
+        let sql = sqlx::raw_sql(sql);
+        match self {
+            Self::Sqlite(c) => sql.execute(&mut *c).await.map(|_| ()),
+            Self::Postgres(c) => sql.execute(&mut *c).await.map(|_| ()),
+        }
+    }
+    pub(crate) async fn execute(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(c) => {
+                sqlx::query_with(sql, for_sqlite(args)?).execute(&mut *c).await?.rows_affected()
+            }
+            Self::Postgres(c) => {
+                sqlx::query_with(sql, for_postgres(args)?).execute(&mut *c).await?.rows_affected()
+            }
+        })
+    }
+    pub(crate) async fn fetch_all(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: Args,
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(c) => {
+                let rows = sqlx::query_with(sql, for_sqlite(args)?).fetch_all(&mut *c).await?;
+                rows.into_iter().map(|r| Row(Inner::Sqlite(r))).collect()
+            }
+            Self::Postgres(c) => {
+                let rows = sqlx::query_with(sql, for_postgres(args)?).fetch_all(&mut *c).await?;
+                rows.into_iter().map(|r| Row(Inner::Postgres(r))).collect()
+            }
+        })
+    }
+    pub(crate) async fn fetch_optional(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: Args,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(c) => sqlx::query_with(sql, for_sqlite(args)?)
+                .fetch_optional(&mut *c)
+                .await?
+                .map(|r| Row(Inner::Sqlite(r))),
+            Self::Postgres(c) => sqlx::query_with(sql, for_postgres(args)?)
+                .fetch_optional(&mut *c)
+                .await?
+                .map(|r| Row(Inner::Postgres(r))),
+        })
+    }
+    /// Ends the connection in order.
+    pub(crate) async fn close(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(c) => c.close().await?,
+            Self::Postgres(c) => c.close().await?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! What can go wrong in the store, by who is at fault.
+
+/// Failure of a store operation.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database address in the configuration cannot be used.
+    #[error("database address {0:?} is neither sqlite:/path/to/file nor postgres://…")]
+    BadUrl(String),
+    /// The database was written by a newer release; this one must not touch it.
+    #[error("the database has schema {found}, this release knows up to {known}: use a newer release")]
+    NewerSchema {
+        /// Version recorded in the database.
+        found: i64,
+        /// Highest version this program can migrate to.
+        known: i64,
+    },
+    /// The database refused or failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The unit did its work, but its batch could not be committed; nothing of it is stored.
+    #[error("not committed: {0}")]
+    NotCommitted(String),
+    /// Another process held the database for longer than a writer waits.
+    #[error("the database is held by another process")]
+    Busy,
+    /// A statement of this unit failed and the unit went on regardless; it was rolled back.
+    #[error("a statement failed inside the unit, which was rolled back")]
+    Poisoned,
+    /// The unit panicked; it was rolled back.
+    #[error("a store operation stopped by a fault in the program")]
+    Panicked,
+    /// What was asked for does not exist (or is not this entity's).
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// A uniqueness or state rule refuses the change.
+    #[error("conflict: {0}")]
+    Conflict(&'static str),
+    /// A stored row does not read as what was written: damage, or a foreign hand.
+    #[error("damaged {what}: {detail}")]
+    Damaged {
+        /// Table, column or object.
+        what: &'static str,
+        /// What does not fit.
+        detail: String,
+    },
+    /// A value that the store cannot represent (sizes beyond 63 bits).
+    #[error("{0} is out of range")]
+    OutOfRange(&'static str),
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+    /// A file or directory of the store.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl StoreError {
+    /// Whether a UNIQUE or PRIMARY KEY constraint refused the row.
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(e)) if e.is_unique_violation())
+    }
+    /// Shorthand for [`StoreError::Damaged`].
+    pub fn damaged(what: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self::Damaged { what, detail: detail.to_string() }
+    }
+    /// SQLite's "database is locked" (SQLITE_BUSY 5 and its extended codes).
+    pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+        let sqlx::Error::Database(e) = error else { return false };
+        e.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some()
+            && e.code().and_then(|c| c.parse::<i32>().ok()).is_some_and(|c| c & 0xff == 5)
+    }
+}

@@ -1,0 +1,248 @@
+//! The one writer of a process: drains a bounded channel and commits a batch with one flush.
+//!
+//! **Job.** Group commit. A batch is at most [`BATCH`] units; each runs in its own savepoint, so that a
+//! failing unit leaves nothing and harms no other. Callers are answered only after COMMIT returned.
+//!
+//! **Exposure.** None.
+//!
+//! **Failure modes.** COMMIT fails: every unit of the batch answers [`StoreError::NotCommitted`]. A unit
+//! panics: it is rolled back and answers [`StoreError::Panicked`]. The connection breaks: the batch
+//! fails, the next one reconnects.
+
+use crate::StoreError;
+use crate::db::conn::Conn;
+use crate::db::{Args, Engine, Row, Target, Value};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
+use tokio::sync::{mpsc, oneshot};
+
+/// Units that share one commit at most.
+pub const BATCH: usize = 256;
+/// Units waiting before callers are held back.
+const WAITING: usize = 1024;
+/// Rows of one multi-row INSERT at most; lengths are powers of two so that few texts are prepared.
+const ROWS: usize = 64;
+
+type Ack = Box<dyn FnOnce(Result<(), StoreError>)>;
+type Unit = Box<dyn for<'t> FnOnce(&'t mut Tx) -> LocalBoxFuture<'t, Option<Ack>> + Send>;
+
+/// Handle to the writer's channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    units: mpsc::Sender<Unit>,
+}
+
+impl Writer {
+    /// Starts the writer on a thread of its own, so that units need not be `Send` while they run and
+    /// commits do not wait for busy sessions. It ends when the last handle is dropped.
+    pub(crate) async fn start(target: Target) -> Result<Self, StoreError> {
+        let (units, queue) = mpsc::channel(WAITING);
+        let (ready, opened) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("store-writer".into()).spawn(move || {
+            runtime.block_on(async move {
+                match Conn::open(&target).await {
+                    Ok(conn) => {
+                        // The opener may have given up waiting; then the channel is closed as well.
+                        let _ = ready.send(Ok(()));
+                        serve(target, Tx { conn, failed: false }, queue).await;
+                    }
+                    Err(e) => {
+                        let _ = ready.send(Err(e));
+                    }
+                }
+            });
+        })?;
+        opened.await.map_err(|_| StoreError::Closed)??;
+        Ok(Self { units })
+    }
+
+    /// Queues a unit and waits for its commit.
+    pub(crate) async fn run<T, E, F>(&self, unit: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel::<Result<T, E>>();
+        let unit: Unit = Box::new(move |tx| {
+            Box::pin(async move {
+                match AssertUnwindSafe(unit(tx)).catch_unwind().await {
+                    Ok(Ok(value)) => Some(Box::new(move |committed: Result<(), StoreError>| {
+                        // A caller that stopped waiting changes nothing about the commit.
+                        let _ = reply.send(committed.map(|()| value).map_err(E::from));
+                    }) as Ack),
+                    Ok(Err(e)) => {
+                        let _ = reply.send(Err(e));
+                        None
+                    }
+                    Err(_panic) => {
+                        let _ = reply.send(Err(StoreError::Panicked.into()));
+                        None
+                    }
+                }
+            })
+        });
+        self.units.send(unit).await.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+}
+
+async fn serve(target: Target, mut tx: Tx, mut queue: mpsc::Receiver<Unit>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut broken = false;
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        if broken {
+            match Conn::open(&target).await {
+                Ok(conn) => tx.conn = conn,
+                Err(e) => {
+                    tracing::error!(error = %e, "the database cannot be reached");
+                    // Dropping the units answers their callers.
+                    batch.clear();
+                    continue;
+                }
+            }
+        }
+        broken = run_batch(&mut tx, &mut batch).await.is_err();
+    }
+    if let Err(e) = tx.conn.close().await {
+        tracing::warn!(error = %e, "closing the database");
+    }
+}
+
+/// Runs and commits one batch; `Err` when the connection should be replaced.
+async fn run_batch(tx: &mut Tx, batch: &mut Vec<Unit>) -> Result<(), ()> {
+    let mut acks: Vec<Ack> = Vec::with_capacity(batch.len());
+    let done = try_batch(tx, batch, &mut acks).await;
+    // Units that were not reached are dropped, which answers their callers.
+    batch.clear();
+    match done {
+        Ok(()) => {
+            acks.into_iter().for_each(|ack| ack(Ok(())));
+            Ok(())
+        }
+        Err(e) => {
+            let busy = StoreError::is_busy(&e);
+            tracing::error!(error = %e, units = acks.len(), "a batch was not committed");
+            let text = e.to_string();
+            for ack in acks {
+                ack(Err(if busy { StoreError::Busy } else { StoreError::NotCommitted(text.clone()) }));
+            }
+            // After a failed COMMIT the transaction may still be open.
+            tx.conn.batch("ROLLBACK").await.map_err(|_| ())
+        }
+    }
+}
+
+async fn try_batch(tx: &mut Tx, batch: &mut Vec<Unit>, acks: &mut Vec<Ack>) -> Result<(), sqlx::Error> {
+    // Taking the write lock at once avoids the deadlock of two readers that both want to write.
+    tx.conn.batch(if tx.engine() == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await?;
+    for unit in batch.drain(..) {
+        tx.conn.batch("SAVEPOINT unit").await?;
+        tx.failed = false;
+        match (unit(tx).await, tx.failed) {
+            (Some(ack), false) => {
+                tx.conn.batch("RELEASE SAVEPOINT unit").await?;
+                acks.push(ack);
+            }
+            (done, _) => {
+                tx.conn.batch("ROLLBACK TO SAVEPOINT unit; RELEASE SAVEPOINT unit").await?;
+                if let Some(ack) = done {
+                    ack(Err(StoreError::Poisoned));
+                }
+            }
+        }
+    }
+    tx.conn.batch("COMMIT").await
+}
+
+/// A unit's view of the open transaction.
+pub struct Tx {
+    conn: Conn,
+    /// A statement failed: PostgreSQL ignores the rest of the unit, so both engines give it up.
+    failed: bool,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("engine", &self.engine()).finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    /// Which engine serves.
+    pub fn engine(&self) -> Engine {
+        self.conn.engine()
+    }
+    fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.failed |= result.is_err();
+        result
+    }
+    /// Runs a statement; answers the number of rows it touched. After an error the unit cannot succeed
+    /// any more: use `ON CONFLICT` where a refusal is expected.
+    pub async fn execute(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<u64, StoreError> {
+        let result = self.conn.execute(sql, args).await;
+        self.note(result)
+    }
+    /// Every row of a result known to be small.
+    pub async fn fetch_all(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<Vec<Row>, StoreError> {
+        let result = self.conn.fetch_all(sql, args).await;
+        self.note(result)
+    }
+    /// The first row, if any.
+    pub async fn fetch_optional(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: Args,
+    ) -> Result<Option<Row>, StoreError> {
+        let result = self.conn.fetch_optional(sql, args).await;
+        self.note(result)
+    }
+    /// The first row; [`StoreError::NotFound`] if there is none.
+    pub async fn fetch_one(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<Row, StoreError> {
+        self.fetch_optional(sql, args).await?.ok_or(StoreError::NotFound("row"))
+    }
+    /// Inserts rows of equal length by few multi-row statements:
+    /// `tx.insert("INSERT INTO t (a, b) VALUES", rows, "ON CONFLICT DO NOTHING")`. The texts must be
+    /// constants of the program.
+    pub async fn insert(
+        &mut self,
+        head: &'static str,
+        rows: Vec<Args>,
+        tail: &'static str,
+    ) -> Result<u64, StoreError> {
+        let mut touched = 0;
+        let mut rows = rows.into_iter();
+        while rows.len() > 0 {
+            let take = (1 << rows.len().ilog2()).min(ROWS);
+            let values: Vec<Args> = rows.by_ref().take(take).collect();
+            let width = values[0].len();
+            let sql = AssertSqlSafe(insert_text(head, tail, take, width));
+            let flat: Vec<Value> = values.into_iter().flatten().collect();
+            if flat.len() != take * width {
+                return self.note(Err(StoreError::Conflict("rows of different length")));
+            }
+            touched += self.execute(sql, flat).await?;
+        }
+        Ok(touched)
+    }
+}
+
+fn insert_text(head: &str, tail: &str, rows: usize, width: usize) -> String {
+    let mut sql = String::with_capacity(head.len() + tail.len() + rows * width * 5);
+    sql.push_str(head);
+    for row in 0..rows {
+        sql.push_str(if row == 0 { " (" } else { ", (" });
+        for column in 0..width {
+            // Writing to a String cannot fail.
+            let _ = write!(sql, "{}${}", if column == 0 { "" } else { ", " }, row * width + column + 1);
+        }
+        sql.push(')');
+    }
+    sql.push(' ');
+    sql.push_str(tail);
+    sql
+}
