@@ -1,0 +1,1 @@
+//! Composition of outgoing mail on top of the skeleton.
