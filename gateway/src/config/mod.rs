@@ -1,0 +1,149 @@
+//! The configuration: one TOML file, read whole and judged whole.
+//!
+//! **Job.** [`load`] reads the file and answers with a [`Config`] or with everything that is wrong with
+//! it, each mistake with its line and what was probably meant. [`template`] writes the commented file
+//! that `init` leaves; [`documentation`] writes `docs/configuration.md`. All three come from the
+//! declarations in [`sections`], so that they cannot disagree.
+//!
+//! **Exposure.** None: only the administrator writes the file. Secrets named by `file:` or `env:` are
+//! read when they are used and never printed.
+//!
+//! **Standards.** TOML 1.1.
+//!
+//! **Failure.** [`ConfigErrors`]. A file that cannot be used is never used in part.
+
+mod check;
+mod kinds;
+mod places;
+mod reader;
+mod section;
+mod sections;
+mod template;
+
+pub use kinds::{
+    DomainName, Mode, Network, Profile, Receipts, Siren, Size, TimestampMode, Tolerance, UpstreamTls,
+};
+pub use places::{Blobs, Database, HostPort, SecretError, SecretSource, Via, WebUrl};
+pub use sections::{
+    Accounts, Alerts, Demo, Entity, GateSettings, Limits, Listen, Relay, Retention, Route, Rule, Seal, Settings,
+    Store, Support, TimestampSettings, Tls, Trusted, Web,
+};
+pub use template::{documentation, template};
+
+use reader::{Context, Mistake, Spot};
+use sealpost_policy::Policy;
+use section::Section;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::de::DeTable;
+
+/// Everything configured; the settings of the file are reached directly, as in `config.listen.https`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The file's settings, paths resolved.
+    pub settings: Settings,
+    /// The compiled policy of each entity, in the order of `entity`.
+    pub policies: Vec<Arc<Policy>>,
+}
+
+impl std::ops::Deref for Config {
+    type Target = Settings;
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Config {
+    /// The entity that a mail domain belongs to, by its place in `entity`.
+    pub fn entity_of_domain(&self, domain: &str) -> Option<usize> {
+        self.entity.iter().position(|e| e.domains.iter().any(|d| d.as_str().eq_ignore_ascii_case(domain)))
+    }
+    /// The first route that names the domain.
+    pub fn route_of_domain(&self, domain: &str) -> Option<&Route> {
+        self.route.iter().find(|r| r.names(domain))
+    }
+}
+
+/// A file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigErrors {
+    /// It cannot be read at all.
+    #[error("{file}: {source}", file = file.display())]
+    Unreadable {
+        /// File.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It holds mistakes.
+    #[error(transparent)]
+    Wrong(#[from] Mistakes),
+}
+
+/// All mistakes of a file, in the order of its lines.
+#[derive(Debug)]
+pub struct Mistakes {
+    /// File.
+    pub file: PathBuf,
+    /// Line (from 1) and text of each.
+    pub list: Vec<(usize, String)>,
+}
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (line, text)) in self.list.iter().enumerate() {
+            if n > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}:{line}: {text}", self.file.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads and judges a file.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let unreadable = |source| ConfigErrors::Unreadable { file: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let file = std::path::absolute(path).map_err(unreadable)?;
+    Ok(parse(&text, &file)?)
+}
+
+/// Judges the text of a file; relative paths begin at the directory of `file`.
+pub fn parse(text: &str, file: &Path) -> Result<Config, Mistakes> {
+    let mut context = Context::new(file.parent().unwrap_or(Path::new("/")));
+    let (table, syntax) = DeTable::parse_recoverable(text);
+    for error in syntax {
+        let at = error.span().map_or(0, |s| s.start);
+        context.mistakes.push(Mistake { at, message: error.message().to_owned() });
+    }
+    let broken = !context.mistakes.is_empty();
+    let whole = Spot { path: String::new(), span: 0..0 };
+    let settings = Settings::read_table(table.get_ref(), &whole, &mut context);
+    if broken {
+        // Keys around a syntax error may be lost: what then seems to be missing is not worth a word.
+        context.mistakes.retain(|m| !m.message.contains("is missing"));
+    }
+    let policies = settings.as_ref().map(|s| check::check(s, &mut context)).unwrap_or_default();
+    match (settings, context.mistakes.is_empty()) {
+        (Some(settings), true) => Ok(Config { file: file.to_owned(), settings, policies }),
+        _ => Err(listed(text, file, context.mistakes)),
+    }
+}
+
+/// Turns byte offsets into lines.
+fn listed(text: &str, file: &Path, mut mistakes: Vec<Mistake>) -> Mistakes {
+    mistakes.sort();
+    mistakes.dedup();
+    let line = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count();
+    let list = mistakes.into_iter().map(|m| (line(m.at), m.message)).collect();
+    Mistakes { file: file.to_owned(), list }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,354 @@
+//! Everything that can be set, with its text and its default.
+//!
+//! The doc comments below are what administrators read: in the file that `init` writes and in
+//! `docs/configuration.md`. Defaults are safe: a key that is absent opens nothing and weakens nothing.
+
+use super::kinds::{
+    DomainName, Mode, Network, Profile, Receipts, Siren, Size, TimestampMode, Tolerance, UpstreamTls,
+};
+use super::places::{Blobs, Database, HostPort, SecretSource, Via, WebUrl};
+use super::section::section;
+use sealpost_envelope::{EmailAddress, Gate, Language, Treatment};
+use sealpost_policy::Period;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+section! {
+    /// The whole file.
+    pub struct Settings {
+        /// `enforce` does what the rules say. `observe` changes nothing on the way and mails the
+        /// administrator (`alerts.mail`) what would have happened.
+        mode: Mode = default(Mode::Enforce);
+        /// Set of stricter checks: `general`, `local` (local authorities) or `health`, under which
+        /// `check` refuses a code by mail as the only way through the gate.
+        profile: Profile = default(Profile::General);
+        /// An organisation that sends. One or more; they never see one another.
+        entity: Vec<Entity> = sections;
+        /// Where Sealpost listens. A listener that is absent is closed.
+        listen: Listen = section;
+        /// Certificate of all listeners. Reloaded on SIGHUP.
+        tls: Tls = section;
+        /// Pages for recipients and senders.
+        web: Web = section;
+        /// Where deposits, their content and their keys are kept.
+        store: Store = section;
+        /// Time-stamps on evidence and on the journal's checkpoints.
+        timestamp: TimestampSettings = section;
+        /// Outgoing mail.
+        relay: Relay = section;
+        /// Exceptions to `relay` by recipient domain; the first route that names the domain counts.
+        route: Vec<Route> = sections;
+        /// Servers that may hand mail over without logging in. Evidence then says "identity asserted by
+        /// server …", never "logged in".
+        trusted: Vec<Trusted> = sections;
+        /// How recipients prove who they are.
+        gate: GateSettings = section;
+        /// Senders' accounts.
+        accounts: Accounts = section;
+        /// What a stranger meets. All limits are enforced early and answered clearly.
+        limits: Limits = section;
+        /// Who hears of trouble: certificates, disk, queue, backup age, failing authorities.
+        alerts: Alerts = section;
+        /// Who gets what. The first rule whose condition holds decides; without rules, or when none
+        /// holds, the defaults do. Conditions are written in CEL over `sender`, `recipient` and `message`.
+        rule: Vec<Rule> = sections;
+        /// Mailboxes of outside recipients inside this installation, for demonstrations only.
+        demo: Demo = section;
+    }
+}
+
+section! {
+    /// An organisation that sends.
+    pub struct Entity {
+        /// Name as recipients read it.
+        name: String = required("\"Maison de santé des Lilas\"");
+        /// SIREN, nine digits; evidence names it.
+        siren: Option<Siren> = unset("\"732829320\"");
+        /// Mail domains of the organisation. Mail between them stays as it is.
+        domains: Vec<DomainName> = required("[\"lilas.example\"]");
+        /// Name of this server in SMTP greetings and Message-IDs.
+        hostname: String = required("\"mail.lilas.example\"");
+        /// Languages for recipients, the preferred one first.
+        languages: Vec<Language> = default(vec![Language::Fr, Language::En]);
+        /// Attachments of more decoded bytes together are replaced by links.
+        link_over: Size = default(Size(5_000_000));
+        /// Whom recipients may ask for help.
+        support: Support = section;
+        /// How mail is sealed.
+        seal: Seal = section;
+        /// How long things are kept.
+        retention: Retention = section;
+    }
+}
+
+section! {
+    /// Whom recipients may ask for help.
+    pub struct Support {
+        /// Mail address on pages and notifications.
+        mail: Option<EmailAddress> = unset("\"aide@lilas.example\"");
+        /// Telephone number on pages and notifications.
+        phone: Option<String> = unset("\"+33 1 23 45 67 89\"");
+    }
+}
+
+section! {
+    /// How mail is sealed.
+    pub struct Seal {
+        /// From address of the mail that Sealpost writes; `seal@` the first domain when absent.
+        address: Option<EmailAddress> = unset("\"seal@lilas.example\"");
+        /// Sign with S/MIME even where the certificate's root is not one the outside knows. Mail
+        /// programs of recipients will then warn of an unknown signer.
+        always: bool = default(false);
+    }
+}
+
+section! {
+    /// How long things are kept.
+    pub struct Retention {
+        /// Access through a link ends this long after the deposit, unless a rule says otherwise.
+        access: Period = default(Period::days(30));
+        /// Content is destroyed this long after access has ended, unless a rule says otherwise.
+        content: Period = default(Period::days(60));
+        /// Evidence is kept this long after the deposit.
+        evidence: Period = default(Period::years(10));
+    }
+}
+
+section! {
+    /// Where Sealpost listens.
+    pub struct Listen {
+        /// Submission by mail programs, with STARTTLS (RFC 6409).
+        submission: Option<SocketAddr> = unset("\"[::]:587\"");
+        /// Submission with TLS from the first byte (RFC 8314).
+        submissions: Option<SocketAddr> = unset("\"[::]:465\"");
+        /// Bounces, receipts and replies from the outside.
+        inbound: Option<SocketAddr> = unset("\"[::]:25\"");
+        /// Mail from `[[trusted]]` servers.
+        relay: Option<SocketAddr> = unset("\"[::]:2526\"");
+        /// IMAP with STARTTLS.
+        imap: Option<SocketAddr> = unset("\"[::]:143\"");
+        /// IMAP with TLS from the first byte.
+        imaps: Option<SocketAddr> = unset("\"[::]:993\"");
+        /// Pages and API.
+        https: Option<SocketAddr> = unset("\"[::]:443\"");
+        /// Pages that ask for a card certificate.
+        card: Option<SocketAddr> = unset("\"[::]:8444\"");
+        /// Health, readiness and metrics, without TLS: keep it on a loopback address.
+        admin: Option<SocketAddr> = unset("\"127.0.0.1:9090\"");
+    }
+}
+
+section! {
+    /// Certificate of all listeners.
+    pub struct Tls {
+        /// Certificate chain, PEM, the server's own first.
+        cert: PathBuf = required("\"tls/cert.pem\"");
+        /// Its private key, PEM.
+        key: PathBuf = required("\"tls/key.pem\"");
+    }
+}
+
+section! {
+    /// Pages for recipients and senders.
+    pub struct Web {
+        /// Address under which recipients reach the pages; it stands in every link.
+        url: WebUrl = required("\"https://depot.lilas.example\"");
+        /// Address of the listener for cards.
+        card_url: Option<WebUrl> = unset("\"https://depot.lilas.example:8444\"");
+    }
+}
+
+section! {
+    /// Where deposits, their content and their keys are kept.
+    pub struct Store {
+        /// `sqlite:FILE` or `postgres://…`; `file:FILE` and `env:NAME` read a PostgreSQL address that
+        /// holds a password.
+        database: Database = required("\"sqlite:sealpost.db\"");
+        /// Encrypted content: `file:DIRECTORY` or `s3://BUCKET?endpoint=URL`.
+        blobs: Blobs = required("\"file:blobs\"");
+        /// Directory of the keys that open content. Never backed up together with the database.
+        keys: PathBuf = required("\"keys\"");
+        /// Access key of the S3 bucket.
+        s3_access_key: Option<SecretSource> = unset("\"env:S3_ACCESS_KEY\"");
+        /// Secret key of the S3 bucket.
+        s3_secret_key: Option<SecretSource> = unset("\"env:S3_SECRET_KEY\"");
+    }
+}
+
+section! {
+    /// Time-stamps on evidence and on the journal's checkpoints.
+    pub struct TimestampSettings {
+        /// `embedded` uses the built-in RFC 3161 authority, which is no independent witness;
+        /// `external` asks the authority at `url` and falls back to nothing: evidence waits for it.
+        mode: TimestampMode = default(TimestampMode::Embedded);
+        /// External RFC 3161 authority.
+        url: Option<WebUrl> = unset("\"https://tsa.example/tsr\"");
+        /// Certificates that its answers must chain to, PEM.
+        ca: Option<PathBuf> = unset("\"tsa-ca.pem\"");
+        /// With an external authority, checkpoints are stamped there at least this often.
+        every: Period = default(Period::hours(1));
+    }
+}
+
+section! {
+    /// Outgoing mail.
+    pub struct Relay {
+        /// Server that takes all outgoing mail, `HOST:PORT`; mail goes to the recipients' own servers when absent.
+        smarthost: Option<HostPort> = unset("\"smtp.provider.example:587\"");
+        /// TLS towards it: `require` (STARTTLS with a valid certificate), `tls` (from the first byte,
+        /// valid certificate), `opportunistic` (STARTTLS when offered, any certificate) or `none`.
+        smarthost_tls: UpstreamTls = default(UpstreamTls::Require);
+        /// Certificates that the smarthost must chain to, PEM; the system's roots when absent.
+        smarthost_ca: Option<PathBuf> = unset("\"provider-ca.pem\"");
+        /// Login at the smarthost.
+        smarthost_user: Option<String> = unset("\"lilas\"");
+        /// Its password.
+        smarthost_password: Option<SecretSource> = unset("\"file:smarthost.password\"");
+        /// Pauses between attempts; the last one repeats.
+        retry: Vec<Period> = default(vec![
+            Period::minutes(1), Period::minutes(5), Period::minutes(15), Period::hours(1), Period::hours(4),
+        ]);
+        /// After this long without success the sender gets a non-delivery notice.
+        give_up: Period = default(Period::days(5));
+        /// A message that waits for its sender's answer is returned after this long.
+        hold_for: Period = default(Period::hours(48));
+        /// Deliveries at the same time.
+        connections: u32 = default(16);
+    }
+}
+
+section! {
+    /// Exceptions to `relay` by recipient domain.
+    pub struct Route {
+        /// Recipient domains; `*.example.org` names all below, `*` any.
+        domains: Vec<String> = required("[\"partner.example\"]");
+        /// `mx` (the domain's own servers), `local` (mailboxes of this installation) or `HOST:PORT`.
+        via: Via = required("\"mx\"");
+        /// TLS towards a `HOST:PORT`, as `relay.smarthost_tls`.
+        tls: UpstreamTls = default(UpstreamTls::Require);
+        /// Certificates that it must chain to, PEM.
+        ca: Option<PathBuf> = unset("\"partner-ca.pem\"");
+    }
+}
+
+section! {
+    /// Servers that may hand mail over without logging in.
+    pub struct Trusted {
+        /// What evidence calls the server.
+        name: String = required("\"messagerie interne\"");
+        /// Addresses it connects from, as networks.
+        networks: Vec<Network> = required("[\"10.1.2.3/32\"]");
+        /// What may stand in From: addresses, or domains as `@lilas.example`.
+        from: Vec<String> = required("[\"@lilas.example\"]");
+        /// Faults that are tolerated from it: `bare-lf`, `no-date`, `no-tls`.
+        tolerate: Vec<Tolerance> = default(Vec::new());
+    }
+}
+
+section! {
+    /// How recipients prove who they are.
+    pub struct GateSettings {
+        /// Ways through the gate where a rule names none: `link`, `otp-mail`, `otp-sms`, `totp`, `hotp`,
+        /// `tiqr`, `cps`, `oidc:NAME`, `password`. Alternatives in order; `+` combines.
+        default: Gate = default(Gate::otp_mail());
+        /// A code by mail holds this long.
+        code_validity: Period = default(Period::minutes(10));
+        /// A code by SMS holds this long.
+        sms_code_validity: Period = default(Period::minutes(5));
+        /// Tries for one code, whatever the number of browsers.
+        tries: u32 = default(5);
+        /// Who has passed the gate stays in for this long.
+        session: Period = default(Period::hours(2));
+        /// Country of telephone numbers written without `+`, ISO 3166-1.
+        country: String = default("FR".to_owned());
+    }
+}
+
+section! {
+    /// Senders' accounts.
+    pub struct Accounts {
+        /// How senders learn what becomes of their mail: `mail` (short messages in their thread),
+        /// `imap` (keywords on the Sent copy) or `both`.
+        receipts: Receipts = default(Receipts::Both);
+    }
+}
+
+section! {
+    /// What a stranger meets.
+    pub struct Limits {
+        /// Connections of all listeners together.
+        connections: u32 = default(1000);
+        /// Connections of one address.
+        connections_per_address: u32 = default(50);
+        /// Commands in one SMTP or IMAP session.
+        commands_per_session: u32 = default(10_000);
+        /// Errors in one session before it is closed.
+        errors_per_session: u32 = default(10);
+        /// Time for one command.
+        command_timeout: Period = default(Period::minutes(5));
+        /// Longest silence while data is being sent.
+        data_timeout: Period = default(Period::minutes(3));
+        /// Least bytes of data in a minute.
+        data_per_minute: Size = default(Size(60_000));
+        /// Largest message, offered as SIZE; 0 means no limit.
+        message_size: Size = default(Size(0));
+        /// Recipients of one message.
+        recipients: u32 = default(1000);
+        /// Bytes of one header block.
+        header_bytes: Size = default(Size(262_144));
+        /// Depth of nested MIME parts.
+        mime_depth: u32 = default(50);
+        /// MIME parts of one message.
+        mime_parts: u32 = default(10_000);
+        /// Codes sent for one recipient of one message in an hour.
+        codes_per_hour: u32 = default(6);
+        /// Failed logins of one account in an hour before a pause.
+        logins_per_account: u32 = default(20);
+        /// Failed logins from one address in an hour before a pause.
+        logins_per_address: u32 = default(60);
+        /// Bytes of a request to the pages, uploads excepted.
+        request_body: Size = default(Size(1_048_576));
+    }
+}
+
+section! {
+    /// Who hears of trouble.
+    pub struct Alerts {
+        /// Mail address.
+        mail: Option<EmailAddress> = unset("\"informatique@lilas.example\"");
+    }
+}
+
+section! {
+    /// Who gets what.
+    pub struct Rule {
+        /// What people call it; evidence and refusals quote it.
+        name: String = required("\"health professionals open with their card\"");
+        /// Condition in CEL; the rule always applies without one.
+        when: Option<String> = unset("'recipient.domain in [\"clinique.example\"] && message.has_attachments'");
+        /// `pass`, `trace`, `seal`, `link`, `notify` or `refuse`.
+        treatment: Treatment = required("\"notify\"");
+        /// Ways through the gate, as `gate.default`.
+        gate: Option<Gate> = unset("[\"cps\", \"password+otp-sms\"]");
+        /// Access ends this long after the deposit.
+        expires: Option<Period> = unset("\"30 days\"");
+        /// Content is destroyed this long after the deposit.
+        retention: Option<Period> = unset("\"90 days\"");
+        /// Reminders to who has not opened: after the deposit or, when negative, before access ends.
+        remind: Vec<Period> = default(Vec::new());
+        /// Identity that the gate must establish.
+        identity: Option<String> = unset("\"rpps:10001234567\"");
+    }
+}
+
+section! {
+    /// Mailboxes of outside recipients inside this installation, for demonstrations only.
+    pub struct Demo {
+        /// Mail for any other domain is kept here instead of leaving, in mailboxes made on first delivery.
+        outside_mailboxes: bool = default(false);
+        /// Mailboxes that exist from the start.
+        mailboxes: Vec<EmailAddress> = default(Vec::new());
+        /// Their password.
+        password: Option<SecretSource> = unset("\"file:demo.password\"");
+    }
+}

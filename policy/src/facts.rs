@@ -1,0 +1,96 @@
+//! What policy is told, and what it answers when no rule speaks.
+
+use crate::{Hints, Period};
+use sealpost_envelope::{EmailAddress, Gate, Treatment};
+use std::collections::BTreeMap;
+
+/// What the message and its submission are, as far as policy looks.
+#[derive(Debug, Clone)]
+pub struct MessageFacts {
+    /// Who sends: the address in `From:`.
+    pub sender: EmailAddress,
+    /// Login of the account that handed it over; `None` for a trusted server.
+    pub login: Option<String>,
+    /// Name of the `[[trusted]]` server that asserted the sender.
+    pub server: Option<String>,
+    /// All envelope recipients.
+    pub recipients: Vec<EmailAddress>,
+    /// Subject, decoded.
+    pub subject: String,
+    /// Other headers by lower-case name, decoded; the first of each name.
+    pub headers: BTreeMap<String, String>,
+    /// Bytes of the whole message.
+    pub size: u64,
+    /// Decoded bytes of all attachments together.
+    pub attachment_bytes: u64,
+    /// File names of the attachments, one element each, empty where there is none.
+    pub attachment_names: Vec<String>,
+    /// The envelope's reverse path is null (RFC 5321 §4.5.5).
+    pub null_reverse_path: bool,
+    /// The message is multipart/report (RFC 6522).
+    pub is_report: bool,
+    /// `Auto-Submitted` says anything but `no` (RFC 3834 §5).
+    pub auto_submitted: bool,
+    /// The `method` of a text/calendar part (RFC 5546).
+    pub calendar_method: Option<String>,
+    /// Signed by its author (S/MIME or OpenPGP).
+    pub author_signed: bool,
+    /// Encrypted by its author.
+    pub author_encrypted: bool,
+    /// What the sender asked for; see [`Hints::read`].
+    pub hints: Hints,
+    /// Treatment of a secure deposit that this message answers.
+    pub replies_to: Option<Treatment>,
+    /// The sender's certificate chains to a publicly trusted root.
+    pub certificate_public: bool,
+}
+
+/// What is known of one recipient.
+#[derive(Debug, Clone)]
+pub struct RecipientFacts {
+    /// Address in the envelope.
+    pub address: EmailAddress,
+}
+
+/// The entity's settings that rules build on.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// Domains whose mail stays inside, lower case.
+    pub domains: Vec<String>,
+    /// Seal even with a certificate the outside does not know.
+    pub seal_always: bool,
+    /// Gate where a rule names none.
+    pub gate: Gate,
+    /// Access ends this long after the deposit.
+    pub expires: Period,
+    /// Content is kept this long after access has ended.
+    pub retention_after: Period,
+    /// Attachments of more decoded bytes together become links.
+    pub link_over: u64,
+    /// Country of national telephone numbers, ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Codes by SMS can be sent.
+    pub sms: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            domains: Vec::new(),
+            seal_always: false,
+            gate: Gate::otp_mail(),
+            expires: Period::days(30),
+            retention_after: Period::days(60),
+            link_over: 5_000_000,
+            country: "FR".to_owned(),
+            sms: false,
+        }
+    }
+}
+
+impl Defaults {
+    /// Whether the address belongs to the entity.
+    pub fn is_own(&self, address: &EmailAddress) -> bool {
+        self.domains.iter().any(|d| d.eq_ignore_ascii_case(address.domain()))
+    }
+}
