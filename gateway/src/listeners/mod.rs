@@ -4,7 +4,8 @@
 //! **Failure.** A port that is taken is named together with the setting that asks for it.
 
 pub mod imap;
-pub mod submission;
+pub mod limits;
+pub mod smtp;
 pub mod tls;
 
 use anyhow::{Context, Result};

@@ -1,0 +1,141 @@
+//! The composition root: everything a running gateway is made of, opened from its configuration.
+//!
+//! **Job.** [`Gateway::open`] puts the store, the keys, the policies and the organisations together. The
+//! stages in `pipeline` and the listeners borrow it; nothing here handles mail.
+//!
+//! **Failure.** Opening says which setting is at fault.
+
+use crate::config::{self, Config};
+use crate::credentials::Credentials;
+use anyhow::{Context, Result};
+use sealpost_certs::{FileSigner, Signer, TimeAuthority};
+use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
+use sealpost_evidence::Issuer;
+use sealpost_policy::Policy;
+use sealpost_store::{Store, StoreConfig};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// One organisation, ready to act.
+#[derive(Debug)]
+pub struct Organisation {
+    /// Its number in the store.
+    pub id: EntityId,
+    /// What is configured for it.
+    pub settings: config::Entity,
+    /// How its evidence names it.
+    pub issuer: Issuer,
+    /// Its rules.
+    pub policy: Arc<Policy>,
+    /// Signs its evidence and proofs.
+    pub evidence: Arc<FileSigner>,
+    /// From address of the mail we write for it.
+    pub seal_address: EmailAddress,
+}
+
+impl Organisation {
+    /// Preferred language of its recipients.
+    pub fn language(&self) -> Language {
+        self.settings.languages.first().copied().unwrap_or_default()
+    }
+    /// Language for a recipient: their domain's, or the preferred one.
+    pub fn language_for(&self, recipient: &EmailAddress) -> Language {
+        Language::of_domain(recipient.domain(), self.language())
+    }
+    /// Whether the address is in one of its domains.
+    pub fn owns(&self, address: &EmailAddress) -> bool {
+        self.settings.domains.iter().any(|d| d.as_str().eq_ignore_ascii_case(address.domain()))
+    }
+}
+
+/// Bells that one stage rings for the next; each stage also looks by itself now and then.
+#[derive(Debug, Default)]
+pub struct Bells {
+    /// Something waits for composition.
+    pub compose: Notify,
+    /// Evidence or journal entries wait for their seal.
+    pub seal: Notify,
+}
+
+/// A gateway with everything open.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Its configuration.
+    pub config: Arc<Config>,
+    /// What it keeps.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Keys and certificates.
+    pub credentials: Credentials,
+    /// The embedded RFC 3161 authority.
+    pub time: TimeAuthority,
+    /// Its organisations, in the order of the configuration.
+    pub organisations: Vec<Arc<Organisation>>,
+    /// Bells between stages.
+    pub bells: Bells,
+}
+
+impl Gateway {
+    /// Opens everything that `config` names.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        let store = open_store(&config, clock.clone()).await?;
+        let now = clock.now();
+        let first = config.entity.first().context("`[[entity]]`: one is needed")?;
+        let credentials = Credentials::open(&config.store.keys.join("authority"), &first.name, now)
+            .context("`store.keys`: the signing keys cannot be opened")?;
+        let mut organisations = Vec::new();
+        for (settings, policy) in config.entity.iter().zip(&config.policies) {
+            organisations.push(Arc::new(organisation(&store, &credentials, settings, policy, now).await?));
+        }
+        let time = TimeAuthority::new(credentials.time.clone(), clock.clone());
+        let config = Arc::new(config);
+        Ok(Arc::new(Self { config, store, clock, credentials, time, organisations, bells: Bells::default() }))
+    }
+
+    /// The organisation a mail domain belongs to.
+    pub fn organisation_of(&self, address: &EmailAddress) -> Option<&Arc<Organisation>> {
+        self.organisations.iter().find(|o| o.owns(address))
+    }
+
+    /// The organisation with that number in the store.
+    pub fn organisation(&self, id: EntityId) -> Option<&Arc<Organisation>> {
+        self.organisations.iter().find(|o| o.id == id)
+    }
+}
+
+/// Opens the store alone, as commands do that sign nothing.
+pub async fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
+    let settings = StoreConfig {
+        database: config.store.database.url().context("`store.database`")?,
+        blobs: config.store.blobs.url(),
+        keys: config.store.keys.clone(),
+    };
+    Ok(Store::open(settings, clock).await?)
+}
+
+async fn organisation(
+    store: &Store,
+    credentials: &Credentials,
+    settings: &config::Entity,
+    policy: &Arc<Policy>,
+    now: jiff::Timestamp,
+) -> Result<Organisation> {
+    let domain = settings.domains.first().context("`entity.domains`: one is needed")?.as_str();
+    let siren = settings.siren.as_ref().map(ToString::to_string);
+    let id = store.ensure_entity(&settings.name, siren.as_deref()).await?;
+    let evidence = credentials.evidence(&settings.name, domain, now)?;
+    let seal_address = match &settings.seal.address {
+        Some(address) => address.clone(),
+        None => EmailAddress::parse(&format!("seal@{domain}"))?,
+    };
+    let issuer = Issuer {
+        entity: id,
+        name: settings.name.clone(),
+        identifier: siren,
+        hostname: settings.hostname.clone(),
+        policies: vec![format!("https://{}/policy/1", settings.hostname)],
+        certificate: Some(evidence.certificate().der().to_vec()),
+    };
+    Ok(Organisation { id, settings: settings.clone(), issuer, policy: policy.clone(), evidence, seal_address })
+}

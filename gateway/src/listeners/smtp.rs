@@ -1,0 +1,260 @@
+//! Sockets for the three SMTP listeners: moves bytes between clients, the session and the pipeline.
+//!
+//! **Job.** Accepts, performs TLS, keeps the time limits, and answers the session's questions by asking a
+//! [`Reception`]. What a command means is decided in the `smtp` crate, what to do with mail in `pipeline`.
+//!
+//! **Exposure.** Strangers' bytes pass through; memory per connection is one read buffer.
+//!
+//! **Failure.** A client that is silent too long, or sends data too slowly, gets `421`; a connection that
+//! breaks leaves nothing behind.
+
+use super::limits::Connections;
+use bytes::BytesMut;
+use sealpost_envelope::{Envelope, EnvelopeRecipient};
+use sealpost_smtp::server::{
+    Action, AuthResult, Credentials, EndResult, MailFrom, ServerConfig, Session, TlsState,
+};
+use sealpost_smtp::{Reply, server};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// Size of one read: large enough that bulk data passes in few system calls.
+const READ: usize = 256 * 1024;
+
+/// Time limits of a session (RFC 5321 §4.5.3.2.7 asks for five minutes per command).
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// For the next command.
+    pub command: Duration,
+    /// For the next bytes of a message.
+    pub data: Duration,
+}
+
+/// One listener's configuration.
+pub struct SmtpListener<R> {
+    /// What sessions are told.
+    pub session: ServerConfig,
+    /// TLS from the first byte.
+    pub implicit_tls: bool,
+    /// TLS.
+    pub tls: TlsAcceptor,
+    /// Time limits.
+    pub times: Times,
+    /// Connection limits.
+    pub connections: Arc<Connections>,
+    /// Makes the receiving end of one conversation.
+    pub reception: R,
+}
+
+/// Makes conversations.
+pub trait Receptionist: Send + Sync + 'static {
+    /// What answers one client.
+    type Reception: Reception;
+    /// A client has connected from `peer`.
+    fn welcome(&self, peer: SocketAddr) -> Self::Reception;
+}
+
+/// Answers the questions of one client's session.
+#[allow(async_fn_in_trait)] // used in this binary only, always with Send futures
+pub trait Reception: Send + 'static {
+    /// Are these credentials good?
+    fn authenticate(&mut self, credentials: Credentials) -> impl Future<Output = AuthResult> + Send;
+    /// May this sender send?
+    fn mail(&mut self, from: MailFrom) -> impl Future<Output = Result<(), Reply>> + Send;
+    /// May this recipient be written to?
+    fn rcpt(&mut self, to: EnvelopeRecipient) -> impl Future<Output = Result<(), Reply>> + Send;
+    /// A message begins. `protocol` and `helo` are for its Received field.
+    fn begin(
+        &mut self,
+        envelope: Envelope,
+        protocol: &'static str,
+        helo: &str,
+    ) -> impl Future<Output = Result<(), Reply>> + Send;
+    /// Its next bytes.
+    fn data(&mut self, bytes: bytes::Bytes) -> impl Future<Output = Result<(), Reply>> + Send;
+    /// It is whole.
+    fn end(&mut self) -> impl Future<Output = EndResult> + Send;
+    /// It will never be whole.
+    fn abort(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// Accepts until `shutdown`, then lets running sessions finish their message.
+pub async fn serve<R: Receptionist>(
+    listener: TcpListener,
+    config: SmtpListener<R>,
+    shutdown: CancellationToken,
+) {
+    let config = Arc::new(config);
+    let sessions = tokio_util::task::TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (socket, peer) = match accepted {
+            Ok(pair) => pair,
+            Err(error) => {
+                // Out of file descriptors, usually: waiting lets sessions end.
+                tracing::warn!(%error, "accepting an SMTP connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (config, shutdown) = (config.clone(), shutdown.clone());
+        sessions.spawn(async move {
+            if let Err(error) = connection(&config, socket, peer, shutdown).await {
+                tracing::debug!(%peer, %error, "SMTP connection ended");
+            }
+        });
+    }
+    drop(listener);
+    sessions.close();
+    sessions.wait().await;
+}
+
+async fn connection<R: Receptionist>(
+    config: &SmtpListener<R>,
+    mut socket: TcpStream,
+    peer: SocketAddr,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    socket.set_nodelay(true)?;
+    let Some(_place) = config.connections.enter(peer.ip()) else {
+        if !config.implicit_tls {
+            socket.write_all(b"421 4.7.0 Too many connections, try again later\r\n").await?;
+        }
+        return Ok(());
+    };
+    let mut conversation = Conversation {
+        session: Session::new(ServerConfig {
+            tls: if config.implicit_tls { TlsState::Active } else { TlsState::Offered },
+            ..config.session.clone()
+        }),
+        reception: config.reception.welcome(peer),
+        times: config.times,
+        shutdown,
+        input: BytesMut::new(),
+        in_data: false,
+    };
+    if !config.implicit_tls {
+        match conversation.run(&mut socket).await? {
+            Next::Closed => return Ok(()),
+            Next::StartTls => {}
+        }
+    }
+    let deadline = Instant::now() + config.times.command;
+    let mut secured = timeout_at(deadline, config.tls.accept(socket)).await??;
+    if !config.implicit_tls && conversation.session.tls_started().is_err() {
+        return Ok(());
+    }
+    conversation.run(&mut secured).await?;
+    secured.shutdown().await
+}
+
+enum Next {
+    Closed,
+    StartTls,
+}
+
+struct Conversation<R> {
+    session: server::Session,
+    reception: R,
+    times: Times,
+    shutdown: CancellationToken,
+    input: BytesMut,
+    in_data: bool,
+}
+
+impl<R: Reception> Conversation<R> {
+    /// Serves until the session closes or asks for TLS.
+    async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
+        &mut self,
+        stream: &mut S,
+    ) -> std::io::Result<Next> {
+        loop {
+            match self.session.next(&mut self.input) {
+                Action::NeedInput => {
+                    stream.flush().await?;
+                    if !self.read(stream).await? {
+                        self.reception.abort().await;
+                        return Ok(Next::Closed);
+                    }
+                }
+                Action::Reply(bytes) => stream.write_all(&bytes).await?,
+                Action::StartTls => {
+                    stream.flush().await?;
+                    return Ok(Next::StartTls);
+                }
+                Action::Close => {
+                    stream.flush().await?;
+                    return Ok(Next::Closed);
+                }
+                question => self.answer(question).await?,
+            }
+        }
+    }
+
+    /// Reads once; `false` at the end of the stream. Time-outs and shutdown become a polite end.
+    async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> std::io::Result<bool> {
+        let limit = if self.in_data { self.times.data } else { self.times.command };
+        self.input.reserve(if self.in_data { READ } else { 4096 });
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            biased;
+            // A message under way is finished; between messages the session ends (RFC 5321 §3.8).
+            () = shutdown.cancelled(), if !self.in_data => {
+                self.session.end(Reply::new(421, 3, 2, "Server is shutting down, try again in a moment"));
+                Ok(true)
+            }
+            read = timeout_at(Instant::now() + limit, stream.read_buf(&mut self.input)) => match read {
+                Ok(read) => Ok(read? > 0),
+                Err(_) => {
+                    self.session.end(Reply::new(421, 4, 2, "Nothing heard for too long, closing"));
+                    Ok(true)
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, question: Action) -> std::io::Result<()> {
+        let session = &mut self.session;
+        let answered = match question {
+            Action::Authenticate(credentials) => {
+                let result = self.reception.authenticate(credentials).await;
+                session.auth_result(result)
+            }
+            Action::Mail(from) => session.mail_result(self.reception.mail(from).await),
+            Action::Rcpt(to) => session.rcpt_result(self.reception.rcpt(to).await),
+            Action::BeginData(envelope) => {
+                let (protocol, helo) = (session.protocol(), session.client_name().to_owned());
+                let result = self.reception.begin(*envelope, protocol, &helo).await;
+                self.in_data = result.is_ok();
+                session.begin_result(result)
+            }
+            Action::Data(bytes) => match self.reception.data(bytes).await {
+                Ok(()) => Ok(()),
+                Err(reply) => {
+                    self.reception.abort().await;
+                    session.refuse_data(reply)
+                }
+            },
+            Action::EndData => {
+                self.in_data = false;
+                session.end_result(self.reception.end().await)
+            }
+            Action::Abort(_) => {
+                self.in_data = false;
+                self.reception.abort().await;
+                Ok(())
+            }
+            Action::Reply(_) | Action::NeedInput | Action::StartTls | Action::Close => Ok(()),
+        };
+        answered.map_err(std::io::Error::other)
+    }
+}
