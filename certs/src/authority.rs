@@ -6,7 +6,7 @@
 //! **Standards.** RFC 5280; RFC 8550 (mail certificates), RFC 3161 §2.3 (time-stamping: the extended key
 //! usage is critical and the only one), CA/Browser Forum baseline for lifetimes of mail certificates.
 
-use crate::asn1::{self, oid, oid_der, octets, seq, tag, tlv, unsigned};
+use crate::asn1::{self, octets, oid, oid_der, seq, tag, tlv, unsigned};
 use crate::signer::SignerError;
 use crate::{Certificate, CertificateError, FileSigner, KeyError, KeyKind, PrivateKey, SignError, Signer};
 use aws_lc_rs::digest;

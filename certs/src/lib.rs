@@ -33,3 +33,8 @@ pub use verify::{
     Level, Purpose, TrustAnchors, VerifiedSignature, VerifiedTimestamp, VerifyError, verify_detached,
     verify_timestamp,
 };
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! [`Identity`] keeps every part of a signature that depends on the certificate alone already encoded, so
 //! that a signature costs one digest, one private key operation and a few copies.
 
-use crate::asn1::{self, algorithm, algorithm_null, attribute, oid, octets, seq, set_members, tag, tlv};
+use crate::asn1::{self, algorithm, algorithm_null, attribute, octets, oid, seq, set_members, tag, tlv};
 use crate::{Certificate, CertificateError, KeyError, PrivateKey};
 use std::path::Path;
 use thiserror::Error;

@@ -6,8 +6,8 @@ use crate::asn1::{algorithm, octets, oid, oid_der, seq, tag, tlv, unsigned};
 use crate::cms::sign_enclosed;
 use crate::signer::{SignError, Signer};
 use der::Decode;
-use der::asn1::ObjectIdentifier;
 use der::Encode;
+use der::asn1::ObjectIdentifier;
 use sealpost_envelope::{Clock, Sha256Digest};
 use std::sync::Arc;
 
@@ -61,10 +61,9 @@ impl TimeAuthority {
             Ok(request) => request,
             Err(failure) => return Ok(rejection(failure)),
         };
-        let (Ok(imprint), Ok(nonce)) = (
-            request.message_imprint.to_der(),
-            request.nonce.as_ref().map(Encode::to_der).transpose(),
-        ) else {
+        let (Ok(imprint), Ok(nonce)) =
+            (request.message_imprint.to_der(), request.nonce.as_ref().map(Encode::to_der).transpose())
+        else {
             return Ok(rejection(Failure::BadDataFormat));
         };
         let token = self.token(&imprint, &nonce.unwrap_or_default(), request.cert_req)?;

@@ -76,8 +76,7 @@ impl TimeStampRequest {
         now: Timestamp,
         tolerance: SignedDuration,
     ) -> Result<VerifiedTimestamp, TspError> {
-        let response =
-            TimeStampResp::from_ber(response).map_err(|e| TspError::Malformed(e.to_string()))?;
+        let response = TimeStampResp::from_ber(response).map_err(|e| TspError::Malformed(e.to_string()))?;
         let status = response.status.status;
         // RFC 3161 §2.4.2: 0 granted, 1 granted with modifications.
         if status > 1 {

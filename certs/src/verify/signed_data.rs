@@ -202,12 +202,11 @@ impl Opened {
         // RFC 5652 §5.4: DER of the SET OF, with its own tag.
         let message = attributes.to_der().map_err(|e| VerifyError::NotDer(e.to_string()))?;
         let der = CertificateDer::from(signer.der());
-        let key = webpki::EndEntityCert::try_from(&der)
-            .map_err(|e| VerifyError::Certificate(e.to_string()))?;
+        let key =
+            webpki::EndEntityCert::try_from(&der).map_err(|e| VerifyError::Certificate(e.to_string()))?;
         let candidates = verification_algorithms(&info.signature_algorithm.oid, &info.digest_alg.oid)?;
-        let holds = candidates
-            .iter()
-            .any(|a| key.verify_signature(*a, &message, info.signature.as_bytes()).is_ok());
+        let holds =
+            candidates.iter().any(|a| key.verify_signature(*a, &message, info.signature.as_bytes()).is_ok());
         if holds { Ok(()) } else { Err(VerifyError::Signature(signer.subject())) }
     }
 
