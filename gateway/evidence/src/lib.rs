@@ -13,6 +13,7 @@
 //!
 //! **Absent on purpose.** No I/O, no keys (signing is a closure), no clock, no storage.
 
+pub mod checkpoint;
 pub mod event;
 pub mod facts;
 pub mod journal;

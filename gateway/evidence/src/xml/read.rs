@@ -174,15 +174,13 @@ pub fn parse(xml: &[u8]) -> Result<ParsedEvidence, XmlError> {
     let mut path: Vec<String> = Vec::new();
     let mut value = String::new();
     let mut is_leaf = false;
-    let mut roots = 0;
+    let mut roots = 0u8;
     loop {
         let event = reader.read_event().map_err(|e| XmlError::Malformed(e.to_string()))?;
         match event {
             Xml::Start(start) => {
                 let name = known_name(reader.resolver(), &start)?;
-                if path.is_empty() {
-                    roots += 1;
-                }
+                roots = roots.saturating_add(u8::from(path.is_empty()));
                 path.push(name);
                 if path.len() > MAX_DEPTH {
                     return Err(XmlError::TooLarge);
@@ -195,8 +193,12 @@ pub fn parse(xml: &[u8]) -> Result<ParsedEvidence, XmlError> {
             }
             Xml::Empty(start) => {
                 is_leaf = false;
+                roots = roots.saturating_add(u8::from(path.is_empty()));
                 let name = known_name(reader.resolver(), &start)?;
                 check_digest_method(&name, &start)?;
+            }
+            Xml::Text(t) if path.is_empty() && !t.trim().is_empty() => {
+                return Err(XmlError::Malformed("it has text outside its root".to_owned()));
             }
             Xml::Text(t) => value.push_str(&t.xml10_content()),
             Xml::GeneralRef(reference) => value.push(character(&reference)?),
