@@ -45,6 +45,35 @@ pub struct MessageFacts {
     pub certificate_public: bool,
 }
 
+impl MessageFacts {
+    /// An ordinary message with an attachment, on which conditions are tried when they are compiled.
+    pub(crate) fn sample() -> (Self, RecipientFacts) {
+        let address = |text| EmailAddress::parse(text).expect("a literal address is valid");
+        let (from, to) = (address("alice@sender.example"), address("bob@recipient.example"));
+        let message = Self {
+            sender: from,
+            login: Some("alice@sender.example".to_owned()),
+            server: None,
+            recipients: vec![to.clone()],
+            subject: "A subject".to_owned(),
+            headers: BTreeMap::new(),
+            size: 100_000,
+            attachment_bytes: 70_000,
+            attachment_names: vec!["letter.pdf".to_owned()],
+            null_reverse_path: false,
+            is_report: false,
+            auto_submitted: false,
+            calendar_method: None,
+            author_signed: false,
+            author_encrypted: false,
+            hints: Hints::default(),
+            replies_to: None,
+            certificate_public: false,
+        };
+        (message, RecipientFacts { address: to })
+    }
+}
+
 /// What is known of one recipient.
 #[derive(Debug, Clone)]
 pub struct RecipientFacts {

@@ -24,6 +24,7 @@ mod hold;
 mod period;
 mod phone;
 mod rule;
+mod strengthen;
 mod suggest;
 mod tags;
 

@@ -1,6 +1,6 @@
 //! A rule as it is configured, and what can be wrong with it.
 
-use crate::Period;
+use crate::{Defaults, Period};
 use sealpost_envelope::{Gate, Treatment};
 use std::fmt;
 
@@ -23,6 +23,46 @@ pub struct RuleConfig {
     pub remind: Vec<Period>,
     /// Identity that the gate must establish, as `rpps:10001234567`.
     pub identity: Option<String>,
+}
+
+impl RuleConfig {
+    /// What is wrong besides the condition.
+    pub(crate) fn mistakes(&self, index: usize, all: &[RuleConfig], defaults: &Defaults) -> Vec<RuleError> {
+        let mut found = Vec::new();
+        let mut wrong = |key, message: String| found.push(self.error(index, key, message, None));
+        if self.name.trim().is_empty() {
+            wrong("name", "a rule needs a name".into());
+        }
+        if all[..index].iter().any(|r| r.name == self.name) {
+            wrong("name", "another rule has this name".into());
+        }
+        let expires = self.expires.unwrap_or(defaults.expires);
+        if expires.as_seconds() <= 0 {
+            wrong("expires", "must be after the deposit".into());
+        }
+        if let Some(retention) = self.retention.filter(|r| *r < expires) {
+            wrong("retention", format!("{retention} ends before access does ({expires})"));
+        }
+        for period in &self.remind {
+            if period.as_seconds() == 0 || period.as_seconds().abs() >= expires.as_seconds() {
+                wrong("remind", format!("{period} does not fall between the deposit and the end of access"));
+            }
+        }
+        if let Some(index) = all[..index].iter().position(|r| r.when.is_none()) {
+            wrong("when", format!("never asked: rule {} {:?} has no condition", index + 1, all[index].name));
+        }
+        found
+    }
+
+    pub(crate) fn error(
+        &self,
+        index: usize,
+        key: &'static str,
+        message: String,
+        suggestion: Option<String>,
+    ) -> RuleError {
+        RuleError { index, name: self.name.clone(), key, message, suggestion }
+    }
 }
 
 /// A mistake in one rule.

@@ -2,18 +2,19 @@
 
 /// The candidate nearest to `word`, if near enough to be a slip of the fingers.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted: Vec<char> = word.to_lowercase().chars().take(64).collect();
-    let allowed = (wanted.len() / 3).max(1);
+    let wanted: String = word.to_lowercase().chars().take(64).collect();
+    let allowed = (wanted.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|c| (distance(&wanted, &c.to_lowercase().chars().collect::<Vec<_>>()), c))
+        .map(|c| (distance(&wanted, &c.to_lowercase()), c))
         .filter(|(d, _)| *d <= allowed)
         .min_by_key(|(d, _)| *d)
         .map(|(_, c)| c)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between two words.
-fn distance(a: &[char], b: &[char]) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {

@@ -12,6 +12,7 @@
 //!
 //! **Failure.** [`ConfigErrors`]. A file that cannot be used is never used in part.
 
+mod access;
 mod check;
 mod kinds;
 mod places;
@@ -28,7 +29,7 @@ pub use sections::{
     Accounts, Alerts, Demo, Entity, GateSettings, Limits, Listen, Relay, Retention, Route, Rule, Seal, Settings,
     Store, Support, TimestampSettings, Tls, Trusted, Web,
 };
-pub use template::{documentation, template};
+pub use template::{documentation, template, template_with};
 
 use reader::{Context, Mistake, Spot};
 use sealpost_policy::Policy;
@@ -53,17 +54,6 @@ impl std::ops::Deref for Config {
     type Target = Settings;
     fn deref(&self) -> &Settings {
         &self.settings
-    }
-}
-
-impl Config {
-    /// The entity that a mail domain belongs to, by its place in `entity`.
-    pub fn entity_of_domain(&self, domain: &str) -> Option<usize> {
-        self.entity.iter().position(|e| e.domains.iter().any(|d| d.as_str().eq_ignore_ascii_case(domain)))
-    }
-    /// The first route that names the domain.
-    pub fn route_of_domain(&self, domain: &str) -> Option<&Route> {
-        self.route.iter().find(|r| r.names(domain))
     }
 }
 

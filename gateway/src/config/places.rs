@@ -255,11 +255,6 @@ fn bucket(rest: &str) -> Option<&str> {
     rest.strip_prefix("//")?.split(['?', '/']).next()
 }
 
-/// For the template: a path relative to the file's directory where it lies below it.
-pub fn relative_to(path: &Path, directory: &Path) -> String {
-    quoted(&path.strip_prefix(directory).unwrap_or(path).display().to_string())
-}
-
 impl Shown for HostPort {
     fn shown(&self) -> String {
         quoted(&self.to_string())

@@ -1,0 +1,292 @@
+//! What no single key can know: whether the settings fit together.
+
+use super::places::{Database, WebUrl};
+use super::reader::Context;
+use super::sections::{Entity, Route, Rule, Settings};
+use super::{Mode, Profile, TimestampMode, UpstreamTls};
+use sealpost_envelope::{EmailAddress, Gate, GateMethod};
+use sealpost_policy::{Defaults, Policy, RuleConfig};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Reports everything that does not fit, and compiles the policy of each entity.
+pub(super) fn check(settings: &Settings, context: &mut Context) -> Vec<Arc<Policy>> {
+    entities(settings, context);
+    listeners(settings, context);
+    web(settings, context);
+    relay(settings, context);
+    trusted(settings, context);
+    gates(settings, context);
+    limits(settings, context);
+    demo(settings, context);
+    others(settings, context);
+    policies(settings, context)
+}
+
+fn entities(settings: &Settings, context: &mut Context) {
+    if settings.entity.is_empty() {
+        context.wrong_at("entity", "at least one [[entity]] is needed, with name, domains and hostname");
+    }
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for (n, entity) in settings.entity.iter().enumerate() {
+        let at = |key: &str| format!("entity[{n}].{key}");
+        if entity.name.trim().is_empty() {
+            context.wrong_at(&at("name"), "recipients read this name: it cannot be empty");
+        }
+        if entity.domains.is_empty() {
+            context.wrong_at(&at("domains"), "at least one domain is needed");
+        }
+        if entity.languages.is_empty() {
+            context.wrong_at(&at("languages"), "at least one language is needed");
+        }
+        if entity.hostname.parse::<super::DomainName>().is_err() {
+            context.wrong_at(&at("hostname"), format!("{:?} is not a host name", entity.hostname));
+        }
+        for (m, domain) in entity.domains.iter().enumerate() {
+            if let Some(owner) = owners.insert(domain.as_str(), &entity.name) {
+                let message = format!("{domain} stands here twice: it already belongs to {owner:?}");
+                context.wrong_at(&format!("{}[{m}]", at("domains")), message);
+            }
+        }
+        periods_of_entity(entity, n, context);
+    }
+}
+
+fn periods_of_entity(entity: &Entity, n: usize, context: &mut Context) {
+    let retention = &entity.retention;
+    for (key, period, least) in [
+        ("access", retention.access, 1),
+        ("content", retention.content, 0),
+        ("evidence", retention.evidence, retention.access.as_seconds()),
+    ] {
+        if period.as_seconds() < least {
+            context.wrong_at(&format!("entity[{n}].retention.{key}"), format!("{period} is too short"));
+        }
+    }
+}
+
+fn listeners(settings: &Settings, context: &mut Context) {
+    let listen = &settings.listen;
+    let all = listen.all();
+    if all.iter().all(|(_, address)| address.is_none()) {
+        context.wrong_at("listen", "nothing listens: open at least submission and https");
+    }
+    let open: Vec<_> = all.iter().filter_map(|(name, address)| address.map(|a| (*name, a))).collect();
+    for (n, (name, address)) in open.iter().enumerate() {
+        if let Some((other, _)) = open[..n].iter().find(|(_, a)| a == address && address.port() != 0) {
+            context.wrong_at(&format!("listen.{name}"), format!("{address} is already listen.{other}"));
+        }
+    }
+    if let Some(admin) = listen.admin.filter(|a| !a.ip().is_loopback()) {
+        let message = format!("{admin} would show health and metrics without TLS: use a loopback address");
+        context.wrong_at("listen.admin", message);
+    }
+}
+
+fn web(settings: &Settings, context: &mut Context) {
+    let mut secure = |path: &str, url: Option<&WebUrl>| {
+        if url.is_some_and(|u| !u.is_https()) {
+            context.wrong_at(path, "links to content need https");
+        }
+    };
+    secure("web.url", Some(&settings.web.url));
+    secure("web.card_url", settings.web.card_url.as_ref());
+    if settings.listen.card.is_some() != settings.web.card_url.is_some() {
+        context.wrong_at("web.card_url", "listen.card and web.card_url belong together");
+    }
+}
+
+fn relay(settings: &Settings, context: &mut Context) {
+    let relay = &settings.relay;
+    if relay.smarthost_user.is_some() != relay.smarthost_password.is_some() {
+        context.wrong_at("relay.smarthost_user", "smarthost_user and smarthost_password belong together");
+    }
+    let clear = matches!(relay.smarthost_tls, UpstreamTls::None | UpstreamTls::Opportunistic);
+    if relay.smarthost_user.is_some() && clear {
+        let message = "a password is only sent over verified TLS: use \"require\" or \"tls\"";
+        context.wrong_at("relay.smarthost_tls", message);
+    }
+    if relay.retry.is_empty() || relay.retry.iter().any(|p| p.as_seconds() < 1) {
+        context.wrong_at("relay.retry", "pauses of one second or more are needed");
+    }
+    for (key, period) in [("give_up", relay.give_up), ("hold_for", relay.hold_for)] {
+        if period.as_seconds() < 60 {
+            context.wrong_at(&format!("relay.{key}"), format!("{period} is too short"));
+        }
+    }
+    for (n, route) in settings.route.iter().enumerate() {
+        check_route(route, n, context);
+    }
+}
+
+fn check_route(route: &Route, n: usize, context: &mut Context) {
+    if route.domains.is_empty() {
+        context.wrong_at(&format!("route[{n}].domains"), "at least one domain is needed");
+    }
+    for (m, domain) in route.domains.iter().enumerate() {
+        let name = domain.strip_prefix("*.").unwrap_or(domain);
+        if domain != "*" && name.parse::<super::DomainName>().is_err() {
+            context.wrong_at(&format!("route[{n}].domains[{m}]"), format!("{domain:?} is not a domain"));
+        }
+    }
+}
+
+fn trusted(settings: &Settings, context: &mut Context) {
+    for (n, server) in settings.trusted.iter().enumerate() {
+        if server.networks.is_empty() {
+            context.wrong_at(&format!("trusted[{n}].networks"), "at least one network is needed");
+        }
+        if server.from.is_empty() {
+            context.wrong_at(&format!("trusted[{n}].from"), "at least one address or @domain is needed");
+        }
+        for (m, from) in server.from.iter().enumerate() {
+            let own = match from.strip_prefix('@') {
+                Some(domain) => Some(domain.to_owned()),
+                None => EmailAddress::parse(from).ok().map(|a| a.domain().to_owned()),
+            };
+            let at = format!("trusted[{n}].from[{m}]");
+            match own {
+                None => context.wrong_at(&at, format!("{from:?} is neither an address nor @domain")),
+                Some(domain) if settings.entity_of(&domain).is_none() => {
+                    context.wrong_at(&at, format!("{domain} belongs to no entity"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    if settings.listen.relay.is_some() && settings.trusted.is_empty() {
+        context.wrong_at("listen.relay", "nobody may use it: add a [[trusted]] server or close it");
+    }
+}
+
+fn gates(settings: &Settings, context: &mut Context) {
+    let gate = &settings.gate;
+    let check = |path: &str, gate: &Gate, context: &mut Context| {
+        let alone = gate.alternatives().iter().any(|way| {
+            way.iter().all(|m| matches!(m, GateMethod::OtpMail | GateMethod::Link | GateMethod::Password))
+                && way.len() == 1
+        });
+        if settings.profile == Profile::Health && alone {
+            let message = "under the health profile one factor alone (link, otp-mail, password) opens nothing; \
+                           combine it, as in \"password+otp-mail\"";
+            context.wrong_at(path, message);
+        }
+    };
+    check("gate.default", &gate.default, context);
+    for (n, rule) in settings.rule.iter().enumerate() {
+        if let Some(gate) = &rule.gate {
+            check(&format!("rule[{n}].gate"), gate, context);
+        }
+    }
+    for (key, period, most) in
+        [("code_validity", gate.code_validity, 3600), ("sms_code_validity", gate.sms_code_validity, 3600)]
+    {
+        if !(30..=most).contains(&period.as_seconds()) {
+            context.wrong_at(&format!("gate.{key}"), format!("{period} is not between 30 seconds and 1 hour"));
+        }
+    }
+    if gate.session.as_seconds() < 60 {
+        context.wrong_at("gate.session", format!("{} is too short", gate.session));
+    }
+    // Six digits: ten tries are one chance in a hundred thousand.
+    if !(1..=10).contains(&gate.tries) {
+        context.wrong_at("gate.tries", "from 1 to 10 tries make sense for six digits");
+    }
+    if gate.country.len() != 2 || !gate.country.bytes().all(|b| b.is_ascii_uppercase()) {
+        context.wrong_at("gate.country", "a country is two capital letters, as in \"FR\"");
+    }
+}
+
+fn limits(settings: &Settings, context: &mut Context) {
+    let limits = &settings.limits;
+    // RFC 5321 §4.5.3.1.8 asks for at least 100 recipients.
+    for (key, value, least) in [
+        ("connections", u64::from(limits.connections), 1),
+        ("connections_per_address", limits.connections_per_address.into(), 1),
+        ("commands_per_session", limits.commands_per_session.into(), 10),
+        ("errors_per_session", limits.errors_per_session.into(), 1),
+        ("recipients", limits.recipients.into(), 100),
+        ("header_bytes", limits.header_bytes.0, 16_384),
+        ("mime_depth", limits.mime_depth.into(), 5),
+        ("mime_parts", limits.mime_parts.into(), 10),
+        ("codes_per_hour", limits.codes_per_hour.into(), 1),
+        ("logins_per_account", limits.logins_per_account.into(), 3),
+        ("logins_per_address", limits.logins_per_address.into(), 3),
+        ("request_body", limits.request_body.0, 4096),
+        ("command_timeout", limits.command_timeout.as_seconds().try_into().unwrap_or(0), 5),
+        ("data_timeout", limits.data_timeout.as_seconds().try_into().unwrap_or(0), 5),
+    ] {
+        if value < least {
+            context.wrong_at(&format!("limits.{key}"), format!("{value} is too small; at least {least}"));
+        }
+    }
+}
+
+fn demo(settings: &Settings, context: &mut Context) {
+    let demo = &settings.demo;
+    if (demo.outside_mailboxes || !demo.mailboxes.is_empty()) && demo.password.is_none() {
+        context.wrong_at("demo.password", "is missing; for example password = \"file:demo.password\"");
+    }
+    for (n, mailbox) in demo.mailboxes.iter().enumerate() {
+        if settings.entity_of(mailbox.domain()).is_some() {
+            context.wrong_at(&format!("demo.mailboxes[{n}]"), format!("{mailbox} is in a domain of an entity"));
+        }
+    }
+}
+
+fn others(settings: &Settings, context: &mut Context) {
+    let timestamp = &settings.timestamp;
+    if timestamp.mode == TimestampMode::External && timestamp.url.is_none() {
+        context.wrong_at("timestamp.url", "an external authority needs its address");
+    }
+    if !(60..=86_400).contains(&timestamp.every.as_seconds()) {
+        context.wrong_at("timestamp.every", format!("{} is not between 1 minute and 1 day", timestamp.every));
+    }
+    if settings.mode == Mode::Observe && settings.alerts.mail.is_none() {
+        context.wrong_at("alerts.mail", "mode = \"observe\" writes to this address: it is missing");
+    }
+    let store = &settings.store;
+    if store.s3_access_key.is_some() != store.s3_secret_key.is_some() {
+        context.wrong_at("store.s3_access_key", "s3_access_key and s3_secret_key belong together");
+    }
+    if matches!(&store.database, Database::Sqlite(path) if path.starts_with(&store.keys)) {
+        context.wrong_at("store.database", "the database must not lie among the keys that open its content");
+    }
+    if matches!(&store.blobs, super::Blobs::Files(path) if *path == store.keys) {
+        context.wrong_at("store.blobs", "content and keys need directories of their own");
+    }
+}
+
+/// Compiles the rules for each entity; their mistakes are the same for all.
+fn policies(settings: &Settings, context: &mut Context) -> Vec<Arc<Policy>> {
+    let rules: Vec<RuleConfig> = settings.rule.iter().map(Rule::for_policy).collect();
+    let mut compiled = Vec::new();
+    for (n, entity) in settings.entity.iter().enumerate() {
+        match Policy::compile(&rules, defaults(settings, entity)) {
+            Ok(policy) => compiled.push(Arc::new(policy)),
+            Err(errors) if n == 0 => {
+                for error in errors {
+                    let hint = error.suggestion.map(|s| format!("; did you mean {s:?}?")).unwrap_or_default();
+                    let message = format!("{}{hint}", error.message);
+                    context.wrong_at(&format!("rule[{}].{}", error.index, error.key), message);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+    compiled
+}
+
+fn defaults(settings: &Settings, entity: &Entity) -> Defaults {
+    Defaults {
+        domains: entity.domains.iter().map(|d| d.as_str().to_owned()).collect(),
+        seal_always: entity.seal.always,
+        gate: settings.gate.default.clone(),
+        expires: entity.retention.access,
+        retention_after: entity.retention.content,
+        link_over: entity.link_over.0,
+        country: settings.gate.country.clone(),
+        // No SMS service can be configured yet: a number in a hint makes the message wait.
+        sms: false,
+    }
+}

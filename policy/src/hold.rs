@@ -1,0 +1,136 @@
+//! Why a message waits for its sender, in words for the sender.
+
+use crate::PhoneError;
+use sealpost_envelope::Language;
+
+/// A reason to ask the sender before anything leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// Something that was nearly a tag.
+    NearMiss {
+        /// As typed.
+        text: String,
+    },
+    /// An invitation cannot be protected without breaking it.
+    TaggedInvitation,
+    /// A rule's condition cannot be evaluated.
+    Condition {
+        /// The rule's name.
+        rule: String,
+        /// Why.
+        error: String,
+    },
+    /// A header that cannot be read.
+    BadHint {
+        /// Header.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// One number for several outside recipients.
+    PhoneForMany {
+        /// How many there are.
+        recipients: usize,
+    },
+    /// A number for someone who is no recipient.
+    PhoneForStranger {
+        /// As typed.
+        address: String,
+    },
+    /// A number that cannot receive a code.
+    BadPhone {
+        /// As typed.
+        number: String,
+        /// Why.
+        error: PhoneError,
+    },
+    /// A code by SMS was asked for and cannot be sent.
+    SmsUnavailable,
+    /// A gate that the rule does not offer.
+    GateNotOffered {
+        /// As asked for.
+        wanted: String,
+        /// What there is.
+        offered: String,
+    },
+    /// Access would end before it begins.
+    EndsInThePast,
+}
+
+impl Hold {
+    /// The reason in the sender's language.
+    pub fn text(&self, language: Language) -> String {
+        match language {
+            Language::Fr => self.french(),
+            Language::En => self.english(),
+        }
+    }
+
+    fn french(&self) -> String {
+        match self {
+            Self::NearMiss { text } => {
+                format!("L’objet contient « {text} », qui ressemble à une demande de protection mais n’en est pas une. Écrivez [sécurisé] pour protéger ce message.")
+            }
+            Self::TaggedInvitation => {
+                "Une invitation à une réunion ne peut pas être protégée : le calendrier du destinataire ne saurait plus la lire.".into()
+            }
+            Self::Condition { rule, error } => {
+                format!("La règle « {rule} » n’a pas pu être évaluée ({error}). Prévenez votre administrateur.")
+            }
+            Self::BadHint { name, value } => format!("L’en-tête {name} contient « {value} », qui n’est pas compris."),
+            Self::PhoneForMany { recipients } => {
+                format!("Un seul numéro est donné pour {recipients} destinataires extérieurs. Écrivez [secure sms:adresse=numéro] pour chacun.")
+            }
+            Self::PhoneForStranger { address } => {
+                format!("Un numéro est donné pour « {address} », qui n’est pas destinataire de ce message.")
+            }
+            Self::BadPhone { number, error } => {
+                let why = match error {
+                    PhoneError::Shape => "n’est pas un numéro de téléphone",
+                    PhoneError::Country => "doit commencer par + et l’indicatif du pays",
+                    PhoneError::NotMobile => "n’est pas un numéro de mobile",
+                };
+                format!("« {number} » {why}.")
+            }
+            Self::SmsUnavailable => "Un code par SMS est demandé, mais aucun service de SMS n’est configuré.".into(),
+            Self::GateNotOffered { wanted, offered } => {
+                format!("L’authentification « {wanted} » est demandée, mais la règle n’offre que « {offered} ».")
+            }
+            Self::EndsInThePast => "La date de fin d’accès demandée est déjà passée.".into(),
+        }
+    }
+
+    fn english(&self) -> String {
+        match self {
+            Self::NearMiss { text } => {
+                format!("The subject holds “{text}”, which looks like a request for protection but is none. Write [secure] to protect this message.")
+            }
+            Self::TaggedInvitation => {
+                "An invitation to a meeting cannot be protected: the recipient’s calendar could no longer read it.".into()
+            }
+            Self::Condition { rule, error } => {
+                format!("The rule “{rule}” could not be evaluated ({error}). Tell your administrator.")
+            }
+            Self::BadHint { name, value } => format!("The header {name} holds “{value}”, which is not understood."),
+            Self::PhoneForMany { recipients } => {
+                format!("One number is given for {recipients} outside recipients. Write [secure sms:address=number] for each.")
+            }
+            Self::PhoneForStranger { address } => {
+                format!("A number is given for “{address}”, who is no recipient of this message.")
+            }
+            Self::BadPhone { number, error } => {
+                let why = match error {
+                    PhoneError::Shape => "is not a telephone number",
+                    PhoneError::Country => "must begin with + and the country’s code",
+                    PhoneError::NotMobile => "is not a mobile number",
+                };
+                format!("“{number}” {why}.")
+            }
+            Self::SmsUnavailable => "A code by SMS is asked for, but no SMS service is configured.".into(),
+            Self::GateNotOffered { wanted, offered } => {
+                format!("The authentication “{wanted}” is asked for, but the rule offers only “{offered}”.")
+            }
+            Self::EndsInThePast => "Access shall end at a time that has already passed.".into(),
+        }
+    }
+}

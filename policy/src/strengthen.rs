@@ -1,0 +1,146 @@
+//! What the sender asks for: upward in treatment, fewer gates, an earlier end; never the other way.
+
+use crate::decide::Draft;
+use crate::hints::Ending;
+use crate::{Defaults, Hold, MessageFacts, PhoneHint, RecipientFacts, to_e164};
+use sealpost_envelope::{EmailAddress, Gate, GateMethod, Timestamp, Treatment};
+
+/// Applies all hints of the message to the draft.
+pub(crate) fn apply(
+    draft: &mut Draft,
+    message: &MessageFacts,
+    recipient: &RecipientFacts,
+    defaults: &Defaults,
+    now: Timestamp,
+) {
+    let hints = &message.hints;
+    if let Some(fault) = &hints.fault {
+        draft.hold(fault.clone());
+    }
+    raise(draft, hints.tagged.then_some(Treatment::Notify), "the tag in the subject");
+    raise(draft, hints.treatment, "X-Sealpost-Treatment");
+    if let Some(wanted) = &hints.gate {
+        narrow(draft, wanted);
+    }
+    if let Some(ending) = hints.ending {
+        shorten(draft, ending, now);
+    }
+    phone(draft, message, recipient, defaults);
+    // Only where nothing else already protects it fully.
+    match &hints.near_miss {
+        Some(text) if draft.treatment < Treatment::Notify => draft.hold(Hold::NearMiss { text: text.clone() }),
+        _ => {}
+    }
+}
+
+fn raise(draft: &mut Draft, wanted: Option<Treatment>, source: &str) {
+    let Some(wanted) = wanted else { return };
+    if wanted > draft.treatment {
+        draft.treatment = wanted;
+        draft.say(format!("{source} strengthens it: {wanted}"));
+    } else if wanted < draft.treatment {
+        draft.say(format!("{source} asks for {wanted}, which is weaker: ignored"));
+    }
+}
+
+fn narrow(draft: &mut Draft, wanted: &Gate) {
+    if let Some(gate) = draft.gate.subset(wanted) {
+        draft.say(format!("the sender narrows the gate: {}", gate.words().join(", ")));
+        draft.gate = gate;
+        return;
+    }
+    // Asking for less than any of the rule's ways is harmless: the rule's ways stay.
+    let weaker = wanted.alternatives().iter().all(|asked| {
+        asked.iter().all(|method| *method == GateMethod::Link)
+            || draft.gate.alternatives().iter().all(|offered| asked.iter().all(|m| offered.contains(m)))
+    });
+    if weaker {
+        draft.say(format!("X-Sealpost-Gate asks for {}, which is weaker: ignored", wanted.words().join(", ")));
+        return;
+    }
+    let offered = draft.gate.words().join(", ");
+    draft.hold(Hold::GateNotOffered { wanted: wanted.words().join(", "), offered });
+}
+
+fn shorten(draft: &mut Draft, ending: Ending, now: Timestamp) {
+    let wanted = match ending {
+        Ending::After(period) => period.after(now),
+        Ending::At(time) => time,
+    };
+    if wanted <= now {
+        draft.hold(Hold::EndsInThePast);
+    } else if wanted < draft.expires {
+        draft.expires = wanted;
+        draft.say("the sender ends access earlier");
+    } else {
+        draft.say("X-Sealpost-Expires asks for a later end: ignored");
+    }
+}
+
+/// Finds this recipient's number and makes the gate use it.
+fn phone(draft: &mut Draft, message: &MessageFacts, recipient: &RecipientFacts, defaults: &Defaults) {
+    let hints = &message.hints.phones;
+    if hints.is_empty() {
+        return;
+    }
+    for hint in hints {
+        if let Some(address) = hint.address.as_deref().filter(|a| !is_recipient(a, &message.recipients)) {
+            draft.hold(Hold::PhoneForStranger { address: address.to_owned() });
+        }
+    }
+    let mine = hints.iter().find(|h| h.address.as_deref().is_some_and(|a| same(a, &recipient.address)));
+    let hint = match mine.or_else(|| hints.iter().find(|h| h.address.is_none())) {
+        Some(hint) => hint,
+        None => return,
+    };
+    let outside = message.recipients.iter().filter(|r| !defaults.is_own(r)).count();
+    if hint.address.is_none() && outside != 1 {
+        draft.hold(Hold::PhoneForMany { recipients: outside });
+        return;
+    }
+    use_number(draft, hint, defaults);
+}
+
+fn use_number(draft: &mut Draft, hint: &PhoneHint, defaults: &Defaults) {
+    match to_e164(&hint.number, &defaults.country) {
+        Err(error) => draft.hold(Hold::BadPhone { number: hint.number.clone(), error }),
+        Ok(number) => {
+            draft.say(format!("codes by SMS go to {number}"));
+            draft.phone = Some(number);
+            demand_sms(draft, defaults);
+        }
+    }
+}
+
+/// Who gives a number wants it used: keep the ways that use it, or add it to each way.
+fn demand_sms(draft: &mut Draft, defaults: &Defaults) {
+    if !draft.treatment.has_link() {
+        draft.say("the number is not used: nothing is behind a link");
+        return;
+    }
+    if !defaults.sms {
+        draft.hold(Hold::SmsUnavailable);
+        return;
+    }
+    let words = draft.gate.words();
+    let with: Vec<String> =
+        words.iter().filter(|w| w.split('+').any(|m| m == "otp-sms")).cloned().collect();
+    let wanted = if with.is_empty() { words.iter().map(|w| combined(w)).collect() } else { with };
+    if let Ok(gate) = Gate::parse(&wanted) {
+        draft.say(format!("gate with a code by SMS: {}", gate.words().join(", ")));
+        draft.gate = gate;
+    }
+}
+
+fn is_recipient(address: &str, recipients: &[EmailAddress]) -> bool {
+    recipients.iter().any(|r| same(address, r))
+}
+
+fn same(address: &str, recipient: &EmailAddress) -> bool {
+    address.to_lowercase() == recipient.key()
+}
+
+/// A way through the gate with the code by SMS added; `link` asks nothing that could be combined.
+fn combined(way: &str) -> String {
+    if way == "link" { "otp-sms".to_owned() } else { format!("{way}+otp-sms") }
+}
