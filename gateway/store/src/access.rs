@@ -1,0 +1,23 @@
+//! Links, challenges, sessions and download progress of recipients.
+//!
+//! **Job.** What the recipient's door must remember between two requests, on any node: which link leads
+//! to which consignment, which code is alive and how often it was tried, which browser passed which step
+//! of the gate, which bytes of a file it was sent. Every change is written with its journal events.
+//!
+//! **Exposure.** Keys of look-ups come from strangers; they are hashed before they reach a statement, so
+//! that neither the text nor the time taken says whether a neighbour exists.
+//!
+//! **Absent on purpose.** What a right answer is (the gate's business), and mail (the composer's).
+
+mod challenge;
+mod grant;
+mod link;
+mod progress;
+mod rate;
+mod secret;
+
+pub use challenge::{AnswerOutcome, AskOutcome, AskRule, Challenge, NewChallenge};
+pub use grant::{Grant, GrantHash, GrantStep, Opening};
+pub use link::{Link, NewLink, TokenHash, insert_links, revoke_links};
+pub use progress::{FileMark, Span, completed, record};
+pub use secret::{set_verifier, verifier};
