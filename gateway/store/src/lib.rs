@@ -10,14 +10,31 @@
 pub mod access;
 pub mod account;
 pub mod blob;
+pub mod consignment;
 pub mod crypto;
 pub mod db;
+pub mod deposit;
+mod entity;
 mod error;
+mod job;
+pub mod journal;
 pub mod keys;
+pub mod log;
 pub mod mailbox;
+mod open;
 pub mod queue;
 pub mod write;
 
+pub use consignment::{Change, ConsignmentRow, ConsignmentState, Progress};
 pub use db::{Args, Db, Engine, Row, Value};
+pub use deposit::{
+    Deposit, DepositError, DepositFilter, DepositRow, Deposited, NewConsignment, NewDeposit, NewPart, PartRow,
+    StoredBody,
+};
+pub use entity::Entity;
 pub use error::StoreError;
+pub use job::Fence;
+pub use journal::{JournalEntry, JournalFilter, PendingEvidence, StoredEvidence};
+pub use log::{Checkpoint, Finding, LogHead, LogReport, Sequenced};
+pub use open::{OpenError, Store, StoreConfig};
 pub use write::Tx;

@@ -1,0 +1,165 @@
+//! Reading consignments; the state is derived, never stored.
+
+use crate::db::Row;
+use crate::deposit::address;
+use crate::{Store, StoreError, args};
+use sealpost_envelope::{
+    DepositId, EmailAddress, EntityId, Gate, Language, RecipientNo, Timestamp, Treatment, Verdict,
+};
+
+/// A recipient's share of a deposit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsignmentRow {
+    /// Deposit.
+    pub deposit: DepositId,
+    /// Recipient, from 1.
+    pub n: RecipientNo,
+    /// Organisation.
+    pub entity: EntityId,
+    /// Mailbox.
+    pub address: EmailAddress,
+    /// Language of mails and pages.
+    pub language: Language,
+    /// Policy's answer, with later extensions, holds and releases.
+    pub verdict: Verdict,
+    /// Newest generation of the link token; 0 when there is none.
+    pub generation: u32,
+    /// How often its mail was handed over.
+    pub sendings: u32,
+    /// First hand-over.
+    pub first_sent: Option<Timestamp>,
+    /// Last hand-over.
+    pub last_sent: Option<Timestamp>,
+    /// Given up.
+    pub failed: Option<Timestamp>,
+    /// Why.
+    pub failure: Option<String>,
+    /// First opening.
+    pub opened: Option<Timestamp>,
+    /// First complete download.
+    pub downloaded: Option<Timestamp>,
+    /// Withdrawn by the sender.
+    pub revoked: Option<Timestamp>,
+    /// Expiry was recorded.
+    pub expired: Option<Timestamp>,
+}
+
+/// Where a consignment stands, strongest statement first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConsignmentState {
+    /// Withdrawn by the sender.
+    Revoked,
+    /// Waits for the sender's answer.
+    Held,
+    /// A file was downloaded whole.
+    Downloaded,
+    /// Opened by the recipient.
+    Opened,
+    /// Its mail cannot be delivered.
+    Failed,
+    /// Access has ended without an opening.
+    Expired,
+    /// Its mail was handed over.
+    Sent,
+    /// Its mail waits to be sent.
+    Queued,
+}
+
+impl ConsignmentRow {
+    /// Where it stands at `now`.
+    pub fn state(&self, now: Timestamp) -> ConsignmentState {
+        let ended = self.verdict.treatment.has_link() && self.verdict.expires <= now;
+        if self.revoked.is_some() {
+            ConsignmentState::Revoked
+        } else if self.verdict.hold.is_some() {
+            ConsignmentState::Held
+        } else if self.downloaded.is_some() {
+            ConsignmentState::Downloaded
+        } else if self.opened.is_some() {
+            ConsignmentState::Opened
+        } else if self.failed.is_some() {
+            ConsignmentState::Failed
+        } else if ended {
+            ConsignmentState::Expired
+        } else if self.first_sent.is_some() {
+            ConsignmentState::Sent
+        } else {
+            ConsignmentState::Queued
+        }
+    }
+}
+
+const COLUMNS: &str = "SELECT deposit, recipient, entity, address, language, treatment, gate, expires, retention, \
+     rule, phone, hold, generation, sendings, first_sent, last_sent, failed, failure, opened, downloaded, revoked, \
+     expired FROM consignments";
+
+fn consignment(row: &Row) -> Result<ConsignmentRow, StoreError> {
+    let gate: Gate = serde_json::from_str(&row.text("gate")?).map_err(|e| StoreError::damaged("gate", e))?;
+    let language = match row.text("language")?.as_str() {
+        tag if tag == Language::Fr.tag() => Language::Fr,
+        tag if tag == Language::En.tag() => Language::En,
+        other => return Err(StoreError::damaged("language", other)),
+    };
+    Ok(ConsignmentRow {
+        deposit: DepositId(row.uuid("deposit")?),
+        n: row.small("recipient")?,
+        entity: row.entity()?,
+        address: address(row, "address")?,
+        language,
+        verdict: Verdict {
+            treatment: row.parse::<Treatment>("treatment")?,
+            gate,
+            expires: row.time("expires")?,
+            retention: row.time("retention")?,
+            rule: row.text("rule")?,
+            phone: row.opt_text("phone")?,
+            hold: row.opt_text("hold")?,
+        },
+        generation: row.small("generation")?,
+        sendings: row.small("sendings")?,
+        first_sent: row.opt_time("first_sent")?,
+        last_sent: row.opt_time("last_sent")?,
+        failed: row.opt_time("failed")?,
+        failure: row.opt_text("failure")?,
+        opened: row.opt_time("opened")?,
+        downloaded: row.opt_time("downloaded")?,
+        revoked: row.opt_time("revoked")?,
+        expired: row.opt_time("expired")?,
+    })
+}
+
+macro_rules! select {
+    ($tail:literal) => {
+        sqlx::AssertSqlSafe(format!("{COLUMNS} {}", $tail))
+    };
+}
+
+impl Store {
+    /// A deposit's consignments in the order of their numbers.
+    pub async fn consignments(&self, deposit: DepositId) -> Result<Vec<ConsignmentRow>, StoreError> {
+        let rows =
+            self.db.fetch_all(select!("WHERE deposit = $1 ORDER BY recipient"), args![deposit]).await?;
+        rows.iter().map(consignment).collect()
+    }
+
+    /// One consignment; [`StoreError::NotFound`] if there is none.
+    pub async fn consignment(
+        &self,
+        deposit: DepositId,
+        n: RecipientNo,
+    ) -> Result<ConsignmentRow, StoreError> {
+        let sql = select!("WHERE deposit = $1 AND recipient = $2");
+        let row = self.db.fetch_optional(sql, args![deposit, n]).await?;
+        consignment(&row.ok_or(StoreError::NotFound("consignment"))?)
+    }
+
+    /// Consignments with a link whose access has ended and whose expiry is not recorded yet.
+    pub async fn expiring(&self, limit: u32) -> Result<Vec<ConsignmentRow>, StoreError> {
+        let sql = select!(
+            "WHERE expired IS NULL AND expires <= $1 AND revoked IS NULL AND treatment IN ('link', 'notify') \
+             ORDER BY expires LIMIT $2"
+        );
+        let rows = self.db.fetch_all(sql, args![self.clock.now(), limit]).await?;
+        rows.iter().map(consignment).collect()
+    }
+}

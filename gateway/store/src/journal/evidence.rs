@@ -1,0 +1,100 @@
+//! Evidence XML and its seals: write once.
+
+use crate::db::Row;
+use crate::{Store, StoreError, args};
+use sealpost_envelope::{DepositId, EntityId, EntryId, RecipientNo, Timestamp};
+use sealpost_evidence::EventName;
+
+/// An evidence that waits for its seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingEvidence {
+    /// Entry it belongs to.
+    pub id: EntryId,
+    /// Organisation that seals it.
+    pub entity: EntityId,
+    /// ETSI XML.
+    pub xml: Vec<u8>,
+}
+
+/// An evidence with its seal, if it has one by now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvidence {
+    /// Entry it belongs to.
+    pub id: EntryId,
+    /// Its event.
+    pub event: EventName,
+    /// Recipient concerned.
+    pub recipient: Option<RecipientNo>,
+    /// When.
+    pub time: Timestamp,
+    /// ETSI XML.
+    pub xml: Vec<u8>,
+    /// Detached CAdES over the XML.
+    pub p7s: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// The oldest evidence without a seal.
+    pub async fn pending_evidence(&self, limit: u32) -> Result<Vec<PendingEvidence>, StoreError> {
+        let sql = "SELECT e.id, e.entity, e.xml FROM evidence_pending p JOIN evidence e ON e.id = p.id \
+             ORDER BY p.id LIMIT $1";
+        let rows = self.db.fetch_all(sql, args![limit]).await?;
+        let read = |r: &Row| {
+            Ok(PendingEvidence { id: EntryId(r.uuid("id")?), entity: r.entity()?, xml: r.bytes("xml")? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Keeps seals. An evidence that has one keeps its own; answers how many were stored.
+    pub async fn store_evidence_seals(&self, seals: Vec<(EntryId, Vec<u8>)>) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        self.db
+            .write(async move |tx| {
+                let mut stored = 0;
+                for (id, p7s) in seals {
+                    // The entity comes from the evidence, so a seal without one cannot enter.
+                    stored += tx
+                        .execute(
+                            "INSERT INTO seals (id, entity, time, p7s) SELECT id, entity, CAST($2 AS BIGINT), $3 \
+                             FROM evidence WHERE id = $1 ON CONFLICT DO NOTHING",
+                            args![id, now, p7s],
+                        )
+                        .await?;
+                    tx.execute("DELETE FROM evidence_pending WHERE id = $1", args![id]).await?;
+                }
+                Ok(stored)
+            })
+            .await
+    }
+
+    /// Keeps one seal; `false` when there was one before, which stays.
+    pub async fn store_evidence_seal(&self, id: EntryId, p7s: Vec<u8>) -> Result<bool, StoreError> {
+        Ok(self.store_evidence_seals(vec![(id, p7s)]).await? == 1)
+    }
+
+    /// Every evidence about a deposit, oldest first. Bounded by the number of its events.
+    pub async fn evidence_of_deposit(&self, deposit: DepositId) -> Result<Vec<StoredEvidence>, StoreError> {
+        let sql = "SELECT e.id, e.event, e.recipient, e.time, e.xml, s.p7s FROM evidence e \
+             LEFT JOIN seals s ON s.id = e.id WHERE e.deposit = $1 ORDER BY e.time, e.id";
+        let rows = self.db.fetch_all(sql, args![deposit]).await?;
+        rows.iter().map(stored).collect()
+    }
+
+    /// The evidence of one entry.
+    pub async fn evidence(&self, id: EntryId) -> Result<Option<StoredEvidence>, StoreError> {
+        let sql = "SELECT e.id, e.event, e.recipient, e.time, e.xml, s.p7s FROM evidence e \
+             LEFT JOIN seals s ON s.id = e.id WHERE e.id = $1";
+        self.db.fetch_optional(sql, args![id]).await?.as_ref().map(stored).transpose()
+    }
+}
+
+fn stored(row: &Row) -> Result<StoredEvidence, StoreError> {
+    Ok(StoredEvidence {
+        id: EntryId(row.uuid("id")?),
+        event: row.parse("event")?,
+        recipient: super::read::recipient(row)?,
+        time: row.time("time")?,
+        xml: row.bytes("xml")?,
+        p7s: row.opt_bytes("p7s")?,
+    })
+}
