@@ -11,6 +11,7 @@ pub mod access;
 pub mod account;
 pub mod blob;
 pub mod consignment;
+pub mod content;
 pub mod crypto;
 pub mod db;
 pub mod deposit;
