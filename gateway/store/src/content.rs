@@ -5,7 +5,7 @@
 //!
 //! | piece | purpose | id | plaintext |
 //! |---|---|---|---|
-//! | `deposits.meta` | `meta` | deposit | JSON of the message crate's `Structure` |
+//! | `deposits.meta` | `meta` | deposit | JSON of the message crate's `Structure`, with one more member, `skeleton_len` |
 //! | `deposits.skeleton` | `skeleton` | deposit | skeleton records (docs/formats/skeleton.md) |
 //! | `parts.meta` | `part` | deposit, number | JSON `{"info": PartInfo, "stored": Stored}` |
 //! | `parts.body` | `body` | deposit, number | the part as stored |
