@@ -32,16 +32,41 @@ const VOCABULARY: [(&str, &[&str]); 3] = [
     (
         "message",
         &[
-            "subject", "headers", "size", "recipients", "has_attachments", "attachment_count", "attachment_bytes",
-            "attachment_names", "attachment_extensions", "tagged", "signed", "encrypted",
+            "subject",
+            "headers",
+            "size",
+            "recipients",
+            "has_attachments",
+            "attachment_count",
+            "attachment_bytes",
+            "attachment_names",
+            "attachment_extensions",
+            "tagged",
+            "signed",
+            "encrypted",
         ],
     ),
 ];
 
 /// Functions and macros people write; operators have names of their own.
 const FUNCTIONS: [&str; 17] = [
-    "size", "contains", "startsWith", "endsWith", "matches", "has", "all", "exists", "exists_one", "map", "filter",
-    "max", "min", "string", "int", "double", "uint",
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "has",
+    "all",
+    "exists",
+    "exists_one",
+    "map",
+    "filter",
+    "max",
+    "min",
+    "string",
+    "int",
+    "double",
+    "uint",
 ];
 
 #[derive(Serialize)]
@@ -143,9 +168,8 @@ impl Condition {
         if source.len() > MAX_SOURCE {
             return Err(plain(format!("longer than {MAX_SOURCE} bytes")));
         }
-        let program = Program::compile(source).map_err(|errors| {
-            errors.errors.iter().flat_map(|e| plain(format!("column {}: {}", e.pos.1, first_line(&e.msg)))).collect::<Vec<_>>()
-        })?;
+        let program = Program::compile(source)
+            .map_err(|errors| errors.errors.iter().flat_map(|e| plain(syntax(e))).collect::<Vec<_>>())?;
         let mut faults = Vec::new();
         check_names(program.expression(), &mut Vec::new(), &mut faults);
         let condition = Self { program };
@@ -183,14 +207,22 @@ impl Condition {
 fn plainly(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchOverload(e) => {
-            format!("{:?} does not work on {}", e.function().trim_matches(['_', '@']), e.argument_types().join(", "))
+            format!(
+                "{:?} does not work on {}",
+                e.function().trim_matches(['_', '@']),
+                e.argument_types().join(", ")
+            )
         }
         other => other.to_string(),
     }
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// The parser's message without its list of everything that could have stood there.
+fn syntax(error: &cel::ParseError) -> String {
+    let line = error.msg.lines().next().unwrap_or_default();
+    let short = line.split(" expecting ").next().unwrap_or_default().replace("'<EOF>'", "end");
+    let short = short.replace("mismatched input", "unexpected");
+    format!("column {}: {short}", error.pos.1)
 }
 
 /// Walks the expression; `bound` holds the variables of the macros around.
@@ -228,7 +260,9 @@ fn check_names<'e>(node: &'e IdedExpr, bound: &mut Vec<&'e str>, faults: &mut Ve
             }
             bound.truncate(depth);
         }
-        Expr::Struct(_) => faults.push(Fault { message: "structures have no place here".into(), suggestion: None }),
+        Expr::Struct(_) => {
+            faults.push(Fault { message: "structures have no place here".into(), suggestion: None })
+        }
         Expr::Literal(_) | Expr::Unspecified => {}
     }
 }
@@ -239,7 +273,13 @@ fn check_variable(name: &str, bound: &[&str], faults: &mut Vec<Fault>) {
         return;
     }
     let suggestion = closest(name, roots).map(str::to_owned);
-    push(faults, Fault { message: format!("unknown name {name:?}; there are sender, recipient and message"), suggestion });
+    push(
+        faults,
+        Fault {
+            message: format!("unknown name {name:?}; there are sender, recipient and message"),
+            suggestion,
+        },
+    );
 }
 
 fn check_field(root: &str, field: &str, bound: &[&str], faults: &mut Vec<Fault>) {
@@ -251,7 +291,10 @@ fn check_field(root: &str, field: &str, bound: &[&str], faults: &mut Vec<Fault>)
         return;
     }
     let suggestion = closest(field, fields.iter().copied()).map(|near| format!("{root}.{near}"));
-    push(faults, Fault { message: format!("{root} has no {field:?}; it has {}", fields.join(", ")), suggestion });
+    push(
+        faults,
+        Fault { message: format!("{root} has no {field:?}; it has {}", fields.join(", ")), suggestion },
+    );
 }
 
 fn check_function(name: &str, faults: &mut Vec<Fault>) {
@@ -279,7 +322,9 @@ mod tests {
         let (message, recipient) = MessageFacts::sample();
         let given = context(&message, &recipient, &Defaults::default()).unwrap();
         for (root, fields) in VOCABULARY {
-            let Ok(Value::Map(map)) = Program::compile(root).unwrap().execute(&given) else { panic!("{root}") };
+            let Ok(Value::Map(map)) = Program::compile(root).unwrap().execute(&given) else {
+                panic!("{root}")
+            };
             let mut names: Vec<String> = map.map.keys().map(ToString::to_string).collect();
             let mut known: Vec<String> = fields.iter().map(ToString::to_string).collect();
             names.sort();

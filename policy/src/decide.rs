@@ -177,7 +177,11 @@ impl Policy {
         } else if hints.tagged {
             (Treatment::Notify, "default: tag", "the subject asks for protection".to_owned())
         } else if hints.sensitive {
-            (Treatment::Notify, "default: sensitivity", "the Sensitivity header asks for protection".to_owned())
+            (
+                Treatment::Notify,
+                "default: sensitivity",
+                "the Sensitivity header asks for protection".to_owned(),
+            )
         } else if let Some(inherited) = message.replies_to.filter(|t| *t > Treatment::Pass) {
             (inherited, "default: reply", format!("answers a deposit that was sent as {inherited}"))
         } else if message.attachment_bytes > self.defaults.link_over {
@@ -191,7 +195,11 @@ impl Policy {
         } else if message.certificate_public {
             (Treatment::Seal, "default: seal", "the sender's certificate is publicly trusted".to_owned())
         } else {
-            (Treatment::Trace, "default: trace", "the sender's certificate is not publicly trusted".to_owned())
+            (
+                Treatment::Trace,
+                "default: trace",
+                "the sender's certificate is not publicly trusted".to_owned(),
+            )
         };
         draft.treatment = treatment;
         draft.rule = rule.to_owned();

@@ -68,7 +68,8 @@ impl Hints {
         for name in HINT_HEADERS {
             let Some(value) = header(name).map(str::trim).filter(|v| !v.is_empty()) else { continue };
             if hints.read_header(name, value).is_none() && hints.fault.is_none() {
-                hints.fault = Some(Hold::BadHint { name: name.to_owned(), value: value.chars().take(80).collect() });
+                hints.fault =
+                    Some(Hold::BadHint { name: name.to_owned(), value: value.chars().take(80).collect() });
             }
         }
         hints

@@ -30,7 +30,7 @@ mod tags;
 
 pub use decide::{Decision, Policy};
 pub use facts::{Defaults, MessageFacts, RecipientFacts};
-pub use hints::{Hints, HINT_HEADERS, PhoneHint};
+pub use hints::{HINT_HEADERS, Hints, PhoneHint};
 pub use hold::Hold;
 pub use period::{ParsePeriodError, Period};
 pub use phone::{PhoneError, to_e164};

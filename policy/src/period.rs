@@ -63,7 +63,11 @@ impl Period {
     }
     /// The moment this long after `start`, or the end of time.
     pub fn after(self, start: Timestamp) -> Timestamp {
-        start.saturating_add(self.signed()).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        start.saturating_add(self.signed()).unwrap_or(if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 }
 
@@ -122,7 +126,17 @@ mod tests {
 
     #[test]
     fn refused() {
-        for text in ["", "30", "days", "30 jours", "--3 days", "1.5 days", "99999999999999999999 s", "101 years", "3 days 2 h"] {
+        for text in [
+            "",
+            "30",
+            "days",
+            "30 jours",
+            "--3 days",
+            "1.5 days",
+            "99999999999999999999 s",
+            "101 years",
+            "3 days 2 h",
+        ] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
     }

@@ -28,7 +28,9 @@ pub(crate) fn apply(
     phone(draft, message, recipient, defaults);
     // Only where nothing else already protects it fully.
     match &hints.near_miss {
-        Some(text) if draft.treatment < Treatment::Notify => draft.hold(Hold::NearMiss { text: text.clone() }),
+        Some(text) if draft.treatment < Treatment::Notify => {
+            draft.hold(Hold::NearMiss { text: text.clone() })
+        }
         _ => {}
     }
 }
@@ -55,7 +57,8 @@ fn narrow(draft: &mut Draft, wanted: &Gate) {
             || draft.gate.alternatives().iter().all(|offered| asked.iter().all(|m| offered.contains(m)))
     });
     if weaker {
-        draft.say(format!("X-Sealpost-Gate asks for {}, which is weaker: ignored", wanted.words().join(", ")));
+        draft
+            .say(format!("X-Sealpost-Gate asks for {}, which is weaker: ignored", wanted.words().join(", ")));
         return;
     }
     let offered = draft.gate.words().join(", ");
@@ -123,8 +126,7 @@ fn demand_sms(draft: &mut Draft, defaults: &Defaults) {
         return;
     }
     let words = draft.gate.words();
-    let with: Vec<String> =
-        words.iter().filter(|w| w.split('+').any(|m| m == "otp-sms")).cloned().collect();
+    let with: Vec<String> = words.iter().filter(|w| w.split('+').any(|m| m == "otp-sms")).cloned().collect();
     let wanted = if with.is_empty() { words.iter().map(|w| combined(w)).collect() } else { with };
     if let Ok(gate) = Gate::parse(&wanted) {
         draft.say(format!("gate with a code by SMS: {}", gate.words().join(", ")));

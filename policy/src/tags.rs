@@ -106,7 +106,11 @@ fn meaning(bracket: &Bracket<'_>) -> Meaning {
         return phones(rest).map_or(Meaning::Almost, Meaning::Tag);
     }
     let alike = word.len() >= 5 && TAGS.iter().any(|tag| distance(&word, tag) <= tag.len() / 4);
-    if alike || ALMOST.iter().any(|beginning| word.starts_with(beginning)) { Meaning::Almost } else { Meaning::Other }
+    if alike || ALMOST.iter().any(|beginning| word.starts_with(beginning)) {
+        Meaning::Almost
+    } else {
+        Meaning::Other
+    }
 }
 
 /// `sms:NUMBER` or `sms:ADDRESS=NUMBER`, several times; `None` for anything else.

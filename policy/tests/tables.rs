@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 fn subjects() {
     let mut count = 0;
     for line in include_str!("tags.txt").lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
-        let [subject, reading, stripped] = line.split(" | ").collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [subject, reading, stripped] = line.split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
         let tags = read_tags(subject);
         let mut words = Vec::new();
         words.extend(tags.secure.then(|| "secure".to_owned()));

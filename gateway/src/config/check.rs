@@ -68,7 +68,7 @@ fn periods_of_entity(entity: &Entity, n: usize, context: &mut Context) {
 fn listeners(settings: &Settings, context: &mut Context) {
     let listen = &settings.listen;
     let all = listen.all();
-    if all.iter().all(|(_, address)| address.is_none()) {
+    if all.iter().all(|(_, address)| address.is_none()) && !context.is_wrong("listen") {
         context.wrong_at("listen", "nothing listens: open at least submission and https");
     }
     let open: Vec<_> = all.iter().filter_map(|(name, address)| address.map(|a| (*name, a))).collect();
@@ -147,7 +147,7 @@ fn trusted(settings: &Settings, context: &mut Context) {
             let at = format!("trusted[{n}].from[{m}]");
             match own {
                 None => context.wrong_at(&at, format!("{from:?} is neither an address nor @domain")),
-                Some(domain) if settings.entity_of(&domain).is_none() => {
+                Some(domain) if settings.entity_of(&domain).is_none() && !context.is_wrong("entity") => {
                     context.wrong_at(&at, format!("{domain} belongs to no entity"));
                 }
                 Some(_) => {}
@@ -182,7 +182,8 @@ fn gates(settings: &Settings, context: &mut Context) {
         [("code_validity", gate.code_validity, 3600), ("sms_code_validity", gate.sms_code_validity, 3600)]
     {
         if !(30..=most).contains(&period.as_seconds()) {
-            context.wrong_at(&format!("gate.{key}"), format!("{period} is not between 30 seconds and 1 hour"));
+            context
+                .wrong_at(&format!("gate.{key}"), format!("{period} is not between 30 seconds and 1 hour"));
         }
     }
     if gate.session.as_seconds() < 60 {
@@ -229,7 +230,8 @@ fn demo(settings: &Settings, context: &mut Context) {
     }
     for (n, mailbox) in demo.mailboxes.iter().enumerate() {
         if settings.entity_of(mailbox.domain()).is_some() {
-            context.wrong_at(&format!("demo.mailboxes[{n}]"), format!("{mailbox} is in a domain of an entity"));
+            context
+                .wrong_at(&format!("demo.mailboxes[{n}]"), format!("{mailbox} is in a domain of an entity"));
         }
     }
 }

@@ -142,7 +142,17 @@ words!(
     }
 );
 
-text_settings!(String, SocketAddr, EmailAddress, Period, Treatment);
+text_settings!(String, EmailAddress, Period, Treatment);
+
+impl Setting for SocketAddr {
+    fn read(value: &Spanned<DeValue<'_>>, spot: &Spot, context: &mut Context) -> Option<Self> {
+        let read = value.get_ref().as_str().and_then(|text| text.parse().ok());
+        if read.is_none() {
+            context.wrong(spot, "an address and port belong here, as \"127.0.0.1:2587\" or \"[::]:587\"");
+        }
+        read
+    }
+}
 
 impl Setting for bool {
     fn read(value: &Spanned<DeValue<'_>>, spot: &Spot, context: &mut Context) -> Option<Self> {
@@ -307,7 +317,11 @@ impl FromStr for Siren {
                 digit / 10 + digit % 10
             })
             .sum();
-        if sum % 10 == 0 { Ok(Self(digits)) } else { Err(format!("{digits} is no SIREN: its check digit is wrong")) }
+        if sum % 10 == 0 {
+            Ok(Self(digits))
+        } else {
+            Err(format!("{digits} is no SIREN: its check digit is wrong"))
+        }
     }
 }
 impl fmt::Display for Siren {

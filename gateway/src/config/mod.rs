@@ -26,8 +26,8 @@ pub use kinds::{
 };
 pub use places::{Blobs, Database, HostPort, SecretError, SecretSource, Via, WebUrl};
 pub use sections::{
-    Accounts, Alerts, Demo, Entity, GateSettings, Limits, Listen, Relay, Retention, Route, Rule, Seal, Settings,
-    Store, Support, TimestampSettings, Tls, Trusted, Web,
+    Accounts, Alerts, Demo, Entity, GateSettings, Limits, Listen, Relay, Retention, Route, Rule, Seal,
+    Settings, Store, Support, TimestampSettings, Tls, Trusted, Web,
 };
 pub use template::{documentation, template, template_with};
 
@@ -110,16 +110,16 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, Mistakes> {
     let (table, syntax) = DeTable::parse_recoverable(text);
     for error in syntax {
         let at = error.span().map_or(0, |s| s.start);
-        context.mistakes.push(Mistake { at, message: error.message().to_owned() });
+        context.mistakes.push(Mistake { at, path: String::new(), message: error.message().to_owned() });
     }
     let broken = !context.mistakes.is_empty();
     let whole = Spot { path: String::new(), span: 0..0 };
     let settings = Settings::read_table(table.get_ref(), &whole, &mut context);
+    let policies = settings.as_ref().map(|s| check::check(s, &mut context)).unwrap_or_default();
     if broken {
         // Keys around a syntax error may be lost: what then seems to be missing is not worth a word.
-        context.mistakes.retain(|m| !m.message.contains("is missing"));
+        context.mistakes.retain(|m| !m.message.starts_with("is missing"));
     }
-    let policies = settings.as_ref().map(|s| check::check(s, &mut context)).unwrap_or_default();
     match (settings, context.mistakes.is_empty()) {
         (Some(settings), true) => Ok(Config { file: file.to_owned(), settings, policies }),
         _ => Err(listed(text, file, context.mistakes)),
@@ -131,7 +131,7 @@ fn listed(text: &str, file: &Path, mut mistakes: Vec<Mistake>) -> Mistakes {
     mistakes.sort();
     mistakes.dedup();
     let line = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count();
-    let list = mistakes.into_iter().map(|m| (line(m.at), m.message)).collect();
+    let list = mistakes.into_iter().map(|m| (line(m.at), m.to_string())).collect();
     Mistakes { file: file.to_owned(), list }
 }
 

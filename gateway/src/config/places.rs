@@ -5,7 +5,7 @@ use super::reader::{Context, Spot};
 use super::section::{Setting, Shown};
 use sealpost_envelope::Secret;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use toml::Spanned;
 use toml::de::DeValue;

@@ -2,6 +2,7 @@
 
 use super::section::{Section, Setting};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -33,8 +34,19 @@ impl Spot {
 pub struct Mistake {
     /// Byte offset.
     pub at: usize,
-    /// What is wrong, with the path of the key.
+    /// Dotted path of the key; empty where there is none.
+    pub path: String,
+    /// What is wrong.
     pub message: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            return f.write_str(&self.message);
+        }
+        write!(f, "{}: {}", self.path, self.message)
+    }
 }
 
 /// What reading has gathered.
@@ -44,27 +56,43 @@ pub struct Context {
     /// Mistakes so far.
     pub mistakes: Vec<Mistake>,
     places: BTreeMap<String, usize>,
+    unread: Vec<String>,
 }
 
 impl Context {
     /// Starts; relative paths in the file begin at `directory`.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), mistakes: Vec::new(), places: BTreeMap::new() }
+        Self {
+            directory: directory.to_owned(),
+            mistakes: Vec::new(),
+            places: BTreeMap::new(),
+            unread: Vec::new(),
+        }
     }
     /// A path of the file as an absolute one.
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.directory.join(path)
     }
     /// Reports a mistake at a place.
-    pub fn wrong(&mut self, spot: &Spot, message: impl AsRef<str>) {
-        let message = match spot.path.as_str() {
-            "" => message.as_ref().to_owned(),
-            path => format!("{path}: {}", message.as_ref()),
-        };
-        self.mistakes.push(Mistake { at: spot.span.start, message });
+    pub fn wrong(&mut self, spot: &Spot, message: impl Into<String>) {
+        self.mistakes.push(Mistake { at: spot.span.start, path: spot.path.clone(), message: message.into() });
+    }
+    /// Whether something was wrong at this key, above it or below it.
+    pub fn is_wrong(&self, path: &str) -> bool {
+        let below =
+            |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']));
+        self.mistakes.iter().any(|m| !m.path.is_empty() && (below(&m.path, path) || below(path, &m.path)))
     }
     /// Reports a mistake found after reading, at the key or at the nearest thing above it that exists.
-    pub fn wrong_at(&mut self, path: &str, message: impl AsRef<str>) {
+    /// Nothing is said of a key that could not be read: its value here is only a stand-in.
+    pub fn wrong_at(&mut self, path: &str, message: impl Into<String>) {
+        if self
+            .unread
+            .iter()
+            .any(|u| path.strip_prefix(u.as_str()).is_some_and(|r| r.is_empty() || r.starts_with(['.', '['])))
+        {
+            return;
+        }
         let mut here = path;
         let at = loop {
             if let Some(at) = self.places.get(here) {
@@ -75,7 +103,14 @@ impl Context {
                 None => break 0,
             }
         };
-        self.mistakes.push(Mistake { at, message: format!("{path}: {}", message.as_ref()) });
+        self.mistakes.push(Mistake { at, path: path.to_owned(), message: message.into() });
+    }
+    /// Sets a value in the place of one that could not be read, so that the rest can still be judged.
+    fn stand_in<T: Setting>(&mut self, path: &str, example: &str) -> Option<T> {
+        self.unread.push(path.to_owned());
+        let value = DeValue::parse(example).ok()?;
+        let spot = Spot { path: path.to_owned(), span: 0..0 };
+        T::read(&value, &spot, &mut Context::new(&self.directory))
     }
 
     /// Reports the keys of a table that are not among the known ones.
@@ -117,7 +152,12 @@ impl Context {
             Some((name, value)) => {
                 let place = spot.key(key, value.span());
                 self.places.insert(place.path.clone(), name.span().start);
-                T::read(value, &place, self)
+                let read = T::read(value, &place, self);
+                if read.is_none() {
+                    self.unread.push(place.path);
+                    return absent();
+                }
+                read
             }
         }
     }
@@ -130,13 +170,20 @@ impl Context {
         example: &str,
     ) -> Option<T> {
         if !table.contains_key(key) {
-            self.wrong(&spot.key(key, spot.span.clone()), format!("is missing; for example {key} = {example}"));
-            return None;
+            let place = spot.key(key, spot.span.clone());
+            self.wrong(&place, format!("is missing; for example {key} = {example}"));
+            return self.stand_in(&place.path, example);
         }
-        self.optional(table, spot, key, || None)
+        let read = self.optional(table, spot, key, || None);
+        read.or_else(|| self.stand_in(&spot.key(key, 0..0).path, example))
     }
     /// Reads a table that may be absent: all its defaults then count.
-    pub fn section<T: Section + Setting>(&mut self, table: &DeTable<'_>, spot: &Spot, key: &str) -> Option<T> {
+    pub fn section<T: Section + Setting>(
+        &mut self,
+        table: &DeTable<'_>,
+        spot: &Spot,
+        key: &str,
+    ) -> Option<T> {
         if table.contains_key(key) {
             return self.optional(table, spot, key, || None);
         }

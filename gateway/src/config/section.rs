@@ -4,8 +4,8 @@
 //! every mistake with its place, and the text for people, from one source.
 
 use super::reader::{Context, Spot};
-use toml::de::{DeTable, DeValue};
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// What the documentation says of one key.
 pub struct KeyText {
@@ -33,8 +33,6 @@ pub enum Form {
 
 /// What the documentation says of a section.
 pub struct SectionText {
-    /// Lines of its description.
-    pub text: &'static [&'static str],
     /// Its keys in order.
     pub keys: Vec<KeyText>,
 }
@@ -78,7 +76,6 @@ macro_rules! section {
         impl $crate::config::section::Section for $name {
             fn describe() -> $crate::config::section::SectionText {
                 $crate::config::section::SectionText {
-                    text: &[$($doc),*],
                     keys: vec![$($crate::config::section::KeyText {
                         name: stringify!($key),
                         text: &[$($text),*],

@@ -91,7 +91,7 @@ fn write_section(out: &mut String, key: &KeyText, above: &str, chosen: &Chosen, 
     }
     let header = if many { format!("[[{path}]]") } else { format!("[{path}]") };
     out.push_str(&format!("{}{header}\n", if example { "#" } else { "" }));
-    let SectionText { keys, .. } = describe();
+    let SectionText { keys } = describe();
     for key in &keys {
         write_key(out, key, &path, chosen, example);
     }
