@@ -1,6 +1,6 @@
 //! The tables beside this file: subjects with their reading, messages with their decision, rules with
 //! what is wrong with them.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use jiff::Timestamp;
 use sealpost_envelope::{EmailAddress, Gate};

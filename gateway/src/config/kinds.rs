@@ -317,7 +317,7 @@ impl FromStr for Siren {
                 digit / 10 + digit % 10
             })
             .sum();
-        if sum % 10 == 0 {
+        if sum.is_multiple_of(10) {
             Ok(Self(digits))
         } else {
             Err(format!("{digits} is no SIREN: its check digit is wrong"))
