@@ -83,11 +83,9 @@ pub enum EndResult {
 pub enum AbortReason {
     /// The bytes break a rule; the reply that the client will read.
     Malformed(Reply),
-    /// The caller refused it in mid-stream, see [`super::Session::refuse_data`].
-    Refused,
     /// RSET, QUIT, or EHLO between BDAT chunks.
     Reset,
-    /// The session was told to end, see [`super::Session::end`].
+    /// The session ended: too many errors, or it was told to, see [`super::Session::end`].
     Ended,
 }
 

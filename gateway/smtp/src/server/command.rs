@@ -1,0 +1,286 @@
+//! Command lines: reading, order, and what each one does.
+
+use super::parse::{self, Command, Offered};
+use super::sasl::{Exchange, Next};
+use super::{
+    AbortReason, Action, Framing, Kind, MAX_AUTH_LINE, MailFrom, Question, Session, Stage, TlsState,
+};
+use crate::Reply;
+use bytes::BytesMut;
+use memchr::memchr;
+
+/// `503 5.5.1`.
+fn out_of_order(text: &str) -> Reply {
+    Reply::new(503, 5, 1, text)
+}
+
+/// A line, or why there is none.
+enum Line {
+    Whole(BytesMut),
+    NeedInput,
+    TooLong,
+    /// Ended by LF alone, or holding a CR.
+    Bare,
+}
+
+/// Takes one line of at most `limit` octets, CRLF included, without it.
+fn take_line(input: &mut BytesMut, limit: usize) -> Line {
+    let window = input.len().min(limit);
+    let Some(at) = memchr(b'\n', &input[..window]) else {
+        return if input.len() >= limit { Line::TooLong } else { Line::NeedInput };
+    };
+    let mut line = input.split_to(at + 1);
+    // RFC 5321 §2.3.8: only CRLF ends a line, and CR occurs nowhere else.
+    match line.strip_suffix(b"\r\n") {
+        Some(text) if memchr(b'\r', text).is_none() => {
+            line.truncate(line.len() - 2);
+            Line::Whole(line)
+        }
+        _ => Line::Bare,
+    }
+}
+
+impl Session {
+    pub(super) fn read_command(&mut self, input: &mut BytesMut) -> Option<Action> {
+        let auth = input.get(..5).is_some_and(|v| v.eq_ignore_ascii_case(b"AUTH "));
+        let limit = if auth { MAX_AUTH_LINE } else { self.config.limits.command_line };
+        match take_line(input, limit) {
+            Line::NeedInput => Some(Action::NeedInput),
+            Line::TooLong => {
+                self.stage = Stage::SkipLine;
+                None
+            }
+            Line::Bare => {
+                self.refuse(Reply::new(500, 5, 2, "Lines end with CR LF only (RFC 5321 section 2.3.8)"));
+                None
+            }
+            Line::Whole(line) => self.command(&line, input),
+        }
+    }
+
+    pub(super) fn skip_line(&mut self, input: &mut BytesMut) -> Option<Action> {
+        match memchr(b'\n', input) {
+            None => {
+                input.clear();
+                self.stage = Stage::SkipLine;
+                Some(Action::NeedInput)
+            }
+            Some(at) => {
+                drop(input.split_to(at + 1));
+                self.refuse(Reply::new(500, 5, 2, "Line too long"));
+                None
+            }
+        }
+    }
+
+    fn command(&mut self, line: &[u8], input: &BytesMut) -> Option<Action> {
+        self.idle_commands += 1;
+        if self.idle_commands > self.config.limits.idle_commands {
+            self.end(Reply::new(421, 7, 0, "Too many commands without a message, closing"));
+            return None;
+        }
+        let command = match Command::parse(line) {
+            Ok(command) => command,
+            Err(reply) => {
+                self.refuse(reply);
+                // Without a size nobody knows where the chunk ends: its bytes must not become commands.
+                if line.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"BDAT")) {
+                    self.drop_message(AbortReason::Ended);
+                    self.stage = Stage::Closed;
+                }
+                return None;
+            }
+        };
+        match self.dispatch(command, input.is_empty()) {
+            Ok(action) => action,
+            Err(reply) => {
+                self.refuse(reply);
+                None
+            }
+        }
+    }
+
+    fn dispatch(&mut self, command: Command<'_>, last_in_packet: bool) -> Result<Option<Action>, Reply> {
+        // RFC 3030 §2: between chunks a client may send BDAT, or give up.
+        let between_chunks = self.message.is_some();
+        match command {
+            Command::Ehlo(name) => self.hello(name, true),
+            Command::Helo(name) => self.hello(name, false),
+            Command::Rset => {
+                self.reset(AbortReason::Reset);
+                self.say(&Reply::new(250, 0, 0, "Reset"));
+            }
+            Command::Noop => self.say(&Reply::new(250, 0, 0, "Ok")),
+            Command::Quit => {
+                self.reset(AbortReason::Reset);
+                self.say(&Reply::new(221, 0, 0, "Bye"));
+                self.stage = Stage::Closed;
+            }
+            // RFC 5321 §3.5.3: an answer that discloses nothing.
+            Command::Vrfy => self.say(&Reply::new(252, 5, 2, "Send some mail and see")),
+            Command::Expn => return Err(Reply::new(502, 5, 1, "EXPN is not supported")),
+            Command::Help => self.say(&Reply::new(214, 0, 0, "See RFC 5321")),
+            Command::Bdat { octets, last } => return Ok(self.bdat(octets, last)),
+            _ if between_chunks => return Err(out_of_order("The BDAT message is not finished")),
+            _ if self.client_name.is_empty() => return Err(out_of_order("Say EHLO first")),
+            Command::StartTls => self.starttls(last_in_packet)?,
+            Command::Auth { mechanism, initial } => return self.auth(mechanism, initial),
+            Command::Mail(argument) => return self.mail(argument).map(Some),
+            Command::Rcpt(argument) => return self.rcpt(argument),
+            Command::Data => return self.data().map(Some),
+        }
+        Ok(None)
+    }
+
+    fn hello(&mut self, name: &str, extended: bool) {
+        // RFC 5321 §4.1.4: EHLO in mid-session resets.
+        self.reset(AbortReason::Reset);
+        name.clone_into(&mut self.client_name);
+        self.extended = extended;
+        let mut lines = vec![self.config.hostname.clone()];
+        if extended {
+            lines.push("PIPELINING".into());
+            // RFC 1870 §4: 0 says that no limit is in force.
+            lines.push(format!("SIZE {}", self.config.limits.message.unwrap_or(0)));
+            if self.config.tls == TlsState::Offered {
+                lines.push("STARTTLS".into());
+            }
+            if self.offers_auth() && !self.authenticated {
+                let names: Vec<_> = self.config.mechanisms.iter().map(|m| m.name()).collect();
+                lines.push(format!("AUTH {}", names.join(" ")));
+            }
+            lines.extend(["8BITMIME", "CHUNKING", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"].map(Into::into));
+        }
+        self.say(&Reply::bare(250, lines.join("\n")));
+    }
+
+    /// Passwords are taken on submission, under TLS, and nowhere else.
+    fn offers_auth(&self) -> bool {
+        self.config.kind == Kind::Submission && self.is_tls() && !self.config.mechanisms.is_empty()
+    }
+
+    fn offered(&self) -> Offered {
+        Offered { extended: self.extended, auth: self.offers_auth() }
+    }
+
+    fn starttls(&mut self, last_in_packet: bool) -> Result<(), Reply> {
+        match self.config.tls {
+            TlsState::Active => return Err(out_of_order("TLS is already active")),
+            TlsState::Unavailable => return Err(Reply::new(502, 5, 1, "STARTTLS is not available")),
+            TlsState::Offered if self.transaction.is_some() => {
+                return Err(out_of_order("STARTTLS is not allowed within a transaction"));
+            }
+            TlsState::Offered => {}
+        }
+        if !last_in_packet {
+            // RFC 3207 §4: STARTTLS is the last command of a group. What follows it in the clear was put
+            // there by the client against the rules, or by somebody else.
+            self.end(Reply::new(554, 5, 1, "Data after STARTTLS, closing"));
+            return Ok(());
+        }
+        self.say(&Reply::new(220, 0, 0, "Ready to start TLS"));
+        self.stage = Stage::Handshake;
+        Ok(())
+    }
+
+    fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Result<Option<Action>, Reply> {
+        if self.config.kind != Kind::Submission || self.config.mechanisms.is_empty() {
+            return Err(Reply::new(502, 5, 1, "AUTH is not available"));
+        }
+        if !self.is_tls() {
+            return Err(Reply::new(530, 7, 0, "Must issue STARTTLS first"));
+        }
+        if !self.extended || self.transaction.is_some() {
+            return Err(out_of_order("AUTH comes after EHLO and before MAIL"));
+        }
+        if self.authenticated {
+            // RFC 4954 §4
+            return Err(out_of_order("Already authenticated"));
+        }
+        let known = self.config.mechanisms.iter().find(|m| m.name().eq_ignore_ascii_case(mechanism));
+        let mechanism = *known.ok_or_else(|| Reply::new(504, 5, 4, "Mechanism not supported"))?;
+        Ok(self.exchange(Exchange::begin(mechanism, initial)))
+    }
+
+    pub(super) fn read_auth(&mut self, exchange: Exchange, input: &mut BytesMut) -> Option<Action> {
+        match take_line(input, MAX_AUTH_LINE) {
+            Line::NeedInput => {
+                self.stage = Stage::Auth(exchange);
+                Some(Action::NeedInput)
+            }
+            Line::TooLong => {
+                self.stage = Stage::SkipLine;
+                None
+            }
+            Line::Bare => {
+                self.refuse(Reply::new(501, 5, 2, "Lines end with CR LF only"));
+                None
+            }
+            Line::Whole(line) => self.exchange(exchange.step(&line)),
+        }
+    }
+
+    fn exchange(&mut self, next: Result<Next, Reply>) -> Option<Action> {
+        match next {
+            Ok(Next::Challenge(exchange, challenge)) => {
+                self.say(&Reply::bare(334, challenge));
+                self.stage = Stage::Auth(exchange);
+                None
+            }
+            Ok(Next::Credentials(credentials)) => {
+                self.stage = Stage::Asked(Question::Auth);
+                Some(Action::Authenticate(credentials))
+            }
+            Err(reply) => {
+                self.refuse(reply);
+                None
+            }
+        }
+    }
+
+    fn mail(&mut self, argument: &str) -> Result<Action, Reply> {
+        let submission = self.config.kind == Kind::Submission;
+        if (submission || self.config.require_tls) && !self.is_tls() {
+            return Err(Reply::new(530, 7, 0, "Must issue STARTTLS first"));
+        }
+        if submission && !self.authenticated {
+            // RFC 6409 §4.3
+            return Err(Reply::new(530, 7, 0, "Authentication required"));
+        }
+        if self.transaction.is_some() {
+            return Err(out_of_order("A transaction is already open"));
+        }
+        let envelope = parse::mail(argument, self.offered())?;
+        let limit = self.config.limits.message.unwrap_or(u64::MAX);
+        if envelope.declared_size.is_some_and(|size| size > limit) {
+            // RFC 1870 §6.1
+            return Err(Reply::new(552, 3, 4, format!("Messages are limited to {limit} octets")));
+        }
+        let question =
+            MailFrom { reverse_path: envelope.reverse_path.clone(), declared_size: envelope.declared_size };
+        self.stage = Stage::Asked(Question::Mail(Box::new(envelope)));
+        Ok(Action::Mail(question))
+    }
+
+    fn rcpt(&mut self, argument: &str) -> Result<Option<Action>, Reply> {
+        let Some(envelope) = &self.transaction else { return Err(out_of_order("MAIL comes first")) };
+        let recipient = parse::rcpt(argument, self.offered(), envelope.smtputf8, &self.config.hostname)?;
+        if envelope.recipients.iter().any(|r| r.address == recipient.address) {
+            self.say(&Reply::new(250, 1, 5, "Recipient ok, named before"));
+            return Ok(None);
+        }
+        if envelope.recipients.len() >= self.config.limits.recipients {
+            // RFC 5321 §4.5.3.1.10. Not an error to count: clients send the rest in a second message.
+            self.say(&Reply::new(452, 5, 3, "Too many recipients"));
+            return Ok(None);
+        }
+        self.stage = Stage::Asked(Question::Rcpt(Box::new(recipient.clone())));
+        Ok(Some(Action::Rcpt(recipient)))
+    }
+
+    fn data(&mut self) -> Result<Action, Reply> {
+        let envelope = self.ready_envelope()?;
+        self.stage = Stage::Asked(Question::Begin(Framing::Dot));
+        Ok(Action::BeginData(envelope))
+    }
+}
