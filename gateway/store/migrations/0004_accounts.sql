@@ -64,6 +64,7 @@ CREATE TABLE mails (
   entity BIGINT NOT NULL,
   modseq BIGINT NOT NULL,
   flags TEXT NOT NULL,
+  seen BOOLEAN NOT NULL,
   internal_date BIGINT NOT NULL,
   size BIGINT NOT NULL,
   deposit TEXT,
@@ -73,6 +74,7 @@ CREATE TABLE mails (
   PRIMARY KEY (folder, uid)
 );
 CREATE INDEX mails_changes ON mails (folder, modseq);
+CREATE INDEX mails_week ON mails (key_week);
 CREATE INDEX mails_deposit ON mails (deposit) WHERE deposit IS NOT NULL;
 -- Delivered once, however often it is tried.
 CREATE UNIQUE INDEX mails_origin ON mails (folder, origin) WHERE origin IS NOT NULL;

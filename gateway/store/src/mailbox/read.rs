@@ -1,0 +1,224 @@
+//! Reading: lists by pages, header blocks, bodies by ranges, what changed.
+
+use super::body;
+use super::{Flags, FolderId, HEADER_PAGE, MailboxError, Mailboxes, PAGE, Uid, to_row};
+use crate::keys::DepositKey;
+use crate::{Row, args};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use sealpost_envelope::{AccountId, BlobId, DepositId, Timestamp};
+use std::ops::{Range, RangeInclusive};
+
+/// A message's bytes as they are decrypted.
+pub type MailStream = BoxStream<'static, Result<Bytes, MailboxError>>;
+
+/// A message in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageMeta {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its flags.
+    pub flags: Flags,
+    /// IMAP's internal date.
+    pub internal_date: Timestamp,
+    /// Octets.
+    pub size: u64,
+    /// Its modification sequence.
+    pub modseq: u64,
+    /// Deposit of which it is the sender's copy.
+    pub deposit: Option<DepositId>,
+}
+
+fn read_meta(row: &Row) -> Result<MessageMeta, MailboxError> {
+    Ok(MessageMeta {
+        uid: row.small("uid")?,
+        flags: Flags::read(&row.text("flags")?)?,
+        internal_date: row.time("internal_date")?,
+        size: row.size("size")?,
+        modseq: row.size("modseq")?,
+        deposit: row.opt_uuid("deposit")?.map(DepositId),
+    })
+}
+
+impl Mailboxes {
+    /// Messages whose UIDs lie in `uids`, in order; at most [`PAGE`].
+    pub async fn messages(
+        &self,
+        folder: FolderId,
+        uids: RangeInclusive<Uid>,
+    ) -> Result<Vec<MessageMeta>, MailboxError> {
+        let rows = self
+            .db
+            .fetch_all(
+                "SELECT uid, flags, internal_date, size, modseq, deposit FROM mails \
+                 WHERE folder = $1 AND uid BETWEEN $2 AND $3 ORDER BY uid LIMIT $4",
+                args![folder, *uids.start(), *uids.end(), PAGE as i64],
+            )
+            .await?;
+        rows.iter().map(read_meta).collect()
+    }
+
+    /// The same with header blocks; at most [`HEADER_PAGE`]. A message whose key is gone has none.
+    pub async fn messages_with_headers(
+        &self,
+        folder: FolderId,
+        uids: RangeInclusive<Uid>,
+    ) -> Result<Vec<(MessageMeta, Option<Vec<u8>>)>, MailboxError> {
+        let rows = self
+            .db
+            .fetch_all(
+                "SELECT m.uid, m.flags, m.internal_date, m.size, m.modseq, m.deposit, m.wrapped_key, m.key_week, \
+                 h.header FROM mails m JOIN mail_headers h ON h.folder = m.folder AND h.uid = m.uid \
+                 WHERE m.folder = $1 AND m.uid BETWEEN $2 AND $3 ORDER BY m.uid LIMIT $4",
+                args![folder, *uids.start(), *uids.end(), HEADER_PAGE as i64],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let header = match self.key_of(row) {
+                    Ok(key) => Some(key.open(body::HEADER, b"", &row.bytes("header")?)?),
+                    Err(MailboxError::Key(crate::keys::KeyError::Destroyed(_))) => None,
+                    Err(e) => return Err(e),
+                };
+                Ok((read_meta(row)?, header))
+            })
+            .collect()
+    }
+
+    /// UIDs after `after`, in order; at most 10 × [`PAGE`].
+    pub async fn uids(&self, folder: FolderId, after: Uid) -> Result<Vec<Uid>, MailboxError> {
+        let rows = self
+            .db
+            .fetch_all(
+                "SELECT uid FROM mails WHERE folder = $1 AND uid > $2 ORDER BY uid LIMIT $3",
+                args![folder, after, 10 * PAGE as i64],
+            )
+            .await?;
+        rows.iter().map(|r| Ok(r.small("uid")?)).collect()
+    }
+
+    /// Messages new or changed since a modification sequence, after a UID, in the order of UIDs; at most
+    /// [`PAGE`]. Read the folder's own sequence ([`Mailboxes::refresh`]) first, for the next time.
+    pub async fn changed(
+        &self,
+        folder: FolderId,
+        since: u64,
+        after: Uid,
+    ) -> Result<Vec<MessageMeta>, MailboxError> {
+        let rows = self
+            .db
+            .fetch_all(
+                "SELECT uid, flags, internal_date, size, modseq, deposit FROM mails \
+                 WHERE folder = $1 AND modseq > $2 AND uid > $3 ORDER BY uid LIMIT $4",
+                args![folder, to_row(since)?, after, PAGE as i64],
+            )
+            .await?;
+        rows.iter().map(read_meta).collect()
+    }
+
+    /// UIDs expunged since a modification sequence, after a UID, in order; at most 10 × [`PAGE`].
+    pub async fn expunged(&self, folder: FolderId, since: u64, after: Uid) -> Result<Vec<Uid>, MailboxError> {
+        let rows = self
+            .db
+            .fetch_all(
+                "SELECT uid FROM mail_expunged WHERE folder = $1 AND modseq > $2 AND uid > $3 ORDER BY uid LIMIT $4",
+                args![folder, to_row(since)?, after, 10 * PAGE as i64],
+            )
+            .await?;
+        rows.iter().map(|r| Ok(r.small("uid")?)).collect()
+    }
+
+    /// The header block of one message, with its empty line, cut at [`super::MAX_HEADER`].
+    pub async fn header(&self, folder: FolderId, uid: Uid) -> Result<Vec<u8>, MailboxError> {
+        let found = self.messages_with_headers(folder, uid..=uid).await?.pop();
+        match found.ok_or(MailboxError::NoMessage)? {
+            (_, Some(header)) => Ok(header),
+            // Says which week was destroyed.
+            (_, None) => self.key(folder, uid).await.and(Err(MailboxError::NoMessage)),
+        }
+    }
+
+    /// A range of a message's octets; a range beyond its end is cut.
+    pub async fn open(
+        &self,
+        folder: FolderId,
+        uid: Uid,
+        range: Range<u64>,
+    ) -> Result<MailStream, MailboxError> {
+        let row = self
+            .db
+            .fetch_optional(
+                "SELECT m.size, m.wrapped_key, m.key_week, b.body, b.blob FROM mails m \
+                 JOIN mail_bodies b ON b.folder = m.folder AND b.uid = m.uid WHERE m.folder = $1 AND m.uid = $2",
+                args![folder, uid],
+            )
+            .await?
+            .ok_or(MailboxError::NoMessage)?;
+        let key = self.key_of(&row)?;
+        if let Some(blob) = row.opt_uuid("blob")? {
+            let stream = self.blobs.read_range(&key, BlobId(blob), row.size("size")?, range);
+            return Ok(stream.map_err(MailboxError::from).boxed());
+        }
+        let whole = Bytes::from(key.open(body::BODY, b"", &row.bytes("body")?)?);
+        let cut = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+        let (start, end) = (cut(range.start), cut(range.end));
+        let part = whole.slice(start..end.max(start));
+        Ok(stream::iter((!part.is_empty()).then_some(Ok(part))).boxed())
+    }
+
+    /// The structure a reader cached, in the reader's own form.
+    pub async fn structure(&self, folder: FolderId, uid: Uid) -> Result<Option<Vec<u8>>, MailboxError> {
+        let sql = "SELECT structure FROM mail_headers WHERE folder = $1 AND uid = $2";
+        let row = self.db.fetch_optional(sql, args![folder, uid]).await?.ok_or(MailboxError::NoMessage)?;
+        match row.opt_bytes("structure")? {
+            Some(sealed) => Ok(Some(self.key(folder, uid).await?.open(body::STRUCTURE, b"", &sealed)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Caches a structure, at most 64 KiB of it; a longer one is computed anew each time.
+    pub async fn set_structure(&self, folder: FolderId, uid: Uid, text: &[u8]) -> Result<(), MailboxError> {
+        if text.len() > super::MAX_HEADER {
+            return Ok(());
+        }
+        let sealed = self.key(folder, uid).await?.seal(body::STRUCTURE, b"", text)?;
+        let sql = "UPDATE mail_headers SET structure = $3 WHERE folder = $1 AND uid = $2";
+        self.db.execute(sql, args![folder, uid, sealed]).await?;
+        Ok(())
+    }
+
+    /// The sender's copies of a deposit in an account's folders; at most 100.
+    pub async fn copies_of(
+        &self,
+        account: AccountId,
+        deposit: DepositId,
+    ) -> Result<Vec<(FolderId, Uid)>, MailboxError> {
+        let sql = "SELECT m.folder, m.uid FROM mails m JOIN folders f ON f.id = m.folder \
+                   WHERE m.deposit = $1 AND f.account = $2 ORDER BY m.folder, m.uid LIMIT 100";
+        let rows = self.db.fetch_all(sql, args![deposit, account]).await?;
+        rows.iter().map(|r| Ok((FolderId(r.int("folder")?), r.small("uid")?))).collect()
+    }
+
+    /// Messages whose key lies in a week, for those who replace destroyed ones; at most [`PAGE`].
+    pub async fn messages_of_week(&self, week: &str) -> Result<Vec<(FolderId, Uid)>, MailboxError> {
+        let sql = "SELECT folder, uid FROM mails WHERE key_week = $1 ORDER BY folder, uid LIMIT $2";
+        let rows = self.db.fetch_all(sql, args![week, PAGE as i64]).await?;
+        rows.iter().map(|r| Ok((FolderId(r.int("folder")?), r.small("uid")?))).collect()
+    }
+
+    /// Whether a message lies in this blob: an orphan is in no one's.
+    pub async fn names_blob(&self, blob: BlobId) -> Result<bool, MailboxError> {
+        let sql = "SELECT 1 AS one FROM mail_bodies WHERE blob = $1 LIMIT 1";
+        Ok(self.db.fetch_optional(sql, args![blob]).await?.is_some())
+    }
+
+    async fn key(&self, folder: FolderId, uid: Uid) -> Result<DepositKey, MailboxError> {
+        let sql = "SELECT wrapped_key, key_week FROM mails WHERE folder = $1 AND uid = $2";
+        let row = self.db.fetch_optional(sql, args![folder, uid]).await?.ok_or(MailboxError::NoMessage)?;
+        self.key_of(&row)
+    }
+
+    fn key_of(&self, row: &Row) -> Result<DepositKey, MailboxError> {
+        Ok(self.keys.unwrap(&row.text("key_week")?, &row.bytes("wrapped_key")?)?)
+    }
+}
