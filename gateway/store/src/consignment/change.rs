@@ -246,7 +246,7 @@ impl Store {
                     return Err(StoreError::Conflict("the message is held already"));
                 }
                 let mails = "UPDATE outbound SET state = 'held' WHERE deposit = $1 AND recipient = $2 \
-                     AND state = 'compose' AND claimed_by IS NULL";
+                     AND state IN ('compose', 'ready') AND claimed_by IS NULL";
                 tx.execute(mails, args![deposit, n]).await?;
                 finish(tx, change).await
             })
@@ -268,7 +268,8 @@ impl Store {
                 if tx.execute(set, args![deposit, n]).await? == 0 {
                     return Ok(false);
                 }
-                let mails = "UPDATE outbound SET state = 'compose', next_at = $3 \
+                let mails = "UPDATE outbound SET next_at = $3, \
+                     state = CASE WHEN recipe IS NULL THEN 'compose' ELSE 'ready' END \
                      WHERE deposit = $1 AND recipient = $2 AND state = 'held'";
                 tx.execute(mails, args![deposit, n, now]).await?;
                 finish(tx, change).await?;
