@@ -25,6 +25,7 @@ pub mod rebuild;
 pub mod recipe;
 pub mod skeleton;
 pub mod structure;
+mod varint;
 pub mod walk;
 
 pub use content::ContentDecoder;
