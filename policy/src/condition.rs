@@ -107,7 +107,7 @@ fn int(n: impl TryInto<i64>) -> i64 {
     n.try_into().unwrap_or(i64::MAX)
 }
 
-fn extension(name: &String) -> String {
+fn extension(name: &str) -> String {
     name.rsplit_once('.').map_or(String::new(), |(_, e)| e.to_lowercase())
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn context(
             attachment_count: int(message.attachment_names.len()),
             attachment_bytes: int(message.attachment_bytes),
             attachment_names: &message.attachment_names,
-            attachment_extensions: message.attachment_names.iter().map(extension).collect(),
+            attachment_extensions: message.attachment_names.iter().map(|name| extension(name)).collect(),
             tagged: message.hints.tagged,
             signed: message.author_signed,
             encrypted: message.author_encrypted,

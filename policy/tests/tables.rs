@@ -81,7 +81,7 @@ fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
-fn period(text: &String) -> Period {
+fn period(text: &str) -> Period {
     text.parse().unwrap()
 }
 
@@ -91,8 +91,8 @@ fn rule(row: &RuleRow) -> RuleConfig {
         when: row.when.clone(),
         treatment: row.treatment.parse().unwrap(),
         gate: row.gate.as_ref().map(|g| Gate::parse(g).unwrap()),
-        expires: row.expires.as_ref().map(period),
-        retention: row.retention.as_ref().map(period),
+        expires: row.expires.as_deref().map(period),
+        retention: row.retention.as_deref().map(period),
         remind: Vec::new(),
         identity: None,
     }
@@ -150,7 +150,7 @@ fn decisions() {
         if let Some(part) = &case.says {
             assert!(got.explanation.iter().any(|l| l.contains(part)), "{}: {:?}", case.case, got.explanation);
         }
-        let expires = case.expires.as_ref().map_or(Period::days(30), period);
+        let expires = case.expires.as_deref().map_or(Period::days(30), period);
         assert_eq!(v.expires, expires.after(now), "{}", case.case);
         if let Some(retention) = &case.retention {
             assert_eq!(v.retention, period(retention).after(now), "{}", case.case);
@@ -187,9 +187,9 @@ fn mistakes() {
             when: Some(row.when.clone()),
             treatment: sealpost_envelope::Treatment::Notify,
             gate: None,
-            expires: row.expires.as_ref().map(period),
-            retention: row.retention.as_ref().map(period),
-            remind: row.remind.iter().map(period).collect(),
+            expires: row.expires.as_deref().map(period),
+            retention: row.retention.as_deref().map(period),
+            remind: row.remind.iter().map(|t| period(t)).collect(),
             identity: None,
         })
         .collect();
