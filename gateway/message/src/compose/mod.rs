@@ -1,1 +1,50 @@
-//! Composition of outgoing mail on top of the skeleton.
+//! Composition of outgoing mail.
+//!
+//! **Job.** From a deposit's skeleton, or from facts alone, make the *recipe* of one outgoing message:
+//! its exact bytes, with stored parts referred to and not copied. A [`Recipe`] has the form of a skeleton,
+//! so that [`crate::Rebuilder`] streams it as often as the relay tries.
+//!
+//! Order of work: rewrite (a [`Draft`]), then S/MIME ([`Draft::sealed`]), then DKIM
+//! ([`Recipe::prepended`]), then nothing.
+//!
+//! | treatment | function |
+//! |---|---|
+//! | `pass` | [`pass`] |
+//! | `trace` | [`trace`] |
+//! | `seal` | [`prepare_seal`], hash [`Draft::inner`], sign, [`Draft::sealed`] |
+//! | `link` | [`link`], then as `seal` |
+//! | `notify` | [`notify`], then as `seal` |
+//! | codes and receipts | [`code`], [`receipt`], then as `seal`, or [`Draft::plain`] |
+//!
+//! **Exposure.** Names, subjects, file names and remote replies are strangers': everything that goes into
+//! a header is freed of control characters and encoded (RFC 2047, RFC 2231), everything that goes into
+//! HTML is escaped; author's HTML is taken as [`crate::present::SafeHtml`] only.
+//!
+//! **Standards.** RFC 5322, RFC 2045 to 2047, RFC 2231, RFC 2387, RFC 8551 §3.5 (clear signing), RFC 3834
+//! (automatic mail).
+//!
+//! **Absent on purpose.** No key, no clock, no policy, no I/O.
+
+mod code;
+mod draft;
+mod headers;
+mod html;
+mod html_text;
+mod letter;
+mod link;
+mod plan;
+mod quoted;
+mod receipt;
+mod relay;
+mod seal;
+mod text;
+mod words;
+
+pub use code::{CodeMail, NotSixDigits, code};
+pub use draft::Draft;
+pub use letter::{Brand, Letter};
+pub use link::{Author, FileLine, LinkMail, NotifyMail, OriginalParts, link, notify};
+pub use plan::Recipe;
+pub use receipt::{ReceiptKind, ReceiptLine, ReceiptMail, RecipientState, receipt};
+pub use relay::{Stamp, pass, trace};
+pub use seal::prepare_seal;
