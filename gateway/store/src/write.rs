@@ -23,8 +23,10 @@ use tokio::sync::{mpsc, oneshot};
 pub const BATCH: usize = 256;
 /// Units waiting before callers are held back.
 const WAITING: usize = 1024;
-/// Rows of one multi-row INSERT at most; lengths are powers of two so that few texts are prepared.
+/// Rows of one multi-row INSERT at most.
 const ROWS: usize = 64;
+/// Up to here each length has a text of its own; beyond, powers of two, so that few texts are prepared.
+const SHORT: usize = 16;
 
 type Ack = Box<dyn FnOnce(Result<(), StoreError>)>;
 type Unit = Box<dyn for<'t> FnOnce(&'t mut Tx) -> LocalBoxFuture<'t, Option<Ack>> + Send>;
@@ -139,17 +141,21 @@ async fn run_batch(tx: &mut Tx, batch: &mut Vec<Unit>) -> Result<(), ()> {
 
 async fn try_batch(tx: &mut Tx, batch: &mut Vec<Unit>, acks: &mut Vec<Ack>) -> Result<(), sqlx::Error> {
     // Taking the write lock at once avoids the deadlock of two readers that both want to write.
-    tx.conn.batch(if tx.engine() == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await?;
+    let begin = match tx.engine() {
+        Engine::Sqlite => "BEGIN IMMEDIATE; SAVEPOINT unit",
+        Engine::Postgres => "BEGIN; SAVEPOINT unit",
+    };
+    tx.conn.batch(begin).await?;
     for unit in batch.drain(..) {
-        tx.conn.batch("SAVEPOINT unit").await?;
         tx.failed = false;
         match (unit(tx).await, tx.failed) {
             (Some(ack), false) => {
-                tx.conn.batch("RELEASE SAVEPOINT unit").await?;
+                // One round trip ends this unit and begins the next; COMMIT ends the last.
+                tx.conn.batch("RELEASE SAVEPOINT unit; SAVEPOINT unit").await?;
                 acks.push(ack);
             }
             (done, _) => {
-                tx.conn.batch("ROLLBACK TO SAVEPOINT unit; RELEASE SAVEPOINT unit").await?;
+                tx.conn.batch("ROLLBACK TO SAVEPOINT unit").await?;
                 if let Some(ack) = done {
                     ack(Err(StoreError::Poisoned));
                 }
@@ -217,7 +223,7 @@ impl Tx {
         let mut touched = 0;
         let mut rows = rows.into_iter();
         while rows.len() > 0 {
-            let take = (1 << rows.len().ilog2()).min(ROWS);
+            let take = if rows.len() <= SHORT { rows.len() } else { (1 << rows.len().ilog2()).min(ROWS) };
             let values: Vec<Args> = rows.by_ref().take(take).collect();
             let width = values[0].len();
             let sql = AssertSqlSafe(insert_text(head, tail, take, width));
