@@ -1,0 +1,215 @@
+//! Names of members, and the one order in which they stand.
+
+use sealpost_envelope::RecipientNo;
+use sealpost_evidence::EventName;
+use std::fmt;
+
+/// Part of a journal entry's trio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryPart {
+    /// The entry.
+    Json,
+    /// Its openings.
+    Openings,
+    /// Its inclusion proof.
+    Proof,
+}
+
+/// A member of a proof. The order of the variants is the order in the file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemberName {
+    /// `mimetype`, first, so that the kind of file shows in its first bytes.
+    Mimetype,
+    /// `report.pdf`, for a person.
+    Report,
+    /// `README.txt`, the commands.
+    Readme,
+    /// `message/original.eml`, as received.
+    Original,
+    /// `message/sent-N.eml`, as recipient N was sent it.
+    Sent(RecipientNo),
+    /// `message/receipts-N/M.eml`, as received.
+    Receipt(RecipientNo, u32),
+    /// `evidence/NN-<Event>.xml`, and with `seal` its `.p7s`.
+    Evidence {
+        /// From 1, in the order of events.
+        number: u32,
+        /// What it attests.
+        event: EventName,
+        /// Whether this is the seal.
+        seal: bool,
+    },
+    /// `log/<index>.json`, `.open.json`, `.tlog-proof`.
+    Entry(u64, EntryPart),
+    /// `log/checkpoint`.
+    Checkpoint,
+    /// `log/checkpoint.tst`.
+    CheckpointToken,
+    /// `log/checkpoint.p7s`.
+    CheckpointSeal,
+    /// `certificates/root-N.pem`.
+    Root(u32),
+    /// `META-INF/ASiCManifest001.xml`.
+    Manifest,
+    /// `META-INF/signature001.p7s`.
+    Signature,
+}
+
+impl MemberName {
+    /// Reads a name; only the one spelling passes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let name = Self::guess(text)?;
+        (name.to_string() == text).then_some(name)
+    }
+
+    fn guess(text: &str) -> Option<Self> {
+        Some(match text {
+            "mimetype" => Self::Mimetype,
+            "report.pdf" => Self::Report,
+            "README.txt" => Self::Readme,
+            "message/original.eml" => Self::Original,
+            "log/checkpoint" => Self::Checkpoint,
+            "log/checkpoint.tst" => Self::CheckpointToken,
+            "log/checkpoint.p7s" => Self::CheckpointSeal,
+            "META-INF/ASiCManifest001.xml" => Self::Manifest,
+            "META-INF/signature001.p7s" => Self::Signature,
+            _ => return Self::numbered(text),
+        })
+    }
+
+    fn numbered(text: &str) -> Option<Self> {
+        let (folder, rest) = text.split_once('/')?;
+        match folder {
+            "message" => {
+                if let Some(rest) = rest.strip_prefix("sent-") {
+                    return Some(Self::Sent(rest.strip_suffix(".eml")?.parse().ok()?));
+                }
+                let (recipient, number) = rest.strip_prefix("receipts-")?.split_once('/')?;
+                Some(Self::Receipt(recipient.parse().ok()?, number.strip_suffix(".eml")?.parse().ok()?))
+            }
+            "evidence" => {
+                let (xml, seal) = match rest.strip_suffix(".p7s") {
+                    Some(xml) => (xml, true),
+                    None => (rest, false),
+                };
+                let (number, event) = xml.strip_suffix(".xml")?.split_once('-')?;
+                let event = EventName::parse(event)?;
+                Some(Self::Evidence { number: number.parse().ok()?, event, seal })
+            }
+            "log" => {
+                let (index, kind) = rest.split_once('.')?;
+                let part = match kind {
+                    "json" => EntryPart::Json,
+                    "open.json" => EntryPart::Openings,
+                    "tlog-proof" => EntryPart::Proof,
+                    _ => return None,
+                };
+                Some(Self::Entry(index.parse().ok()?, part))
+            }
+            "certificates" => {
+                Some(Self::Root(rest.strip_prefix("root-")?.strip_suffix(".pem")?.parse().ok()?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Media type, as the manifest says it.
+    pub fn media_type(&self) -> &'static str {
+        match self {
+            Self::Mimetype | Self::Readme | Self::Checkpoint => "text/plain",
+            Self::Report => "application/pdf",
+            Self::Original | Self::Sent(_) | Self::Receipt(..) => "message/rfc822",
+            Self::Evidence { seal: false, .. } | Self::Manifest => "application/xml",
+            Self::Evidence { seal: true, .. } | Self::CheckpointSeal | Self::Signature => {
+                "application/pkcs7-signature"
+            }
+            Self::Entry(_, EntryPart::Proof) => "text/plain",
+            Self::Entry(..) => "application/json",
+            Self::CheckpointToken => "application/vnd.etsi.timestamp-token",
+            Self::Root(_) => "application/x-pem-file",
+        }
+    }
+
+    /// Whether the manifest lists it: everything but the type marker, whose content is fixed, and the
+    /// signature with its manifest (EN 319 162-1 §4.4.3).
+    pub fn is_listed(&self) -> bool {
+        !matches!(self, Self::Mimetype | Self::Manifest | Self::Signature)
+    }
+
+    /// Whether it may be larger than memory.
+    pub fn is_message(&self) -> bool {
+        matches!(self, Self::Original | Self::Sent(_) | Self::Receipt(..))
+    }
+}
+
+impl fmt::Display for MemberName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mimetype => f.write_str("mimetype"),
+            Self::Report => f.write_str("report.pdf"),
+            Self::Readme => f.write_str("README.txt"),
+            Self::Original => f.write_str("message/original.eml"),
+            Self::Sent(n) => write!(f, "message/sent-{n}.eml"),
+            Self::Receipt(n, m) => write!(f, "message/receipts-{n}/{m}.eml"),
+            Self::Evidence { number, event, seal } => {
+                write!(f, "evidence/{number:02}-{event}.xml{}", if *seal { ".p7s" } else { "" })
+            }
+            Self::Entry(index, EntryPart::Json) => write!(f, "log/{index}.json"),
+            Self::Entry(index, EntryPart::Openings) => write!(f, "log/{index}.open.json"),
+            Self::Entry(index, EntryPart::Proof) => write!(f, "log/{index}.tlog-proof"),
+            Self::Checkpoint => f.write_str("log/checkpoint"),
+            Self::CheckpointToken => f.write_str("log/checkpoint.tst"),
+            Self::CheckpointSeal => f.write_str("log/checkpoint.p7s"),
+            Self::Root(n) => write!(f, "certificates/root-{n}.pem"),
+            Self::Manifest => f.write_str("META-INF/ASiCManifest001.xml"),
+            Self::Signature => f.write_str("META-INF/signature001.p7s"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_each_in_order() {
+        let names = [
+            "mimetype",
+            "report.pdf",
+            "README.txt",
+            "message/original.eml",
+            "message/sent-2.eml",
+            "message/sent-10.eml",
+            "message/receipts-2/1.eml",
+            "evidence/01-SubmissionAcceptance.xml",
+            "evidence/01-SubmissionAcceptance.xml.p7s",
+            "evidence/100-ContentHandover.xml",
+            "log/9.json",
+            "log/9.open.json",
+            "log/9.tlog-proof",
+            "log/10.json",
+            "log/checkpoint",
+            "log/checkpoint.tst",
+            "log/checkpoint.p7s",
+            "certificates/root-1.pem",
+            "META-INF/ASiCManifest001.xml",
+            "META-INF/signature001.p7s",
+        ];
+        let parsed: Vec<_> = names.iter().map(|n| MemberName::parse(n).unwrap()).collect();
+        assert!(parsed.is_sorted());
+        for bad in [
+            "Mimetype",
+            "message/sent-02.eml",
+            "message/sent-+2.eml",
+            "message/../x",
+            "evidence/1-SubmissionAcceptance.xml",
+            "evidence/01-Nothing.xml",
+            "log/01.json",
+            "log/1.xml",
+            "/mimetype",
+            "",
+        ] {
+            assert_eq!(MemberName::parse(bad), None, "{bad}");
+        }
+    }
+}
