@@ -1,1 +1,74 @@
-//! (to be written)
+//! The pages that strangers meet: the recipient's door, the home page, the public log, the demo mailboxes.
+//!
+//! **Job.** A link leads to a landing page; the gate is passed step by step; an explicit POST opens; then
+//! the message is shown and files stream, decrypted on the fly. Every step writes its journal events in
+//! the transaction that changes the state.
+//!
+//! **Exposure.** All of it is reached by strangers. Request bodies are small and bounded, GET changes
+//! nothing but the journal, POST needs the `csrf` field, unknown links all get the same page, and no
+//! token is ever logged. Content of mails is shown sanitised and without scripts.
+//!
+//! **Standards.** RFC 9110 (semantics, ranges), RFC 6265bis (`__Host-` cookies), RFC 6266 and RFC 8187
+//! (names of downloads), CSP Level 3, PKWARE APPNOTE (ZIP64), C2SP tlog-tiles, WCAG 2.2 AA.
+//!
+//! **Absent on purpose.** No mail is composed here (only rows for the composer), no right answer is known
+//! here (the gate's business), no third-party asset is loaded.
+//!
+//! **Failure.** Errors become a plain page; the cause goes to the log, without addresses or tokens.
+
+mod admin;
+mod assets;
+mod content;
+mod ctx;
+mod demo;
+mod door;
+mod events;
+mod fault;
+mod files;
+mod form;
+mod headers;
+mod home;
+mod locale;
+mod pages;
+mod range;
+mod sending;
+mod serve;
+mod shutdown;
+mod stall;
+mod state;
+mod tiles;
+mod view;
+mod zip;
+
+pub use admin::{AdminState, Metrics, admin_router};
+pub use demo::{DemoMail, DemoMailbox, DemoMessage, DemoState, demo_router};
+pub use serve::{ServeLimits, serve};
+pub use state::{EntitySite, Hooks, WebKeys, WebLimits, WebParts, WebState};
+
+use axum::Router;
+use axum::routing::{get, post};
+
+/// The public router: door, home page, log, assets. Merge [`demo_router`] into it for a demonstration.
+pub fn router(state: WebState) -> Router {
+    let door = Router::new()
+        .route("/m/{token}", get(door::landing))
+        .route("/m/{token}/gate/{method}", post(door::ask))
+        .route("/m/{token}/gate/{method}/answer", post(door::answer))
+        .route("/m/{token}/open", post(door::open))
+        .route("/m/{token}/logout", post(door::logout))
+        .route("/m/{token}/print", get(door::print))
+        .route("/m/{token}/files/{n}", get(files::download))
+        .route("/m/{token}/files/{n}/view", get(files::view))
+        .route("/m/{token}/inline/{n}", get(files::inline))
+        .route("/m/{token}/all.zip", get(zip::all));
+    Router::new()
+        .route("/", get(home::home))
+        .route("/static/{name}", get(assets::asset))
+        .route("/robots.txt", get(home::robots))
+        .route("/log/checkpoint", get(tiles::checkpoint))
+        .route("/log/tile/{*path}", get(tiles::tile))
+        .merge(door)
+        .fallback(home::nothing_here)
+        .with_state(state.clone())
+        .layer(axum::middleware::from_fn_with_state(state, headers::around))
+}

@@ -1,8 +1,8 @@
 //! Which bytes of a file were sent under one session; a file is handed over when their union is whole.
 
-use crate::access::GrantHash;
+use crate::access::{Grant, GrantHash};
 use crate::{StoreError, Tx, args};
-use sealpost_envelope::{EntityId, PartNo, Timestamp};
+use sealpost_envelope::{PartNo, Timestamp};
 
 /// Octets `first..past` of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +25,17 @@ pub enum FileMark {
 }
 
 /// Adds `span` of file `part` (of `size` octets) to what the session was sent. `look` marks inline views,
-/// which are journaled as such even when every octet went out.
+/// which are journaled as such even when every octet went out. The first file that is whole marks the
+/// consignment as downloaded.
 pub async fn record(
     tx: &mut Tx,
-    (hash, entity): (GrantHash, EntityId),
+    grant: &Grant,
     (part, size): (PartNo, u64),
     span: Span,
     look: bool,
     now: Timestamp,
 ) -> Result<FileMark, StoreError> {
+    let (hash, entity) = (grant.hash, grant.entity);
     tx.execute(
         "INSERT INTO access_file (hash, part, entity) VALUES ($1, $2, $3) ON CONFLICT (hash, part) DO NOTHING",
         args![&hash.0, part, entity],
@@ -53,6 +55,11 @@ pub async fn record(
         tx.execute(
             "UPDATE access_file SET completed = $3 WHERE hash = $1 AND part = $2",
             args![&hash.0, part, now],
+        )
+        .await?;
+        tx.execute(
+            "UPDATE consignments SET downloaded = $3 WHERE deposit = $1 AND recipient = $2 AND downloaded IS NULL",
+            args![grant.deposit, grant.recipient, now],
         )
         .await?;
         // The spans have said what they had to say.

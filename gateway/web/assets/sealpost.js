@@ -1,0 +1,54 @@
+/* Comfort only: every page works without this file. */
+(function () {
+  "use strict";
+  // Elements with data-until (seconds since 1970) count down; data-skew corrects a wrong local clock.
+  var loaded = Date.now() / 1000;
+  function left(el) {
+    var now = Number(document.body.dataset.now) + (Date.now() / 1000 - loaded);
+    return Math.max(0, Math.ceil(Number(el.dataset.until) - now));
+  }
+  function words(s) {
+    return Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0");
+  }
+  function tick() {
+    var running = false;
+    document.querySelectorAll("[data-until]").forEach(function (el) {
+      var s = left(el);
+      el.textContent = s > 0 ? (el.dataset.text || "{}").replace("{}", words(s)) : el.dataset.over || "";
+      if (s > 0) running = true;
+      var target = el.dataset.unlocks && document.getElementById(el.dataset.unlocks);
+      if (target) target.disabled = s > 0;
+    });
+    if (running) setTimeout(tick, 500);
+  }
+  tick();
+
+  // A complete code is sent without a further click; the first wrong one is corrected by hand.
+  var code = document.querySelector("input[data-auto]");
+  if (code) {
+    code.addEventListener("input", function () {
+      var digits = code.value.replace(/\D/g, "");
+      if (digits.length === 6 && !code.dataset.sent) {
+        code.dataset.sent = "1";
+        code.value = digits;
+        code.form.requestSubmit();
+      }
+    });
+  }
+
+  // A form is sent once.
+  document.querySelectorAll("form").forEach(function (form) {
+    form.addEventListener("submit", function (event) {
+      if (form.dataset.sent) event.preventDefault();
+      form.dataset.sent = "1";
+    });
+  });
+  window.addEventListener("pageshow", function () {
+    document.querySelectorAll("form").forEach(function (form) { delete form.dataset.sent; });
+  });
+
+  document.querySelectorAll("button[data-print]").forEach(function (button) {
+    button.hidden = false;
+    button.addEventListener("click", function () { window.print(); });
+  });
+})();

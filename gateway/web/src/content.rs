@@ -1,0 +1,282 @@
+//! The message behind the door: its structure, its files, its bodies made safe.
+//!
+//! **Memory.** Bodies are shown up to a bound; files are streams.
+
+use crate::fault::Fault;
+use crate::state::WebState;
+use crate::view::Door;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use sealpost_envelope::{PartNo, Sha256Digest};
+use sealpost_evidence::{DepositFacts, PartFacts};
+use sealpost_message::present::{self, BodySource, Collector, MAX_SHOWN, SafeHtml};
+use sealpost_message::{Coding, ContentDecoder, Node, Role, SkeletonReader, Stored, Structure};
+use sealpost_store::blob::BlobError;
+use sealpost_store::content::Place;
+use sealpost_store::keys::DepositKey;
+use serde::Deserialize;
+use std::ops::Range;
+
+/// Content as it leaves.
+pub(crate) type ContentStream = BoxStream<'static, Result<Bytes, BlobError>>;
+
+/// An opened message.
+#[derive(Debug)]
+pub(crate) struct Content {
+    key: DepositKey,
+    pub(crate) structure: Structure,
+    skeleton_len: u64,
+}
+
+/// `deposits.meta`, see [`sealpost_store::content`].
+#[derive(Deserialize)]
+struct Meta {
+    skeleton_len: u64,
+    #[serde(flatten)]
+    structure: Structure,
+}
+
+/// A file on offer.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    pub(crate) n: PartNo,
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+    pub(crate) charset: Option<String>,
+    pub(crate) size: u64,
+    pub(crate) sha256: Sha256Digest,
+    stored: Stored,
+}
+
+impl Content {
+    /// Unlocks a deposit.
+    pub(crate) fn load(state: &WebState, door: &Door) -> Result<Self, Fault> {
+        let key = state.store.deposit_key(&door.deposit)?;
+        let json = Place::meta(door.deposit.id).open(&key, &door.deposit.meta)?;
+        let meta: Meta = serde_json::from_slice(&json).map_err(|e| Fault::internal("deposits.meta", e))?;
+        Ok(Self { key, structure: meta.structure, skeleton_len: meta.skeleton_len })
+    }
+
+    /// Files in the order of the message.
+    pub(crate) fn files(&self) -> Vec<File> {
+        let offered = |role| matches!(role, Role::Attachment | Role::Calendar | Role::VCard);
+        self.structure
+            .stored()
+            .filter(|(node, _)| offered(node.info.role))
+            .map(|(n, s)| File::of(n, s))
+            .collect()
+    }
+    /// Number and total size of the files.
+    pub(crate) fn totals(&self) -> (usize, u64) {
+        let files = self.files();
+        (files.len(), files.iter().map(|f| f.size).sum())
+    }
+    /// A file by its number.
+    pub(crate) fn file(&self, n: PartNo) -> Result<File, Fault> {
+        self.files().into_iter().find(|f| f.n == n).ok_or(Fault::Unknown)
+    }
+    /// A picture that the body shows.
+    pub(crate) fn picture(&self, n: PartNo) -> Result<File, Fault> {
+        let (node, stored) = self.structure.part(n).ok_or(Fault::Unknown)?;
+        match node.info.role {
+            Role::Inline => Ok(File::of(node, stored)),
+            _ => Err(Fault::Unknown),
+        }
+    }
+
+    /// The octets `range` of a file's content, decrypted and decoded as they are read.
+    pub(crate) async fn read(
+        &self,
+        state: &WebState,
+        door: &Door,
+        file: &File,
+        range: Range<u64>,
+    ) -> Result<ContentStream, Fault> {
+        let body = state.store.part_body(door.deposit.id, file.n).await?.ok_or(Fault::Unknown)?;
+        let place = Place::body(door.deposit.id, file.n);
+        let stored = &file.stored;
+        let read = |r| state.store.read_body(&self.key, &place, &body, stored.stored_len, r);
+        Ok(match stored.coding {
+            Coding::Identity => read(range)?,
+            coding => cut(decoded(read(0..stored.stored_len)?, coding), range),
+        })
+    }
+
+    /// The bodies to show, sanitised.
+    pub(crate) async fn bodies(&self, state: &WebState, door: &Door) -> Result<Vec<SafeHtml>, Fault> {
+        let bodies = present::bodies(&self.structure);
+        let mut collector = Collector::new(&bodies);
+        if bodies.iter().any(|b| b.source == BodySource::Skeleton) {
+            self.skeleton(state, door, &mut collector).await?;
+        }
+        let mut shown = Vec::new();
+        for body in &bodies {
+            let (bytes, truncated) = match body.source {
+                BodySource::Skeleton => {
+                    let content = collector.content(body.node).unwrap_or_default();
+                    (
+                        Bytes::copy_from_slice(&content[..content.len().min(MAX_SHOWN)]),
+                        content.len() > MAX_SHOWN,
+                    )
+                }
+                BodySource::Part(n) => self.beginning(state, door, n).await?,
+            };
+            let cid = |id: &str| self.picture_of(id).map(|n| format!("/m/{}/inline/{n}", door.token));
+            shown.push(present::render(body, &bytes, truncated, &cid));
+        }
+        Ok(shown)
+    }
+
+    async fn skeleton(&self, state: &WebState, door: &Door, collector: &mut Collector) -> Result<(), Fault> {
+        let body = state.store.read_deposit(door.deposit.id).await?.skeleton.ok_or(Fault::Unknown)?;
+        let (place, size) = (Place::skeleton(door.deposit.id), self.skeleton_len);
+        let mut stream = state.store.read_body(&self.key, &place, &body, size, 0..size)?;
+        let mut reader = SkeletonReader::new();
+        while let Some(piece) = stream.try_next().await? {
+            reader.push(&piece);
+            while let Some(record) = reader.next_record().map_err(|e| Fault::internal("skeleton", e))? {
+                collector.see(&record);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first bytes of a long body, and whether there are more.
+    async fn beginning(&self, state: &WebState, door: &Door, n: PartNo) -> Result<(Bytes, bool), Fault> {
+        let (node, stored) = self.structure.part(n).ok_or(Fault::Unknown)?;
+        let file = File::of(node, stored);
+        let mut stream = self.read(state, door, &file, 0..file.size.min(MAX_SHOWN as u64)).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = stream.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok((bytes.into(), file.size > MAX_SHOWN as u64))
+    }
+
+    fn picture_of(&self, cid: &str) -> Option<PartNo> {
+        self.structure
+            .stored()
+            .find(|(n, _)| n.info.role == Role::Inline && n.info.content_id.as_deref() == Some(cid))
+            .map(|(_, s)| s.n)
+    }
+
+    /// What evidence says of this deposit.
+    pub(crate) async fn facts(&self, state: &WebState, door: &Door) -> Result<DepositFacts, Fault> {
+        let files = self.files();
+        let facts = state
+            .store
+            .facts(&door.deposit, |part| {
+                let found = self.structure.part(part.n).filter(|_| files.iter().any(|f| f.n == part.n));
+                Ok(found.map(|(node, stored)| PartFacts {
+                    number: stored.n,
+                    name: node.info.filename.clone(),
+                    media_type: node.info.media_type.clone(),
+                    size: stored.size,
+                    digests: stored.digests,
+                }))
+            })
+            .await?;
+        Ok(facts)
+    }
+}
+
+impl File {
+    fn of(node: &Node, stored: &Stored) -> Self {
+        let media_type = node.info.media_type.clone();
+        let name = node.info.filename.clone().filter(|n| !n.trim().is_empty());
+        Self {
+            n: stored.n,
+            name: name.unwrap_or_else(|| format!("fichier-{}{}", stored.n, extension(&media_type))),
+            media_type,
+            charset: node.info.charset.clone(),
+            size: stored.size,
+            sha256: stored.digests.sha256,
+            stored: *stored,
+        }
+    }
+    /// Strong validator: the content's digest.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", &self.sha256.to_hex()[..32])
+    }
+}
+
+/// For files that came without a name.
+fn extension(media_type: &str) -> &'static str {
+    match media_type {
+        "application/pdf" => ".pdf",
+        "image/png" => ".png",
+        "image/jpeg" => ".jpg",
+        "text/plain" => ".txt",
+        "text/html" => ".html",
+        "text/calendar" => ".ics",
+        "text/vcard" => ".vcf",
+        "message/rfc822" => ".eml",
+        _ => ".bin",
+    }
+}
+
+/// Decodes a part whose stored bytes are not its content.
+fn decoded(source: ContentStream, coding: Coding) -> ContentStream {
+    let start = (source, Some(ContentDecoder::new(coding)));
+    stream::try_unfold(start, |(mut source, decoder)| async move {
+        let Some(mut decoder) = decoder else { return Ok(None) };
+        let mut out = Vec::new();
+        loop {
+            match source.try_next().await? {
+                Some(piece) => decoder.push(&piece, &mut out),
+                None => {
+                    decoder.finish(&mut out);
+                    return Ok(Some((Bytes::from(out), (source, None))));
+                }
+            }
+            if !out.is_empty() {
+                return Ok(Some((Bytes::from(out), (source, Some(decoder)))));
+            }
+        }
+    })
+    .boxed()
+}
+
+/// The octets `range` of a stream.
+fn cut(source: ContentStream, range: Range<u64>) -> ContentStream {
+    stream::try_unfold(
+        (source, range.start, range.end.saturating_sub(range.start)),
+        |(mut source, mut skip, left)| async move {
+            while left > 0 {
+                let Some(mut piece) = source.try_next().await? else { break };
+                let over = skip.min(piece.len() as u64);
+                skip -= over;
+                let mut piece = piece.split_off(over as usize);
+                if !piece.is_empty() {
+                    piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                    let rest = left - piece.len() as u64;
+                    return Ok(Some((piece, (source, skip, rest))));
+                }
+            }
+            Ok(None)
+        },
+    )
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn cutting_keeps_exactly_the_range() {
+        let source = || stream::iter(["abc", "", "defg", "h"].map(|s| Ok(Bytes::from(s)))).boxed();
+        for (range, expected) in [
+            (0..8, "abcdefgh"),
+            (2..5, "cde"),
+            (3..4, "d"),
+            (7..8, "h"),
+            (8..8, ""),
+            (0..0, ""),
+            (6..99, "gh"),
+        ] {
+            let pieces: Vec<Bytes> = cut(source(), range.clone()).try_collect().await.unwrap();
+            assert_eq!(pieces.concat(), expected.as_bytes(), "{range:?}");
+        }
+    }
+}

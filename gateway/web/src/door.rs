@@ -1,0 +1,206 @@
+//! The recipient's door: landing, gate, opening, content, logout.
+//!
+//! **Exposure.** Every handler is reached with nothing but a link. What a browser may do follows from its
+//! session in the store and from the gate, recomputed at each request.
+
+mod gate;
+mod show;
+
+pub(crate) use gate::{answer, ask};
+
+use crate::content::Content;
+use crate::ctx::Ctx;
+use crate::events::Scribe;
+use crate::fault::{Ended, Fault};
+use crate::form::Fields;
+use crate::pages::{Back, Frame, NoticePage, html, see_other, show as respond};
+use crate::state::WebState;
+use crate::view::Door;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use sealpost_envelope::{GateMethod, Timestamp};
+use sealpost_gate::Step;
+use sealpost_store::access::Grant;
+use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
+use sealpost_store::{Change, StoreError};
+
+/// `GET /m/{token}`
+pub(crate) async fn landing(State(state): State<WebState>, ctx: Ctx, Path(token): Path<String>) -> Response {
+    let page = async {
+        let door = Door::enter(&state, &token).await?;
+        let content = Content::load(&state, &door)?;
+        let grant = door.grant(&state, &ctx).await?;
+        match (door.step(&state, grant.as_ref()), &grant) {
+            (Step::Passed, Some(g)) if g.opened.is_some() => {
+                show::content(&state, &ctx, &door, &content, g, false).await
+            }
+            (Step::Passed, Some(_)) => show::ready(&state, &ctx, &door, &content),
+            (step, _) => {
+                note_fetch(&state, &ctx, &door, &content).await?;
+                show::landing(&state, &ctx, &door, &content, step, grant.as_ref())
+            }
+        }
+    };
+    let page = page.await;
+    respond(&state, &ctx, page)
+}
+
+/// Journals the fetch, once per link and minute.
+async fn note_fetch(state: &WebState, ctx: &Ctx, door: &Door, content: &Content) -> Result<(), Fault> {
+    let (db, now, link) = (state.store.db(), state.clock.now(), door.link);
+    if !link.fetch_is_news(db, now).await? {
+        return Ok(());
+    }
+    let scribe = Scribe::new(door, content.facts(state, door).await?, ctx);
+    db.write_as(async move |tx| {
+        if link.claim_fetch(tx, now).await? {
+            tx.append(vec![scribe.fetched(now)?]).await?;
+        }
+        Ok::<_, Fault>(())
+    })
+    .await
+}
+
+/// A POST from one of our own pages about a living link.
+async fn posted(state: &WebState, ctx: &Ctx, token: &str, body: Body) -> Result<(Door, Fields), Fault> {
+    let door = Door::enter(state, token).await?;
+    let fields = Fields::read(state, body).await?;
+    if ctx.is_ours(state, &door.path(), fields.csrf.as_deref()) {
+        Ok((door, fields))
+    } else {
+        Err(Fault::Forged(Box::new(door)))
+    }
+}
+
+/// `POST /m/{token}/open`
+pub(crate) async fn open(
+    State(state): State<WebState>,
+    ctx: Ctx,
+    Path(token): Path<String>,
+    body: Body,
+) -> Response {
+    let page = async {
+        let (door, _) = posted(&state, &ctx, &token, body).await?;
+        let content = Content::load(&state, &door)?;
+        let scribe = Scribe::new(&door, content.facts(&state, &door).await?, &ctx);
+        let mut response = see_other(&door.path())?;
+        let mut grant = door.grant(&state, &ctx).await?;
+        // Where nothing is asked beyond the link, opening is the one step there is.
+        if gate::link_alone_opens(&state, &door, grant.as_ref()) {
+            let (fresh, cookie) =
+                gate::advance(&state, &door, grant.as_ref(), GateMethod::Link, &scribe).await?;
+            door.set_session(&mut response, &cookie);
+            grant = Some(fresh);
+        }
+        match grant {
+            Some(grant) if door.step(&state, Some(&grant)) == Step::Passed => {
+                mark_opened(&state, &door, grant, scribe).await?;
+            }
+            // The landing page shows the step that is missing.
+            _ => {}
+        }
+        Ok(response)
+    };
+    let page = page.await;
+    respond(&state, &ctx, page)
+}
+
+/// Records the opening with its evidence and receipts, then marks the session. Between both a crash
+/// leaves an opening that a further click on "open" completes without a second receipt.
+async fn mark_opened(state: &WebState, door: &Door, grant: Grant, scribe: Scribe) -> Result<(), Fault> {
+    if grant.opened.is_some() {
+        return Ok(());
+    }
+    let now = state.clock.now();
+    let (deposit, recipient) = door.id();
+    let (decider, opener) = (door.clone(), grant.clone());
+    let decide = move |progress: &sealpost_store::Progress| {
+        let damaged = |_| StoreError::Conflict("the opening could not be put into words");
+        if !progress.first {
+            return Ok(Change::events(vec![scribe.opened_again(&opener, now).map_err(damaged)?]));
+        }
+        let all = progress.done >= progress.of;
+        Ok(Change {
+            events: scribe.opened(&opener, now).map_err(damaged)?,
+            outbound: vec![receipt(&decider, if all { "opened-by-all" } else { "opened-by-one" }, now)],
+        })
+    };
+    match state.store.mark_opened(deposit, recipient, now, decide).await {
+        Ok(_) => {}
+        // Withdrawn between two statements: as if it had been before.
+        Err(StoreError::Conflict(_)) => return Err(Fault::Ended(Ended::Revoked, Box::new(door.clone()))),
+        Err(e) => return Err(e.into()),
+    }
+    let hash = grant.hash;
+    state.store.db().write(async move |tx| Grant::open(tx, hash, now).await).await?;
+    (state.hooks.outbound)();
+    Ok(())
+}
+
+/// The sender's receipt, to be composed. The last recipient's opening makes one receipt, not two.
+fn receipt(door: &Door, event: &str, now: Timestamp) -> NewOutbound {
+    NewOutbound {
+        id: OutboundId::generate(),
+        entity: door.link.entity,
+        deposit: Some(door.link.deposit),
+        recipient: Some(door.link.recipient),
+        priority: Priority::Receipt,
+        spec: serde_json::json!({"kind": "receipt", "event": event}).to_string(),
+        envelope_from: None,
+        rcpt: door.deposit.sender.clone(),
+        next_at: now,
+        created: now,
+        hold: None,
+    }
+}
+
+/// `GET /m/{token}/print`
+pub(crate) async fn print(State(state): State<WebState>, ctx: Ctx, Path(token): Path<String>) -> Response {
+    let page = async {
+        let door = Door::enter(&state, &token).await?;
+        let grant = door.opened(&state, &ctx).await?;
+        let content = Content::load(&state, &door)?;
+        show::content(&state, &ctx, &door, &content, &grant, true).await
+    };
+    let page = page.await;
+    respond(&state, &ctx, page)
+}
+
+/// `POST /m/{token}/logout`
+pub(crate) async fn logout(
+    State(state): State<WebState>,
+    ctx: Ctx,
+    Path(token): Path<String>,
+    body: Body,
+) -> Response {
+    let page = async {
+        let (door, _) = posted(&state, &ctx, &token, body).await?;
+        if let Some(grant) = door.grant(&state, &ctx).await? {
+            Grant::close(state.store.db(), grant.hash, state.clock.now()).await?;
+        }
+        let l = ctx.language;
+        let heading = l.pick("Vous êtes déconnecté", "You are logged out");
+        let frame = Frame::new(&state, &ctx, heading, Some(door.site.clone()));
+        let page = NoticePage {
+            f: &frame,
+            kind: l.pick("Session terminée", "Session ended").to_owned(),
+            reference: Some(door.deposit.reference.as_str().to_owned()),
+            heading: heading.to_owned(),
+            paragraphs: vec![
+                l.pick(
+                    "Sur un poste partagé, fermez aussi le navigateur et videz le dossier des téléchargements.",
+                    "On a shared computer, close the browser too and empty the download folder.",
+                )
+                .to_owned(),
+            ],
+            contact: None,
+            back: Some(Back { href: door.path(), label: l.pick("Revenir au message", "Back to the message").to_owned() }),
+        };
+        let mut response = html(&page)?;
+        door.set_session(&mut response, "");
+        Ok(response)
+    };
+    let page = page.await;
+    respond(&state, &ctx, page)
+}

@@ -1,0 +1,181 @@
+//! What the pages need: store, clock, organisations, limits, and where the gateway must be told.
+
+use crate::shutdown::Tasks;
+use sealpost_envelope::{Clock, EntityId, Language};
+use sealpost_evidence::Issuer;
+use sealpost_gate::Methods;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An organisation as its recipients see it.
+#[derive(Debug, Clone)]
+pub struct EntitySite {
+    /// Who issues evidence.
+    pub issuer: Issuer,
+    /// Name on pages.
+    pub name: String,
+    /// SIREN, shown in the footer.
+    pub siren: Option<String>,
+    /// Whom recipients may write to.
+    pub support_mail: Option<String>,
+    /// Whom they may call.
+    pub support_phone: Option<String>,
+    /// The organisation's own site ("back to the portal").
+    pub home: Option<String>,
+    /// Preferred language of pages where the browser has none of ours.
+    pub language: Language,
+    /// Zone of the times shown; each is shown with its offset.
+    pub zone: jiff::tz::TimeZone,
+    /// Health service: pages recall article L. 1110-4 of the public-health code.
+    pub health: bool,
+}
+
+/// Bounds for strangers. See contract 4.10.
+#[derive(Debug, Clone, Copy)]
+pub struct WebLimits {
+    /// Longest request body, in bytes; forms need a few hundred.
+    pub body: usize,
+    /// Time for a request's head and body.
+    pub request: Duration,
+    /// Challenges that one client address may ask for in an hour, over all links.
+    pub asks_per_hour: u32,
+    /// Whoever passed the gate stays in for this long.
+    pub session: Duration,
+}
+
+impl Default for WebLimits {
+    fn default() -> Self {
+        Self {
+            body: 16 * 1024,
+            request: Duration::from_secs(30),
+            asks_per_hour: 60,
+            session: Duration::from_secs(2 * 3600),
+        }
+    }
+}
+
+/// Purpose keys of the pages, 32 octets each. Nodes of one installation share them.
+#[derive(Clone)]
+pub struct WebKeys {
+    /// For the `csrf` field.
+    pub csrf: [u8; 32],
+    /// For client addresses in counters, which are never kept in the clear.
+    pub rates: [u8; 32],
+}
+impl fmt::Debug for WebKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebKeys(…)")
+    }
+}
+
+/// Calls into the gateway.
+#[derive(Clone)]
+pub struct Hooks {
+    /// Outbound rows were written (a code, a receipt): wake the composer.
+    pub outbound: Arc<dyn Fn() + Send + Sync>,
+}
+impl Hooks {
+    /// For tests and one-shot tools: nobody waits for the rows.
+    pub fn silent() -> Self {
+        Self { outbound: Arc::new(|| ()) }
+    }
+}
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hooks(…)")
+    }
+}
+
+/// Everything [`WebState`] is made of.
+#[derive(Debug)]
+pub struct WebParts {
+    /// The store.
+    pub store: sealpost_store::Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Organisations of this installation.
+    pub entities: Vec<EntitySite>,
+    /// `https://host[:port]` of the pages, without a final slash.
+    pub url: String,
+    /// Purpose keys.
+    pub keys: WebKeys,
+    /// Gate methods on offer.
+    pub methods: Methods,
+    /// Bounds.
+    pub limits: WebLimits,
+    /// Calls into the gateway.
+    pub hooks: Hooks,
+    /// Show the way to the demo page on the home page.
+    pub demo: bool,
+}
+
+/// Shared by all requests; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WebState(Arc<Shared>);
+
+/// What [`WebState`] gives access to.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) store: sealpost_store::Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    entities: HashMap<EntityId, Arc<EntitySite>>,
+    first: Option<EntityId>,
+    pub(crate) url: String,
+    pub(crate) keys: WebKeys,
+    pub(crate) methods: Methods,
+    pub(crate) limits: WebLimits,
+    pub(crate) hooks: Hooks,
+    pub(crate) demo: bool,
+    pub(crate) tasks: Tasks,
+}
+
+impl WebState {
+    /// Puts the parts together.
+    pub fn new(parts: WebParts) -> Self {
+        let first = parts.entities.first().map(|e| e.issuer.entity);
+        let entities = parts.entities.into_iter().map(|e| (e.issuer.entity, Arc::new(e))).collect();
+        Self(Arc::new(Shared {
+            store: parts.store,
+            clock: parts.clock,
+            entities,
+            first,
+            url: parts.url,
+            keys: parts.keys,
+            methods: parts.methods,
+            limits: parts.limits,
+            hooks: parts.hooks,
+            demo: parts.demo,
+            tasks: Tasks::default(),
+        }))
+    }
+    /// Waits for journal entries of downloads that have just ended. Call after [`crate::serve`] returned.
+    pub async fn finish(&self) {
+        self.0.tasks.finish().await;
+    }
+    pub(crate) fn entity(&self, id: EntityId) -> Option<Arc<EntitySite>> {
+        self.0.entities.get(&id).cloned()
+    }
+    /// The organisation whose name stands on pages that belong to no deposit, when there is only one.
+    pub(crate) fn only_entity(&self) -> Option<Arc<EntitySite>> {
+        if self.0.entities.len() == 1 { self.first_entity() } else { None }
+    }
+    pub(crate) fn first_entity(&self) -> Option<Arc<EntitySite>> {
+        self.0.first.and_then(|id| self.entity(id))
+    }
+}
+
+impl EntitySite {
+    /// Whether pages can name nobody of the organisation to ask.
+    pub(crate) fn no_support(&self) -> bool {
+        self.support_mail.is_none() && self.support_phone.is_none()
+    }
+}
+
+impl std::ops::Deref for WebState {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
