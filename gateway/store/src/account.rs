@@ -19,6 +19,7 @@ mod password;
 mod scram;
 
 pub use address::{AccountAddress, Standing};
+use app_password::PreparedPassword;
 pub use app_password::{AppPassword, NewAppPassword};
 pub use scram::{ScramCredentials, ScramRecord};
 
@@ -186,6 +187,15 @@ impl Accounts {
 
     /// Creates an account; its login becomes its first own address.
     pub async fn create(&self, new: NewAccount, events: Vec<BuiltEvent>) -> Result<Account, AccountError> {
+        self.create_with(new, None, events).await
+    }
+
+    async fn create_with(
+        &self,
+        new: NewAccount,
+        app_password: Option<PreparedPassword>,
+        events: Vec<BuiltEvent>,
+    ) -> Result<Account, AccountError> {
         let password = match &new.password {
             Some(password) => Some(self.hash_password(password).await?),
             None => None,
@@ -215,6 +225,9 @@ impl Accounts {
                 if !address::insert(tx, id, new.entity, &new.login, Standing::Own).await? {
                     return Err(taken());
                 }
+                if let Some(row) = app_password {
+                    app_password::insert(tx, new.entity, id, row).await?;
+                }
                 tx.append(events).await?;
                 Ok(())
             })
@@ -239,16 +252,13 @@ impl Accounts {
             name: address.local().to_owned(),
             password: None,
         };
-        match self.create(new, Vec::new()).await {
-            Ok(account) => {
-                self.set_app_password(&account, "demo", password, Vec::new()).await?;
-                Ok(account)
-            }
+        let app_password = self.prepare(address, "demo", password);
+        match self.create_with(new, Some(app_password), Vec::new()).await {
             // Another delivery was faster.
             Err(AccountError::Taken(_)) => {
                 self.by_login(address).await?.ok_or_else(|| AccountError::Unknown(address.to_string()))
             }
-            Err(e) => Err(e),
+            other => other,
         }
     }
 

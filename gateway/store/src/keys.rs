@@ -176,7 +176,7 @@ impl KeyStore {
         tombstone::read_all(&self.inner.dir)
     }
 
-    /// Weeks whose key exists, in order of time. Those whose [`week::end`] has passed are due.
+    /// Weeks whose key exists, in order of time.
     pub fn weeks(&self) -> Result<Vec<String>, KeyError> {
         let mut weeks: Vec<String> = file::names(&self.inner.dir)?
             .iter()
@@ -186,6 +186,13 @@ impl KeyStore {
             .collect();
         weeks.sort();
         Ok(weeks)
+    }
+
+    /// Weeks that are over: once what must outlive them (holds, extensions) was moved by
+    /// [`KeyStore::rewrap`], they are to be destroyed.
+    pub fn due_weeks(&self, now: Timestamp) -> Result<Vec<String>, KeyError> {
+        let weeks = self.weeks()?;
+        Ok(weeks.into_iter().filter(|w| week::end(w).is_some_and(|end| end <= now)).collect())
     }
 
     fn week(&self, week: &str, create: bool) -> Result<Material, KeyError> {

@@ -1,4 +1,5 @@
 //! Accounts on both engines: credentials, addresses, what is disabled.
+#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
 mod common;
 

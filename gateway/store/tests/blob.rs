@@ -1,4 +1,5 @@
 //! The blob store over files: streams in and out, ranges, damage, what is left behind.
+#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
 use futures_util::TryStreamExt;
 use sealpost_envelope::{BlobId, Digests, Timestamp};
@@ -184,6 +185,19 @@ async fn many_at_once() {
     };
     futures_util::future::join_all((0..16).map(one)).await;
     assert_eq!(p.files().len(), 16);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flushed_in_the_background() {
+    let p = place();
+    let piece = sample(1 << 20);
+    let mut writer = p.blobs.writer(&p.key);
+    for _ in 0..70 {
+        writer.write(&piece).await.unwrap();
+    }
+    let blob = writer.finish().await.unwrap();
+    assert_eq!(blob.size, 70 << 20);
+    assert_eq!(p.get(&blob, blob.size - 9..blob.size).await.unwrap(), &piece[piece.len() - 9..]);
 }
 
 #[test]

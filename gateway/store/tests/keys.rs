@@ -1,4 +1,5 @@
 //! The key store: sharing, damage, destruction that outlives a restored file.
+#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
 use sealpost_envelope::{BlobId, DepositId, Timestamp};
 use sealpost_store::keys::{KeyError, KeyStore, TombstoneSubject, week};
@@ -36,6 +37,9 @@ fn deposit_keys_come_back() {
     assert_eq!(again.open("text", b"1", &sealed).unwrap(), b"Bonjour");
     assert_eq!((mode(&dir), mode(&dir.join("week-2026-W48.key"))), (0o700, 0o600));
     assert_eq!(store.weeks().unwrap(), [WEEK]);
+    let due = |at: &str| store.due_weeks(at.parse().unwrap()).unwrap();
+    assert_eq!(due("2026-11-29T23:59:59Z"), [] as [String; 0]);
+    assert_eq!(due("2026-11-30T00:00:00Z"), [WEEK]);
     // No half-made files stay.
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
 }

@@ -4,10 +4,10 @@
 //! bits nothing slower is needed, so a login costs microseconds; the password of an SMTP session can be
 //! checked thousands of times a second.
 
-use super::{Account, AccountError, Accounts, COLUMNS, read_account, scram};
+use super::{Account, AccountError, Accounts, COLUMNS, ScramRecord, read_account, scram};
 use crate::crypto::random;
-use crate::{StoreError, args};
-use sealpost_envelope::{AccountId, EmailAddress, Secret, Timestamp};
+use crate::{StoreError, Tx, args};
+use sealpost_envelope::{AccountId, EmailAddress, EntityId, Secret, Timestamp};
 use sealpost_evidence::BuiltEvent;
 use std::sync::PoisonError;
 use uuid::Uuid;
@@ -37,6 +37,32 @@ pub struct AppPassword {
     pub created: Timestamp,
     /// Last use, some minutes late at most.
     pub last_used: Option<Timestamp>,
+}
+
+/// An app password ready to be written.
+pub(super) struct PreparedPassword {
+    id: Uuid,
+    label: String,
+    hash: [u8; 32],
+    iterations: u32,
+    scram: ScramRecord,
+    created: Timestamp,
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx,
+    entity: EntityId,
+    account: AccountId,
+    row: PreparedPassword,
+) -> Result<(), StoreError> {
+    let (stored, server) = (row.scram.stored_key, row.scram.server_key);
+    tx.execute(
+        "INSERT INTO app_passwords (id, entity, account, label, hash, scram_iterations, scram_stored, \
+         scram_server, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        args![row.id, entity, account, row.label, row.hash, row.iterations, stored, server, row.created],
+    )
+    .await?;
+    Ok(())
 }
 
 /// 120 random bits as `xxxx-xxxx-xxxx-xxxx-xxxx-xxxx`.
@@ -93,7 +119,7 @@ impl Accounts {
         Ok(NewAppPassword { id, password })
     }
 
-    /// Stores a given app password: for the demo, whose passwords stand in its file.
+    /// Stores a given app password, such as one that stands in a file.
     pub async fn set_app_password(
         &self,
         account: &Account,
@@ -101,33 +127,33 @@ impl Accounts {
         password: &Secret<String>,
         events: Vec<BuiltEvent>,
     ) -> Result<Uuid, AccountError> {
-        let id = Uuid::now_v7();
-        let (salt, iterations) = self.scram_salt(&account.login);
-        let record = scram::derive(password.expose(), &salt, iterations);
-        let hash = self.app_hash(&account.login, password.expose());
-        let row = args![
-            id,
-            account.entity,
-            account.id,
-            label,
-            hash,
-            iterations,
-            record.stored_key,
-            record.server_key,
-            self.clock.now()
-        ];
+        let row = self.prepare(&account.login, label, password);
+        let (id, entity, account) = (row.id, account.entity, account.id);
         self.db
             .write(async move |tx| {
-                tx.execute(
-                    "INSERT INTO app_passwords (id, entity, account, label, hash, scram_iterations, \
-                     scram_stored, scram_server, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                    row,
-                )
-                .await?;
+                insert(tx, entity, account, row).await?;
                 tx.append(events).await
             })
             .await?;
         Ok(id)
+    }
+
+    /// Computes what is stored of a password; takes some milliseconds, outside of any transaction.
+    pub(super) fn prepare(
+        &self,
+        login: &EmailAddress,
+        label: &str,
+        password: &Secret<String>,
+    ) -> PreparedPassword {
+        let (salt, iterations) = self.scram_salt(login);
+        PreparedPassword {
+            id: Uuid::now_v7(),
+            label: label.to_owned(),
+            hash: self.app_hash(login, password.expose()),
+            iterations,
+            scram: scram::derive(password.expose(), &salt, iterations),
+            created: self.clock.now(),
+        }
     }
 
     /// The app passwords of an account, newest first; at most 200.

@@ -128,6 +128,10 @@ impl Batch {
     /// Takes as much of `bytes` as there is room for and says how much that was.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(self.chunks * CHUNK - self.plain);
+        if self.plain + taken > CHUNK {
+            // Beyond one chunk it will likely fill: exactly its size, not the next power of two.
+            self.buf.reserve_exact(self.chunks * SEALED_CHUNK - self.buf.len());
+        }
         let mut rest = &bytes[..taken];
         while !rest.is_empty() {
             let used = self.plain % CHUNK;
