@@ -86,7 +86,7 @@ impl Queue {
         self.db
             .write(async move |tx| {
                 insert_all(tx, &rows).await?;
-                settle::journal(tx, &events).await
+                tx.append(events).await
             })
             .await?;
         self.wake();

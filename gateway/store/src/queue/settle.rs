@@ -89,7 +89,7 @@ impl Queue {
             .write(async move |tx| {
                 let done = set_recipe(tx, id, composed).await?;
                 if done {
-                    journal(tx, &events).await?;
+                    tx.append(events).await?;
                 }
                 Ok(done)
             })
@@ -114,7 +114,7 @@ impl Queue {
             .write(async move |tx| {
                 let done = settle(tx, id, &settlement).await?;
                 if done {
-                    journal(tx, &events).await?;
+                    tx.append(events).await?;
                 }
                 Ok(done)
             })
@@ -179,7 +179,7 @@ impl Queue {
             .write(async move |tx| {
                 let done = tx.execute(SQL, args![State::Dropped.as_str(), reason, id.0]).await? == 1;
                 if done {
-                    journal(tx, &events).await?;
+                    tx.append(events).await?;
                 }
                 Ok(done)
             })
@@ -192,10 +192,4 @@ impl Queue {
 pub(super) fn cut(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_REPLY);
     text[..end].replace('\0', " ")
-}
-
-/// Writes the events of a change in its transaction.
-pub(super) async fn journal(tx: &mut Tx, events: &[BuiltEvent]) -> Result<(), StoreError> {
-    let _ = (tx, events);
-    Ok(())
 }
