@@ -32,6 +32,10 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Executor, SqlSafeStr};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 use value::{for_postgres, for_sqlite};
@@ -104,6 +108,9 @@ impl Db {
     /// Opens `sqlite:/path/file.db` or `postgres://…`, creating and migrating it under a lock.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
+        if let Target::Sqlite(options) = &target {
+            private_file(options.get_filename())?;
+        }
         migrate::run(&target).await?;
         let pool = match &target {
             // Readers cannot write even by mistake; WAL lets them read beside the writer.
@@ -202,6 +209,16 @@ impl Db {
     pub async fn execute(&self, sql: impl SqlSafeStr, args: Args) -> Result<u64, StoreError> {
         let sql = sql.into_sql_str();
         self.write(async move |tx| tx.execute(sql, args).await).await
+    }
+}
+
+/// Creates the file, if it is new, for its owner alone: SQLite gives its side files the same rights.
+fn private_file(path: &Path) -> Result<(), StoreError> {
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+            Err(StoreError::File { path: path.to_owned(), source: e })
+        }
+        _ => Ok(()),
     }
 }
 

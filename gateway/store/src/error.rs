@@ -17,7 +17,7 @@ pub enum StoreError {
     /// The database refused or failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The unit did its work, but its batch could not be committed; nothing of it is stored.
+    /// The unit's batch could not be begun or committed; nothing of it is stored.
     #[error("not committed: {0}")]
     NotCommitted(String),
     /// Another process held the database for longer than a writer waits.
@@ -49,6 +49,14 @@ pub enum StoreError {
     /// The writer has ended.
     #[error("the store is closed")]
     Closed,
+    /// The database's file cannot be made.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file or directory of the store.
     #[error("{0}")]
     Io(#[from] std::io::Error),

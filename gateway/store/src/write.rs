@@ -6,8 +6,9 @@
 //! **Exposure.** None.
 //!
 //! **Failure modes.** COMMIT fails: every unit of the batch answers [`StoreError::NotCommitted`]. A unit
-//! panics: it is rolled back and answers [`StoreError::Panicked`]. The connection breaks: the batch
-//! fails, the next one reconnects.
+//! panics: it is rolled back and answers [`StoreError::Panicked`]. The connection breaks inside a batch: the
+//! batch fails, the next one reconnects. The database is held by another process beyond the
+//! busy time-out: [`StoreError::Busy`]; it cannot be reached: [`StoreError::NotCommitted`].
 
 use crate::StoreError;
 use crate::db::conn::Conn;
@@ -29,7 +30,8 @@ const ROWS: usize = 64;
 const SHORT: usize = 16;
 
 type Ack = Box<dyn FnOnce(Result<(), StoreError>)>;
-type Unit = Box<dyn for<'t> FnOnce(&'t mut Tx) -> LocalBoxFuture<'t, Option<Ack>> + Send>;
+/// Runs in the transaction, or learns why there is none.
+type Unit = Box<dyn for<'t> FnOnce(Result<&'t mut Tx, StoreError>) -> LocalBoxFuture<'t, Option<Ack>> + Send>;
 
 /// Handle to the writer's channel.
 #[derive(Debug, Clone)]
@@ -72,6 +74,13 @@ impl Writer {
         let (reply, answer) = oneshot::channel::<Result<T, E>>();
         let unit: Unit = Box::new(move |tx| {
             Box::pin(async move {
+                let tx = match tx {
+                    Ok(tx) => tx,
+                    Err(e) => {
+                        let _ = reply.send(Err(e.into()));
+                        return None;
+                    }
+                };
                 match AssertUnwindSafe(unit(tx)).catch_unwind().await {
                     Ok(Ok(value)) => Some(Box::new(move |committed: Result<(), StoreError>| {
                         // A caller that stopped waiting changes nothing about the commit.
@@ -95,64 +104,78 @@ impl Writer {
 
 async fn serve(target: Target, mut tx: Tx, mut queue: mpsc::Receiver<Unit>) {
     let mut batch = Vec::with_capacity(BATCH);
-    let mut broken = false;
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        if broken {
-            match Conn::open(&target).await {
-                Ok(conn) => tx.conn = conn,
-                Err(e) => {
-                    tracing::error!(error = %e, "the database cannot be reached");
-                    // Dropping the units answers their callers.
-                    batch.clear();
-                    continue;
+        match begin(&mut tx, &target).await {
+            Ok(()) => run_batch(&mut tx, &mut batch).await,
+            Err(e) => {
+                tracing::error!(error = %e, units = batch.len(), "the database cannot be written");
+                for unit in batch.drain(..) {
+                    let why = if matches!(e, StoreError::Busy) {
+                        StoreError::Busy
+                    } else {
+                        StoreError::NotCommitted(e.to_string())
+                    };
+                    unit(Err(why)).await;
                 }
             }
         }
-        broken = run_batch(&mut tx, &mut batch).await.is_err();
     }
     if let Err(e) = tx.conn.close().await {
         tracing::warn!(error = %e, "closing the database");
     }
 }
 
-/// Runs and commits one batch; `Err` when the connection should be replaced.
-async fn run_batch(tx: &mut Tx, batch: &mut Vec<Unit>) -> Result<(), ()> {
-    let mut acks: Vec<Ack> = Vec::with_capacity(batch.len());
-    let done = try_batch(tx, batch, &mut acks).await;
-    // Units that were not reached are dropped, which answers their callers.
-    batch.clear();
-    match done {
-        Ok(()) => {
-            acks.into_iter().for_each(|ack| ack(Ok(())));
-            Ok(())
-        }
-        Err(e) => {
-            let busy = StoreError::is_busy(&e);
-            tracing::error!(error = %e, units = acks.len(), "a batch was not committed");
-            let text = e.to_string();
-            for ack in acks {
-                ack(Err(if busy { StoreError::Busy } else { StoreError::NotCommitted(text.clone()) }));
-            }
-            // After a failed COMMIT the transaction may still be open.
-            tx.conn.batch("ROLLBACK").await.map_err(|_| ())
-        }
-    }
-}
-
-async fn try_batch(tx: &mut Tx, batch: &mut Vec<Unit>, acks: &mut Vec<Ack>) -> Result<(), sqlx::Error> {
+/// Opens the batch's transaction. Nothing has run yet, so a connection that was lost since the last batch
+/// is replaced without anybody noticing.
+async fn begin(tx: &mut Tx, target: &Target) -> Result<(), StoreError> {
     // Taking the write lock at once avoids the deadlock of two readers that both want to write.
     let begin = match tx.engine() {
         Engine::Sqlite => "BEGIN IMMEDIATE; SAVEPOINT unit",
         Engine::Postgres => "BEGIN; SAVEPOINT unit",
     };
-    tx.conn.batch(begin).await?;
-    for unit in batch.drain(..) {
+    match tx.conn.batch(begin).await {
+        Ok(()) => Ok(()),
+        Err(e) if StoreError::is_busy(&e) => Err(StoreError::Busy),
+        Err(e) => {
+            tracing::warn!(error = %e, "connecting to the database again");
+            tx.conn = Conn::open(target).await?;
+            Ok(tx.conn.batch(begin).await?)
+        }
+    }
+}
+
+/// Runs and commits one batch, and answers the callers.
+async fn run_batch(tx: &mut Tx, batch: &mut Vec<Unit>) {
+    let mut acks: Vec<Ack> = Vec::with_capacity(batch.len());
+    let done = try_batch(tx, batch, &mut acks).await;
+    match done {
+        Ok(()) => acks.into_iter().for_each(|ack| ack(Ok(()))),
+        Err(e) => {
+            tracing::error!(error = %e, units = acks.len(), "a batch was not committed");
+            for ack in acks {
+                ack(Err(StoreError::NotCommitted(e.to_string())));
+            }
+            for unit in batch.drain(..) {
+                unit(Err(StoreError::NotCommitted(e.to_string()))).await;
+            }
+            // After a failed COMMIT the transaction may still be open; if even this fails, the next batch
+            // begins on a new connection.
+            if let Err(e) = tx.conn.batch("ROLLBACK").await {
+                tracing::warn!(error = %e, "rolling back");
+            }
+        }
+    }
+}
+
+async fn try_batch(tx: &mut Tx, batch: &mut Vec<Unit>, acks: &mut Vec<Ack>) -> Result<(), sqlx::Error> {
+    batch.reverse();
+    while let Some(unit) = batch.pop() {
         tx.failed = false;
-        match (unit(tx).await, tx.failed) {
+        match (unit(Ok(tx)).await, tx.failed) {
             (Some(ack), false) => {
+                acks.push(ack);
                 // One round trip ends this unit and begins the next; COMMIT ends the last.
                 tx.conn.batch("RELEASE SAVEPOINT unit; SAVEPOINT unit").await?;
-                acks.push(ack);
             }
             (done, _) => {
                 tx.conn.batch("ROLLBACK TO SAVEPOINT unit").await?;

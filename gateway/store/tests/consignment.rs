@@ -1,4 +1,5 @@
 //! States of consignments, each change with what it causes.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Durability: a process that is killed while it deposits loses nothing that it acknowledged, and leaves
 //! nothing half done.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

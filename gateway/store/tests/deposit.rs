@@ -1,4 +1,5 @@
 //! Deposits: whole or not at all, once, and read back as written.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The Merkle log: sequencing, paths, checkpoints, seals, and what verification finds.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The database layer and its writer, on both engines.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -19,6 +20,7 @@ on_both_engines!(
     a_newer_schema_is_refused,
     many_rows_are_inserted_in_order,
     streams_end_early,
+    a_lost_connection_is_replaced,
 );
 
 async fn values_come_back(t: TestStore) {
@@ -268,7 +270,7 @@ async fn addresses_are_read_strictly() {
         assert!(matches!(sealpost_store::Db::open(url).await, Err(StoreError::BadUrl(_))), "{url}");
     }
     let nowhere = sealpost_store::Db::open("sqlite:/nonexistent/dir/store.db").await;
-    assert!(matches!(nowhere, Err(StoreError::Database(_))), "{nowhere:?}");
+    assert!(nowhere.unwrap_err().to_string().starts_with("/nonexistent/dir/store.db: "));
 }
 
 #[tokio::test]
@@ -287,4 +289,54 @@ async fn sqlite_keeps_its_promises() {
     let version = t.db().fetch_one("SELECT sqlite_version() AS v", args![]).await.unwrap().text("v").unwrap();
     let number: Vec<u32> = version.split('.').map(|n| n.parse().unwrap()).collect();
     assert!(number >= vec![3, 51, 3], "{version}");
+}
+
+const SUICIDE: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
+
+/// The server ends every connection of the store; only PostgreSQL can.
+async fn a_lost_connection_is_replaced(t: TestStore) {
+    if t.db().engine() == sealpost_store::Engine::Postgres {
+        let end = "SELECT COUNT(pg_terminate_backend(pid)) AS n FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        assert!(count(&t, end).await > 0);
+        // Between batches nobody notices; inside one, the batch fails and says so.
+        t.db().execute(JOB, job(1)).await.unwrap();
+        let lost = t.db().write(async move |tx| tx.fetch_all(SUICIDE, args![]).await.map(|_| ())).await;
+        assert!(matches!(lost, Err(StoreError::Database(_))), "{lost:?}");
+    }
+    t.db().execute(JOB, job(2)).await.unwrap();
+    t.db().execute(JOB, job(3)).await.unwrap();
+    assert!(count(&t, JOBS).await >= 2);
+}
+
+/// Many programs start at once on nothing.
+#[tokio::test]
+async fn a_database_is_made_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let url = format!("sqlite:{}", path.display());
+    let openers: Vec<_> = (0..8)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { sealpost_store::Db::open(&url).await.map(|_| ()) })
+        })
+        .collect();
+    for opener in openers {
+        opener.await.unwrap().unwrap();
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// A server that goes away, and an answer for each caller.
+#[tokio::test]
+async fn an_unreachable_database_is_told() {
+    let t = TestStore::postgres().await;
+    // No new connections, and the old ones end: as if the server had gone.
+    let name = t.db().fetch_one("SELECT current_database() AS v", args![]).await.unwrap().text("v").unwrap();
+    common::lock_out(&name).await;
+    for _ in 0..2 {
+        let done = tokio::time::timeout(Duration::from_secs(20), t.db().execute(JOB, job(1))).await.unwrap();
+        assert!(matches!(done, Err(StoreError::NotCommitted(_))), "{done:?}");
+    }
 }

@@ -6,6 +6,12 @@ use super::{Engine, Target};
 use crate::StoreError;
 use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
 
+/// A server may be set up to answer COMMIT before the data is safe; for us it may not. Stronger settings stay.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+     WHERE current_setting('synchronous_commit') = 'off'";
+/// Page cache of the writer, in KiB (negative, as SQLite wants it): unique keys are random.
+const CACHE: &str = "-16384";
+
 /// An open connection.
 pub(crate) enum Conn {
     Sqlite(SqliteConnection),
@@ -16,8 +22,14 @@ impl Conn {
     /// Opens a connection that may write.
     pub(crate) async fn open(target: &Target) -> Result<Self, StoreError> {
         Ok(match target {
-            Target::Sqlite(options) => Self::Sqlite(options.connect().await?),
-            Target::Postgres(options) => Self::Postgres(options.connect().await?),
+            Target::Sqlite(options) => {
+                Self::Sqlite(options.clone().pragma("cache_size", CACHE).connect().await?)
+            }
+            Target::Postgres(options) => {
+                let mut conn = options.connect().await?;
+                sqlx::raw_sql(DURABLE).execute(&mut conn).await?;
+                Self::Postgres(conn)
+            }
         })
     }
     pub(crate) fn engine(&self) -> Engine {

@@ -84,7 +84,7 @@ impl Store {
         cut(self.db.fetch_optional(WIDE_ENOUGH, key(&tile, width)?).await?, width)
     }
 
-    async fn from_tiles<T>(
+    async fn over_tiles<T>(
         &self,
         size: u64,
         compute: impl Fn(&mut dyn FnMut(u8, u64) -> Result<Hash, StoreError>) -> Result<T, StoreError>,
@@ -103,17 +103,17 @@ impl Store {
 
     /// Audit path of the entry at `index` in the log of `size` entries; empty when it lies outside.
     pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-        self.from_tiles(size, |node| inclusion_path(index, size, node)).await
+        self.over_tiles(size, |node| inclusion_path(index, size, node)).await
     }
 
     /// Proof that the log of `new` entries continues that of `old`.
     pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
-        self.from_tiles(new, |node| consistency_path(old, new, node)).await
+        self.over_tiles(new, |node| consistency_path(old, new, node)).await
     }
 
     /// Root of the log when it had `size` entries.
     pub async fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
-        self.from_tiles(size, |node| root_at(size, node)).await
+        self.over_tiles(size, |node| root_at(size, node)).await
     }
 
     /// Number of stored tile rows; full tiles and the newest partial one of each level.

@@ -1,8 +1,7 @@
 //! Recomputes the log from its entries and names what does not fit.
 
 use super::{Checkpoint, LogHead};
-use crate::journal::JournalEntry;
-use crate::{Store, StoreError};
+use crate::{Row, Store, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, Peekable};
 use sealpost_evidence::merkle::{Frontier, Hash, TILE_HEIGHT, TileId, leaf_hash};
@@ -73,10 +72,11 @@ impl Store {
         let mut run = Run::new();
         let mut checkpoints = self.checkpoints().peekable();
         // What the sequencer adds while this runs is the next run's business.
-        let mut entries = self.entries(0, head.size);
+        let sql = "SELECT idx, leaf, bytes FROM journal WHERE idx < $1 ORDER BY idx";
+        let mut entries = self.db.stream(sql, vec![crate::Value::size(head.size)?]);
         while let Some(entry) = entries.next().await {
             run.compare_checkpoints(&mut checkpoints, &mut check).await?;
-            run.take(&entry?);
+            run.take(&entry?)?;
             for (tile, bytes) in std::mem::take(&mut run.full) {
                 self.compare_tile(&mut run, tile, &bytes).await?;
             }
@@ -147,21 +147,20 @@ impl Run {
         }
     }
 
-    fn take(&mut self, entry: &JournalEntry) {
-        // `entries` gives sequenced entries only.
-        let index = entry.index.unwrap_or(self.next);
+    fn take(&mut self, entry: &Row) -> Result<(), StoreError> {
+        let (index, stored) = (entry.size("idx")?, entry.array("leaf")?);
         if index != self.next {
             self.note(Finding::Missing(self.next, index));
         }
         self.next = index + 1;
-        let leaf = match &entry.bytes {
-            Some(bytes) => leaf_hash(bytes),
+        let leaf = match entry.opt_bytes("bytes")? {
+            Some(bytes) => leaf_hash(&bytes),
             None => {
                 self.pruned += 1;
-                entry.leaf
+                stored
             }
         };
-        if leaf != entry.leaf {
+        if leaf != stored {
             self.note(Finding::Changed(index));
         }
         let (partial, full) = (&mut self.partial, &mut self.full);
@@ -177,6 +176,7 @@ impl Run {
                 }
             }
         });
+        Ok(())
     }
 
     /// Compares the checkpoints that end at the entries taken so far.

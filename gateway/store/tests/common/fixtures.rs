@@ -1,5 +1,5 @@
 //! Deposits and events to fill a store with: valid, if dull.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "each test file uses its own part")]
 
 use sealpost_envelope::{
     DepositId, Digests, EmailAddress, EntityId, Gate, Language, RecipientNo, Reference, Sha256Digest,

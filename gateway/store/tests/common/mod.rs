@@ -1,10 +1,18 @@
 //! What the store's tests share: a store of each engine, and events to fill it with.
-#![allow(dead_code, unused_imports, unused_macros, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "each test file uses its own part"
+)]
 
 mod fixtures;
 mod postgres;
 
 pub use fixtures::*;
+pub use postgres::lock_out;
 
 use sealpost_envelope::{Clock, EntityId, FixedClock, Timestamp};
 use sealpost_store::{Store, StoreConfig};

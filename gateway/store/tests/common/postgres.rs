@@ -1,6 +1,7 @@
 //! A PostgreSQL of the tests' own. The first test process starts it, the others find it, and a watchdog
 //! stops and removes it once no test process is left. `SEALPOST_TEST_POSTGRES` names a server to use
 //! instead (its user must be allowed to create databases). Without PostgreSQL the tests fail.
+#![allow(clippy::unwrap_used)]
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use std::fs::File;
@@ -45,6 +46,16 @@ impl Drop for Database {
         });
         let _ = dropped.join();
     }
+}
+
+/// Ends every connection to a database and lets none in.
+pub async fn lock_out(name: &str) {
+    let mut admin = connect(&server()).await;
+    let sql = format!(
+        "ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false; \
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("locking out");
 }
 
 async fn connect(url: &str) -> PgConnection {
@@ -130,14 +141,9 @@ fn watch(dir: &Path) {
             fi
             exec 8>&- 9>&-
         done"#;
-    Command::new("setsid")
-        .args(["sh", "-c", script, "watch"])
-        .arg(dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the watchdog starts");
+    let mut watchdog = Command::new("setsid");
+    watchdog.args(["--fork", "sh", "-c", script, "watch"]).arg(dir).stderr(Stdio::null());
+    run_to_end(&mut watchdog);
 }
 
 /// PostgreSQL refuses to run as root: the package's own user does it then.
