@@ -62,15 +62,24 @@ impl Fields {
         if display.is_empty() {
             return self.push(&format!("{name}: {address}\r\n"));
         }
-        let quoted = display.is_ascii() && name.len() + display.len() + 6 <= LINE && !display.contains("=?");
-        let phrase = if quoted {
-            format!("\"{}\"", display.replace('\\', "\\\\").replace('"', "\\\""))
-        } else {
-            encoded_words(&display, name.len() + 2)
-        };
-        let last_line = phrase.rsplit('\n').next().map_or(0, str::len) + name.len() + 2;
-        let gap = if last_line + address.len() + 3 > LINE { "\r\n " } else { " " };
-        self.push(&format!("{name}: {phrase}{gap}<{address}>\r\n"));
+        let mut width = name.len() + 1;
+        self.push(name);
+        self.push(":");
+        let address = format!("<{address}>");
+        for word in phrase(&display, name.len() + 2).iter().chain([&address]) {
+            let first_line = word.split('\r').next().map_or(0, str::len);
+            if width + 1 + first_line > LINE && width > name.len() + 1 {
+                self.push("\r\n");
+                width = 0;
+            }
+            self.push(" ");
+            self.push(word);
+            width = match word.rsplit_once('\n') {
+                Some((_, last_line)) => last_line.len(),
+                None => width + 1 + word.len(),
+            };
+        }
+        self.push("\r\n");
     }
     /// Message identifiers, one a line; what is none is left out.
     pub(super) fn ids<'a>(&mut self, name: &str, ids: impl IntoIterator<Item = &'a str>) {
@@ -95,21 +104,43 @@ pub(super) fn format_date(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%a, %-d %b %Y %H:%M:%S %z").to_string()
 }
 
+/// A display name as tokens to be parted by blanks or folds: one quoted string, or encoded words only
+/// (RFC 5322 §3.2.5; readers disagree about blanks where both kinds meet).
+fn phrase(display: &str, used: usize) -> Vec<String> {
+    let words: Vec<&str> = display.split(' ').filter(|w| !w.is_empty()).collect();
+    let plain = words.iter().all(|word| word.is_ascii() && !word.contains("=?") && word.len() < LINE / 2);
+    if !plain {
+        return vec![encoded_words(&words.join(" "), used)];
+    }
+    let escaped = words.join(" ").replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{escaped}\"").split(' ').map(str::to_owned).collect()
+}
+
 /// Encoded words in the Q form (RFC 2047 §4.2), the first after `used` characters of its line.
 fn encoded_words(text: &str, used: usize) -> String {
     const OPEN: &str = "=?utf-8?Q?";
     let mut out = String::from(OPEN);
     let mut width = used + OPEN.len();
-    for c in text.chars() {
-        let piece = q_piece(c);
-        // Room for the closing `?=`; characters are never cut (RFC 2047 §5).
-        if width + piece.len() + 2 > LINE {
-            out.push_str("?=\r\n ");
-            out.push_str(OPEN);
-            width = 1 + OPEN.len();
+    let next_line = |out: &mut String| {
+        out.push_str("?=\r\n ");
+        out.push_str(OPEN);
+        1 + OPEN.len()
+    };
+    // A break after a blank where there is one, for readers that show it as a blank.
+    for word in text.split_inclusive(' ') {
+        let pieces: Vec<String> = word.chars().map(q_piece).collect();
+        let len: usize = pieces.iter().map(String::len).sum();
+        if width + len + 2 > LINE && 1 + OPEN.len() + len + 2 <= LINE && !out.ends_with(OPEN) {
+            width = next_line(&mut out);
         }
-        out.push_str(&piece);
-        width += piece.len();
+        for piece in pieces {
+            // Room for the closing `?=`; characters are never cut (RFC 2047 §5).
+            if width + piece.len() + 2 > LINE {
+                width = next_line(&mut out);
+            }
+            out.push_str(&piece);
+            width += piece.len();
+        }
     }
     out.push_str("?=");
     out
@@ -177,6 +208,10 @@ mod tests {
         assert_eq!(text("a\r\nBcc: x@y"), "Subject: a Bcc: x@y\r\n");
         assert_eq!(mailbox("A \"B\" via C"), "From: \"A \\\"B\\\" via C\" <seal@example.org>\r\n");
         assert_eq!(mailbox("Zoé"), "From: =?utf-8?Q?Zo=C3=A9?= <seal@example.org>\r\n");
+        assert_eq!(
+            mailbox("Zoé Été \"Z\" via Parc & fils"),
+            "From: =?utf-8?Q?Zo=C3=A9_=C3=89t=C3=A9_=22Z=22_via_Parc_=26_fils?=\r\n <seal@example.org>\r\n"
+        );
         assert_eq!(mailbox("  "), "From: seal@example.org\r\n");
         assert_eq!(parameter("filename", "a\"b.pdf"), ";\r\n filename=\"a\\\"b.pdf\"");
         assert_eq!(parameter("filename", "é.pdf"), ";\r\n filename*=utf-8''%C3%A9.pdf");
@@ -208,6 +243,15 @@ mod tests {
             let field = crate::header::fields(block.as_bytes()).next().unwrap().text();
             let normal = |s: &str| s.split_whitespace().collect::<Vec<_>>().join(" ");
             prop_assert_eq!(normal(&field), normal(&value));
+        }
+        #[test]
+        fn names_are_read_back(value in "[ -~é€😀]{1,120}") {
+            let block = format!("{}\r\n", mailbox(&value));
+            let parsed = mail_parser::MessageParser::default().parse(&block).unwrap();
+            let from = parsed.from().unwrap().first().unwrap().clone();
+            prop_assert_eq!(from.address(), Some("seal@example.org"));
+            let normal = |s: &str| s.split_whitespace().collect::<Vec<_>>().join(" ");
+            prop_assert_eq!(normal(from.name().unwrap_or_default()), normal(&value), "{}", block);
         }
         #[test]
         fn any_parameter_is_short(value in any::<String>()) {

@@ -2,7 +2,7 @@
 
 use crate::error::SkeletonError;
 use crate::rebuild::{Rebuilder, Step};
-use crate::recipe::{RecipeBuilder, Reencoder};
+use crate::recipe::{Recipe as Layout, Reencoder};
 use crate::skeleton::{Record, SkeletonReader, SkeletonWriter};
 use bytes::Bytes;
 use sealpost_envelope::PartNo;
@@ -94,16 +94,7 @@ impl Planner {
     }
     /// A stored part as base64 in lines of 76 (RFC 2045 §6.8), whatever it was before.
     pub(super) fn part_base64(&mut self, n: PartNo, stored_len: u64) -> Result<(), SkeletonError> {
-        const LINE: u64 = 76;
-        let chars = stored_len.div_ceil(3) * 4;
-        let mut layout = RecipeBuilder::default();
-        if chars >= LINE {
-            layout.lines(LINE, false, chars / LINE);
-        }
-        if !chars.is_multiple_of(LINE) {
-            layout.line(chars % LINE, false);
-        }
-        let encoder = Reencoder::new(n, stored_len, layout.finish(stored_len))?;
+        let encoder = Reencoder::new(n, stored_len, Layout::plain_base64(stored_len))?;
         self.part(&encoder);
         Ok(())
     }

@@ -48,10 +48,15 @@ pub(super) fn size(bytes: u64, language: Language) -> String {
     if bytes < 1000 {
         return format!("{bytes}\u{a0}{}", units[0]);
     }
-    let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
-    // 999.95 would be written 1000.0, which belongs to the next unit.
-    while tenths >= 9_999 + u128::from(unit == 0) && unit + 1 < units.len() {
-        tenths = (tenths + 500) / 1000;
+    let (mut divisor, mut unit) = (1000u128, 1);
+    let mut tenths;
+    loop {
+        // Rounded first: 999.95 would be written 1000.0, which belongs to the next unit.
+        tenths = (u128::from(bytes) * 10 + divisor / 2) / divisor;
+        if tenths < 10_000 || unit + 1 == units.len() {
+            break;
+        }
+        divisor *= 1000;
         unit += 1;
     }
     let comma = language.pick(",", ".");
@@ -61,7 +66,12 @@ pub(super) fn size(bytes: u64, language: Language) -> String {
 /// A stranger's words in one line, in which nothing looks like an address to be opened: mail shows one
 /// address only.
 pub(super) fn tame(text: &str) -> String {
-    let mut line = crate::header::clean_text(text.to_owned()).replace("://", ": ");
+    let mut line = crate::header::clean_text(text.to_owned());
+    while let Some(at) = line.find("://") {
+        // The scheme goes with its mark, so that a support page stays readable: `help.example.org`.
+        let scheme = line[..at].bytes().rev().take_while(u8::is_ascii_alphabetic).count();
+        line.replace_range(at - scheme..at + 3, "");
+    }
     if let Some((at, _)) = line.char_indices().nth(300) {
         line.truncate(at);
         line.push('…');
@@ -139,7 +149,7 @@ mod tests {
             "tél. 01 23 45 67 89, +3 36 12 34 56 78; 12345"
         );
         assert!(!has_six_digits(&tame_digits("123456")) && has_six_digits("a123456"));
-        assert_eq!(tame(" see\r\nhttps://evil.example "), "see  https: evil.example");
+        assert_eq!(tame(" see\r\nhttps://evil.example "), "see  evil.example");
         assert_eq!(tame(&"x".repeat(400)).chars().count(), 301);
     }
 }
