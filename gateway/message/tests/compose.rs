@@ -440,6 +440,7 @@ fn messages_without_mime_and_empty_ones_are_sealed() {
     for original in [
         "From: a@b.example\r\nSubject: x\r\n\r\nplain text \r\n",
         "From: a@b.example\r\nSubject: x\r\n\r\nété\r\n",
+        "From: a@b.example\r\nContent-Disposition: inline\r\n\r\nété\r\n",
         "From: a@b.example\r\nSubject: x\r\n\r\n",
         "From: a@b.example\r\nSubject: x\r\n",
         "From: a@b.example\r\nSubject: x",
@@ -447,8 +448,9 @@ fn messages_without_mime_and_empty_ones_are_sealed() {
     ] {
         let w = walked(original.as_bytes());
         let draft = prepare_seal(&w.skeleton, &w.structure, &world.stamp()).unwrap();
-        let (_, sealed) = seal(dir.path(), draft, &w.parts);
+        let (inner, sealed) = seal(dir.path(), draft, &w.parts);
         let run = verify(dir.path(), &sealed);
+        assert!(!original.contains("été") || inner.starts_with(b"Content-Type: text/plain; charset=utf-8\r\n"));
         assert!(run.status.success(), "{original:?}: {}", String::from_utf8_lossy(&run.stderr));
     }
 }

@@ -10,13 +10,13 @@ const MAX_IDS: usize = 2_000;
 
 /// Scanner over the content of HTML bodies.
 #[derive(Debug, Default)]
-pub(super) struct CidScan {
+pub(crate) struct CidScan {
     carry: Vec<u8>,
 }
 
 impl CidScan {
     /// Looks at the next piece of content.
-    pub(super) fn push(&mut self, content: &[u8], found: &mut HashSet<String>) {
+    pub(crate) fn push(&mut self, content: &[u8], found: &mut HashSet<String>) {
         for piece in content.chunks(16 << 10) {
             self.carry.extend_from_slice(piece);
             let keep_from = self.scan(false, found);
@@ -25,7 +25,7 @@ impl CidScan {
     }
 
     /// Ends the body.
-    pub(super) fn finish(self, found: &mut HashSet<String>) {
+    pub(crate) fn finish(self, found: &mut HashSet<String>) {
         self.scan(true, found);
     }
 

@@ -21,7 +21,7 @@ mod sink;
 mod tree;
 
 pub(crate) use base64::is_base64;
-pub(crate) use cid::normal_id;
+pub(crate) use cid::{CidScan, normal_id};
 pub(crate) use leaf::decode_text;
 
 use crate::error::MessageError;
