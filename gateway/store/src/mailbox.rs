@@ -25,7 +25,7 @@ pub use change::FlagChange;
 pub use deliver::NewMail;
 pub use flags::{FlagOp, Flags};
 pub use folder::{Folder, FolderId, FolderStatus};
-pub use read::{MailStream, MessageMeta};
+pub use read::{MailHeader, MailStream, MessageMeta};
 
 use crate::blob::{BlobError, Blobs};
 use crate::crypto::CryptoError;

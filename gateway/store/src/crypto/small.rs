@@ -75,6 +75,16 @@ mod tests {
         }
     }
 
+    /// Made by another library (Python's `cryptography`): what is stored stays readable.
+    #[test]
+    fn the_format_stays() {
+        let sealed = sealpost_envelope::hex::decode(
+            "01000102030405060708090a0b68286e5a837e60d9e88a86440dc3587f24ca199e30e0d9",
+        )
+        .unwrap();
+        assert_eq!(open_small(&KEY, "header", b"1", &sealed).unwrap(), b"Bonjour");
+    }
+
     #[test]
     fn every_byte_and_every_length_counts() {
         let sealed = seal_small(&KEY, "header", b"1", b"Bonjour").unwrap();

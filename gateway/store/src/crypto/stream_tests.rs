@@ -74,6 +74,19 @@ proptest! {
     }
 }
 
+/// The objects were made by another library (Python's `cryptography`): what is stored stays readable.
+#[test]
+fn the_format_stays() {
+    use sealpost_envelope::{Sha256Digest, hex};
+    let small = "5345414c424c4f420101100000000000e4b164f34e42ea6502aa7a6931785ed302ed81f2768e73";
+    assert_eq!(hex::encode(&seal(b"Bonjour", 1, 7)), small);
+    let two = seal(&[b'a'; CHUNK + 1], 2, 1000);
+    assert_eq!(
+        Sha256Digest::of(&two).to_hex(),
+        "ab914d40c2e40e9f582fa628682df61d35d9c940a4cf2588f01fada0067a4064"
+    );
+}
+
 #[test]
 fn every_octet_counts() {
     let plain = sample(40);

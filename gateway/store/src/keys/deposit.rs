@@ -58,6 +58,8 @@ mod tests {
     fn tokens_are_stable_and_apart() {
         let key = DepositKey::from_raw(Secret::new([3; 32]));
         let token = |n, g| key.link_token(n, g).expose().clone();
+        // Made by another library.
+        assert_eq!(token(2, 1), "KQkwC8gqCFIdTiqxs4GAiSJB_pc");
         assert_eq!(token(1, 0).len(), 27);
         assert_eq!(token(1, 0), token(1, 0));
         assert_ne!(token(1, 0), token(1, 1));

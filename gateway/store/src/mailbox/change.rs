@@ -1,7 +1,8 @@
 //! Flags, copies, moves, expunging.
 
 use super::folder::{bump, lock};
-use super::{FlagOp, Flags, FolderId, MailboxError, Mailboxes, Uid, to_row};
+use super::read::{META, read_meta};
+use super::{FlagOp, Flags, FolderId, MailboxError, Mailboxes, MessageMeta, Uid, to_row};
 use crate::{Tx, args};
 use sealpost_envelope::{AccountId, BlobId, DepositId};
 use std::collections::BTreeSet;
@@ -13,8 +14,8 @@ const UNIT: usize = 250;
 /// What a change of flags did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlagChange {
-    /// Messages with their flags and modification sequences now; also those that had the flags already.
-    pub now: Vec<(Uid, Flags, u64)>,
+    /// Messages as they are now; also those that had the flags already.
+    pub now: Vec<MessageMeta>,
     /// Messages left alone because they had changed since (RFC 7162 §3.1.3).
     pub modified: Vec<Uid>,
 }
@@ -42,7 +43,7 @@ impl Mailboxes {
                     Ok::<_, MailboxError>((account, part))
                 })
                 .await?;
-            if let Some(modseq) = part.now.iter().map(|(_, _, modseq)| *modseq).max() {
+            if let Some(modseq) = part.now.iter().map(|m| m.modseq).max() {
                 self.notify(account, folder, modseq);
             }
             all.now.extend(part.now);
@@ -167,28 +168,34 @@ async fn flag_unit(
     let mut change = FlagChange::default();
     let mut next = None;
     for &uid in uids {
-        let sql = "SELECT flags, modseq FROM mails WHERE folder = $1 AND uid = $2";
+        let sql =
+            crate::db::AssertSqlSafe(format!("SELECT {META} FROM mails WHERE folder = $1 AND uid = $2"));
         let Some(row) = tx.fetch_optional(sql, args![folder, uid]).await? else { continue };
-        let (before, modseq) = (Flags::read(&row.text("flags")?)?, row.size("modseq")?);
-        if unchanged_since.is_some_and(|limit| modseq > limit) {
+        let mut mail = read_meta(&row)?;
+        if unchanged_since.is_some_and(|limit| mail.modseq > limit) {
             change.modified.push(uid);
             continue;
         }
-        let after = before.after(op, flags)?;
-        if after == before {
-            change.now.push((uid, after, modseq));
-            continue;
+        let after = mail.flags.after(op, flags)?;
+        if after != mail.flags {
+            mail.modseq = match next {
+                Some(modseq) => modseq,
+                None => *next.insert(bump(tx, folder).await?),
+            };
+            mail.flags = after;
+            tx.execute(
+                "UPDATE mails SET flags = $3, seen = $4, modseq = $5 WHERE folder = $1 AND uid = $2",
+                args![
+                    folder,
+                    uid,
+                    mail.flags.to_string(),
+                    mail.flags.contains("\\Seen"),
+                    to_row(mail.modseq)?
+                ],
+            )
+            .await?;
         }
-        let modseq = match next {
-            Some(modseq) => modseq,
-            None => *next.insert(bump(tx, folder).await?),
-        };
-        tx.execute(
-            "UPDATE mails SET flags = $3, seen = $4, modseq = $5 WHERE folder = $1 AND uid = $2",
-            args![folder, uid, after.to_string(), after.contains("\\Seen"), to_row(modseq)?],
-        )
-        .await?;
-        change.now.push((uid, after, modseq));
+        change.now.push(mail);
     }
     Ok(change)
 }

@@ -21,12 +21,22 @@ pub struct NewMail {
     pub deposit: Option<DepositId>,
     /// Names the delivery, so that a repeated one answers the first UID.
     pub origin: Option<String>,
+    /// Structure for readers to find, as for [`Mailboxes::set_structure`].
+    pub structure: Option<Vec<u8>>,
 }
 
 impl NewMail {
-    /// Without flags, deposit and origin.
+    /// Without flags, deposit, origin and structure.
     pub fn plain(folder: FolderId, body: MailBody, internal_date: Timestamp) -> Self {
-        Self { folder, body, internal_date, flags: Flags::default(), deposit: None, origin: None }
+        Self {
+            folder,
+            body,
+            internal_date,
+            flags: Flags::default(),
+            deposit: None,
+            origin: None,
+            structure: None,
+        }
     }
 }
 
@@ -40,7 +50,10 @@ impl Mailboxes {
     /// Puts a message into a folder; durable when it returns.
     pub async fn deliver(&self, mail: NewMail, events: Vec<BuiltEvent>) -> Result<Uid, MailboxError> {
         let folder = mail.folder;
-        let sealed = mail.body.key.seal(body::HEADER, b"", &mail.body.header)?;
+        let key = &mail.body.key;
+        let header = key.seal(body::HEADER, b"", &mail.body.header)?;
+        let structure = mail.structure.as_deref().filter(|s| s.len() <= super::MAX_HEADER);
+        let structure = structure.map(|s| key.seal(body::STRUCTURE, b"", s)).transpose()?;
         let blob = match &mail.body.place {
             Place::Blob(id) => Some(*id),
             Place::Row(_) => None,
@@ -48,7 +61,7 @@ impl Mailboxes {
         let outcome = self
             .db
             .write_as(async move |tx| {
-                let outcome = insert(tx, mail, sealed).await?;
+                let outcome = insert(tx, mail, header, structure).await?;
                 if matches!(outcome, Outcome::Delivered { .. }) {
                     tx.append(events).await?;
                 }
@@ -70,7 +83,12 @@ impl Mailboxes {
     }
 }
 
-async fn insert(tx: &mut Tx, mail: NewMail, header: Vec<u8>) -> Result<Outcome, MailboxError> {
+async fn insert(
+    tx: &mut Tx,
+    mail: NewMail,
+    header: Vec<u8>,
+    structure: Option<Vec<u8>>,
+) -> Result<Outcome, MailboxError> {
     let folder = mail.folder;
     // Takes the row's lock, so that two deliveries of one origin meet here.
     let next = tx
@@ -110,8 +128,8 @@ async fn insert(tx: &mut Tx, mail: NewMail, header: Vec<u8>) -> Result<Outcome, 
     )
     .await?;
     tx.execute(
-        "INSERT INTO mail_headers (folder, uid, entity, header) VALUES ($1, $2, $3, $4)",
-        args![folder, uid, entity, header],
+        "INSERT INTO mail_headers (folder, uid, entity, header, structure) VALUES ($1, $2, $3, $4, $5)",
+        args![folder, uid, entity, header, structure],
     )
     .await?;
     let (inline, blob) = match mail.body.place {

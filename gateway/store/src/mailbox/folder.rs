@@ -1,7 +1,6 @@
 //! Folders: names, UIDVALIDITY, counters.
 
 use super::{MailboxError, Mailboxes};
-use crate::account::Account;
 use crate::{Row, StoreError, Tx, args};
 use sealpost_envelope::{AccountId, EntityId};
 
@@ -101,13 +100,17 @@ impl Mailboxes {
     /// The folder of that name, made if it is not there.
     pub async fn ensure_folder(
         &self,
-        account: &Account,
+        account: AccountId,
         name: &str,
         special: Option<&str>,
     ) -> Result<Folder, MailboxError> {
+        if let Some(found) = self.folder(account, name).await? {
+            return Ok(found);
+        }
         match self.create_folder(account, name, special).await {
+            // Someone else was faster.
             Err(MailboxError::FolderExists) => {
-                self.folder(account.id, name).await?.ok_or(MailboxError::NoFolder)
+                self.folder(account, name).await?.ok_or(MailboxError::NoFolder)
             }
             other => other,
         }
@@ -116,23 +119,19 @@ impl Mailboxes {
     /// Makes a folder.
     pub async fn create_folder(
         &self,
-        account: &Account,
+        account: AccountId,
         name: &str,
         special: Option<&str>,
     ) -> Result<Folder, MailboxError> {
-        let name = normal_name(name)?;
-        if self.folder(account.id, &name).await?.is_some() {
-            return Err(MailboxError::FolderExists);
-        }
         // RFC 9051 §2.3.1.1 proposes the time of creation, in 32 bits.
         let validity = u32::try_from(self.clock.now().as_second().max(1)).unwrap_or(u32::MAX);
-        let row = args![account.entity, account.id, name, special, true, validity];
+        let row = args![account, normal_name(name)?, special, true, validity];
         self.db
             .write_as(async move |tx| {
                 let made = tx
                     .fetch_optional(
                         "INSERT INTO folders (entity, account, name, special, subscribed, uidvalidity, uidnext, modseq) \
-                         VALUES ($1, $2, $3, $4, $5, $6, 1, 1) ON CONFLICT DO NOTHING \
+                         SELECT entity, id, $2, $3, $4, $5, 1, 1 FROM accounts WHERE id = $1 ON CONFLICT DO NOTHING \
                          RETURNING id, entity, account, name, special, subscribed, uidvalidity, uidnext, modseq",
                         row,
                     )

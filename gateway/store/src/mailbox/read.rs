@@ -2,7 +2,7 @@
 
 use super::body;
 use super::{Flags, FolderId, HEADER_PAGE, MailboxError, Mailboxes, PAGE, Uid, to_row};
-use crate::keys::DepositKey;
+use crate::keys::{DepositKey, KeyError};
 use crate::{Row, args};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -29,7 +29,20 @@ pub struct MessageMeta {
     pub deposit: Option<DepositId>,
 }
 
-fn read_meta(row: &Row) -> Result<MessageMeta, MailboxError> {
+/// Header block and structure of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailHeader {
+    /// Its UID.
+    pub uid: Uid,
+    /// Header block with its empty line, cut at [`super::MAX_HEADER`].
+    pub header: Vec<u8>,
+    /// What a reader cached, or [`super::NewMail::structure`].
+    pub structure: Option<Vec<u8>>,
+}
+
+pub(super) const META: &str = "uid, flags, internal_date, size, modseq, deposit";
+
+pub(super) fn read_meta(row: &Row) -> Result<MessageMeta, MailboxError> {
     Ok(MessageMeta {
         uid: row.small("uid")?,
         flags: Flags::read(&row.text("flags")?)?,
@@ -58,31 +71,37 @@ impl Mailboxes {
         rows.iter().map(read_meta).collect()
     }
 
-    /// The same with header blocks; at most [`HEADER_PAGE`]. A message whose key is gone has none.
-    pub async fn messages_with_headers(
-        &self,
-        folder: FolderId,
-        uids: RangeInclusive<Uid>,
-    ) -> Result<Vec<(MessageMeta, Option<Vec<u8>>)>, MailboxError> {
-        let rows = self
-            .db
-            .fetch_all(
-                "SELECT m.uid, m.flags, m.internal_date, m.size, m.modseq, m.deposit, m.wrapped_key, m.key_week, \
-                 h.header FROM mails m JOIN mail_headers h ON h.folder = m.folder AND h.uid = m.uid \
-                 WHERE m.folder = $1 AND m.uid BETWEEN $2 AND $3 ORDER BY m.uid LIMIT $4",
-                args![folder, *uids.start(), *uids.end(), HEADER_PAGE as i64],
-            )
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let header = match self.key_of(row) {
-                    Ok(key) => Some(key.open(body::HEADER, b"", &row.bytes("header")?)?),
-                    Err(MailboxError::Key(crate::keys::KeyError::Destroyed(_))) => None,
-                    Err(e) => return Err(e),
-                };
-                Ok((read_meta(row)?, header))
-            })
-            .collect()
+    /// Header blocks and structures of messages, in the order of UIDs. Those that are gone, or whose key
+    /// is, are left out; of more than [`HEADER_PAGE`] UIDs only the first ones are answered.
+    pub async fn headers(&self, folder: FolderId, uids: &[Uid]) -> Result<Vec<MailHeader>, MailboxError> {
+        let uids = &uids[..uids.len().min(HEADER_PAGE)];
+        let Some(&last) = uids.last() else { return Ok(Vec::new()) };
+        // A few lengths only, filled up by repeating, so that few texts are prepared.
+        let width = [1, 16, HEADER_PAGE].into_iter().find(|w| *w >= uids.len()).unwrap_or(HEADER_PAGE);
+        let marks = (2..width + 2).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+        let sql = crate::db::AssertSqlSafe(format!(
+            "SELECT m.uid, m.wrapped_key, m.key_week, h.header, h.structure FROM mails m \
+             JOIN mail_headers h ON h.folder = m.folder AND h.uid = m.uid \
+             WHERE m.folder = $1 AND m.uid IN ({marks}) ORDER BY m.uid"
+        ));
+        let mut values = args![folder];
+        values
+            .extend(uids.iter().copied().chain(std::iter::repeat(last)).take(width).map(crate::Value::from));
+        let rows = self.db.fetch_all(sql, values).await?;
+        rows.iter().filter_map(|row| self.read_header(row).transpose()).collect()
+    }
+
+    fn read_header(&self, row: &Row) -> Result<Option<MailHeader>, MailboxError> {
+        let key = match self.key_of(row) {
+            Err(MailboxError::Key(KeyError::Destroyed(_))) => return Ok(None),
+            other => other?,
+        };
+        let structure = row.opt_bytes("structure")?;
+        Ok(Some(MailHeader {
+            uid: row.small("uid")?,
+            header: key.open(body::HEADER, b"", &row.bytes("header")?)?,
+            structure: structure.map(|s| key.open(body::STRUCTURE, b"", &s)).transpose()?,
+        }))
     }
 
     /// UIDs after `after`, in order; at most 10 × [`PAGE`].
@@ -130,11 +149,10 @@ impl Mailboxes {
 
     /// The header block of one message, with its empty line, cut at [`super::MAX_HEADER`].
     pub async fn header(&self, folder: FolderId, uid: Uid) -> Result<Vec<u8>, MailboxError> {
-        let found = self.messages_with_headers(folder, uid..=uid).await?.pop();
-        match found.ok_or(MailboxError::NoMessage)? {
-            (_, Some(header)) => Ok(header),
-            // Says which week was destroyed.
-            (_, None) => self.key(folder, uid).await.and(Err(MailboxError::NoMessage)),
+        match self.headers(folder, &[uid]).await?.pop() {
+            Some(found) => Ok(found.header),
+            // Says which week was destroyed, if that is why.
+            None => self.key(folder, uid).await.and(Err(MailboxError::NoMessage)),
         }
     }
 
@@ -166,17 +184,7 @@ impl Mailboxes {
         Ok(stream::iter((!part.is_empty()).then_some(Ok(part))).boxed())
     }
 
-    /// The structure a reader cached, in the reader's own form.
-    pub async fn structure(&self, folder: FolderId, uid: Uid) -> Result<Option<Vec<u8>>, MailboxError> {
-        let sql = "SELECT structure FROM mail_headers WHERE folder = $1 AND uid = $2";
-        let row = self.db.fetch_optional(sql, args![folder, uid]).await?.ok_or(MailboxError::NoMessage)?;
-        match row.opt_bytes("structure")? {
-            Some(sealed) => Ok(Some(self.key(folder, uid).await?.open(body::STRUCTURE, b"", &sealed)?)),
-            None => Ok(None),
-        }
-    }
-
-    /// Caches a structure, at most 64 KiB of it; a longer one is computed anew each time.
+    /// Caches a structure in the reader's own form; one over 64 KiB is not kept, and computed each time.
     pub async fn set_structure(&self, folder: FolderId, uid: Uid, text: &[u8]) -> Result<(), MailboxError> {
         if text.len() > super::MAX_HEADER {
             return Ok(());
