@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use sealpost_envelope::{EmailAddress, Secret};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a route asks of TLS.
@@ -107,6 +108,12 @@ pub struct RelayConfig {
     pub concurrency: usize,
     /// Connections to one server at once.
     pub per_host: usize,
+    /// Attempts, and connections to one server, that only code mails may use beyond those.
+    pub urgent: usize,
+    /// Longest wait for a server at any step, if shorter than RFC 5321 §4.5.3.2 allows it.
+    pub longest_wait: Duration,
+    /// Authorities that verified TLS trusts.
+    pub roots: Arc<rustls::RootCertStore>,
     /// Name under which rows are claimed; the same after a restart, different on each node.
     pub holder: String,
 }
@@ -120,6 +127,9 @@ impl RelayConfig {
             retry: RetrySchedule::default(),
             concurrency: 32,
             per_host: 10,
+            urgent: 4,
+            longest_wait: Duration::from_secs(600),
+            roots: Arc::new(rustls::RootCertStore::empty()),
             holder: holder.into(),
         }
     }

@@ -16,8 +16,15 @@
 //!
 //! **Absent on purpose.** No message formats, no events, no seals; no MX look-up.
 
+mod attempt;
 mod config;
+mod connection;
 mod delivery;
+mod pool;
+mod tls;
+mod worker;
 
 pub use config::{RelayConfig, RetrySchedule, Route, Smarthost, Target, TlsMode};
 pub use delivery::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Remote, Report, TlsFacts};
+pub use tls::TlsError;
+pub use worker::Relay;

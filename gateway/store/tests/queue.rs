@@ -118,6 +118,9 @@ async fn urgent_rows_overtake(t: TestStore) {
     q.enqueue(vec![future], vec![]).await.unwrap();
     let first = q.claim_ready("n", t.now(), LEASE, 2).await.unwrap();
     assert_eq!(ids(&first), [code, receipt]);
+    assert!(q.claim_urgent("n", t.now(), LEASE, 2).await.unwrap().is_empty());
+    q.release_one(code, "n").await.unwrap();
+    assert_eq!(ids(&q.claim_urgent("n", t.now(), LEASE, 2).await.unwrap()), [code]);
     assert_eq!(ids(&q.claim_ready("n", t.now(), LEASE, 9).await.unwrap()), [early, late]);
     assert!(q.claim_compose("n", t.now(), LEASE, 9).await.unwrap().is_empty());
     assert_eq!(q.claim_compose("n", later(&t, 5), LEASE, 9).await.unwrap().len(), 1);

@@ -39,7 +39,7 @@ impl Queue {
         lease: Duration,
         limit: usize,
     ) -> Result<Vec<Outbound>, StoreError> {
-        self.claim(State::Compose, holder, now, lease, limit).await
+        self.claim(State::Compose, &Priority::ALL, holder, now, lease, limit).await
     }
     /// Claims up to `limit` rows that are ready to leave, most urgent first.
     pub async fn claim_ready(
@@ -49,20 +49,31 @@ impl Queue {
         lease: Duration,
         limit: usize,
     ) -> Result<Vec<Outbound>, StoreError> {
-        self.claim(State::Ready, holder, now, lease, limit).await
+        self.claim(State::Ready, &Priority::ALL, holder, now, lease, limit).await
+    }
+    /// [`Queue::claim_ready`] for code mails alone, which must not wait behind large ones.
+    pub async fn claim_urgent(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<Outbound>, StoreError> {
+        self.claim(State::Ready, &[Priority::Code], holder, now, lease, limit).await
     }
 
     async fn claim(
         &self,
         state: State,
+        priorities: &[Priority],
         holder: &str,
         now: Timestamp,
         lease: Duration,
         limit: usize,
     ) -> Result<Vec<Outbound>, StoreError> {
         // Reads first: an idle queue costs no commit.
-        let mut due = Vec::with_capacity(Priority::ALL.len());
-        for priority in Priority::ALL {
+        let mut due = Vec::with_capacity(priorities.len());
+        for &priority in priorities {
             let values = args![state.as_str(), priority.number(), now];
             if self.db.fetch_optional(DUE, values).await?.is_some() {
                 due.push(priority);

@@ -1,0 +1,157 @@
+//! One attempt for one row: route, connection, message, conclusion.
+
+use crate::config::{RelayConfig, Smarthost, Target};
+use crate::connection::{Broken, Connection, Dialer, Ended};
+use crate::delivery::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Remote, Report};
+use crate::pool::Pool;
+use crate::tls::Tls;
+use sealpost_envelope::Timestamp;
+use sealpost_smtp::Reply;
+use sealpost_smtp::client::{Outcome, Recipient, Transaction};
+use sealpost_store::queue::{Outbound, Priority};
+
+/// What an attempt came to, before the schedule has its say.
+#[derive(Debug)]
+enum Verdict {
+    Sent(Reply),
+    Local,
+    Temporary(String, Option<Reply>),
+    Permanent(String, Option<Reply>),
+    NoRoute(String),
+}
+
+/// What attempts share.
+pub(crate) struct Attempts<'a, D> {
+    pub config: &'a RelayConfig,
+    pub tls: &'a Tls,
+    pub pool: &'a Pool,
+    pub delivery: &'a D,
+}
+
+impl<D: Delivery> Attempts<'_, D> {
+    /// Makes one attempt; `now` is asked when it has ended.
+    pub(crate) async fn make(&self, item: &Outbound, now: impl Fn() -> Timestamp) -> Report {
+        let (verdict, remote) = match self.config.route(&item.rcpt) {
+            Some(Target::Local) => (self.local(item).await, None),
+            Some(Target::Smarthost(host)) => self.relay(item, host).await,
+            None => {
+                let text = format!("there is no route for mail to {}", item.rcpt.domain());
+                (Verdict::NoRoute(text), None)
+            }
+        };
+        self.conclude(item, verdict, remote, now())
+    }
+
+    fn conclude(&self, item: &Outbound, verdict: Verdict, remote: Option<Remote>, at: Timestamp) -> Report {
+        let attempt = item.attempts.saturating_add(1);
+        let (decision, text, reply) = match verdict {
+            Verdict::Sent(reply) => (Decision::Sent, reply.to_string(), Some(reply)),
+            Verdict::Local => (Decision::Sent, "delivered to the mailbox".into(), None),
+            Verdict::Permanent(text, reply) => (Decision::Failed, text, reply),
+            Verdict::NoRoute(text) => (Decision::Held, text, None),
+            Verdict::Temporary(text, reply) => {
+                match self.config.retry.next(attempt, item.created, at, rand::random()) {
+                    Some(next) => (Decision::Retry(next), text, reply),
+                    None => (Decision::Failed, format!("given up: {text}"), reply),
+                }
+            }
+        };
+        Report { decision, remote, reply, text, attempt, at }
+    }
+
+    async fn local(&self, item: &Outbound) -> Verdict {
+        match self.delivery.local(item).await {
+            Ok(LocalOutcome::Delivered) => Verdict::Local,
+            Ok(LocalOutcome::Refused(why)) => Verdict::Permanent(why, None),
+            Err(e) => not_produced(e),
+        }
+    }
+
+    async fn relay(&self, item: &Outbound, host: &Smarthost) -> (Verdict, Option<Remote>) {
+        let Some(_permit) = self.pool.permit(host, item.priority == Priority::Code).await else {
+            return (Verdict::Temporary("the relay is stopping".into(), None), None);
+        };
+        // A connection kept from before may have been closed meanwhile. That is no attempt: a fresh one
+        // follows at once, as long as no content was on its way.
+        if let Some(kept) = self.pool.take(host) {
+            match self.send(item, host, kept).await {
+                Err(broken) if !broken.content_begun && broken.reply.is_none() => {}
+                decided => return settle(decided),
+            }
+        }
+        let dialer =
+            Dialer { tls: self.tls, hostname: &self.config.hostname, longest_wait: self.config.longest_wait };
+        match dialer.open(host).await {
+            Ok(fresh) => settle(self.send(item, host, fresh).await),
+            Err(broken) => settle(Err(broken)),
+        }
+    }
+
+    async fn send(
+        &self,
+        item: &Outbound,
+        host: &Smarthost,
+        mut connection: Connection,
+    ) -> Result<(Verdict, Remote), Box<Broken>> {
+        let remote = connection.remote.clone();
+        let content = match self.delivery.open(item).await {
+            Ok(content) => content,
+            Err(e) => {
+                self.keep(host, connection).await;
+                return Ok((not_produced(e), remote));
+            }
+        };
+        let transaction = transaction(item, &content);
+        let outcome = match connection.send(transaction, content).await? {
+            Ended::Outcome(outcome) => outcome,
+            // Dropping the connection is the only way to say that the message is not coming.
+            Ended::Content(e) => return Ok((not_produced(e), remote)),
+        };
+        self.keep(host, connection).await;
+        let verdict = match outcome {
+            Outcome::Delivered { reply } => Verdict::Sent(reply),
+            Outcome::Temporary { reply } => Verdict::Temporary(reply.to_string(), Some(reply)),
+            Outcome::Permanent { reply } => Verdict::Permanent(reply.to_string(), Some(reply)),
+        };
+        Ok((verdict, remote))
+    }
+
+    async fn keep(&self, host: &Smarthost, connection: Connection) {
+        if let Some(used_up) = self.pool.put(host, connection) {
+            used_up.quit().await;
+        }
+    }
+}
+
+fn transaction(item: &Outbound, content: &Content) -> Transaction {
+    Transaction {
+        reverse_path: item.envelope_from.clone(),
+        recipients: vec![Recipient {
+            address: item.rcpt.clone(),
+            notify: content.notify,
+            orcpt: content.orcpt.clone(),
+        }],
+        size: Some(content.size),
+        body: content.body,
+        smtputf8: content.smtputf8,
+        envid: content.envid.clone(),
+        // A failure notice need not carry the message back.
+        ret_full: content.notify.ne(&Default::default()).then_some(false),
+    }
+}
+
+fn settle(result: Result<(Verdict, Remote), Box<Broken>>) -> (Verdict, Option<Remote>) {
+    match result {
+        Ok((verdict, remote)) => (verdict, Some(remote)),
+        // What a server says to the session, even 5yz, concerns the route: another day, or another
+        // configuration, may do.
+        Err(broken) => (Verdict::Temporary(broken.text, broken.reply), Some(broken.remote)),
+    }
+}
+
+fn not_produced(error: DeliveryError) -> Verdict {
+    match error {
+        DeliveryError::Gone(_) => Verdict::Permanent(error.to_string(), None),
+        DeliveryError::Temporary(_) => Verdict::Temporary(error.to_string(), None),
+    }
+}
