@@ -450,7 +450,9 @@ fn messages_without_mime_and_empty_ones_are_sealed() {
         let draft = prepare_seal(&w.skeleton, &w.structure, &world.stamp()).unwrap();
         let (inner, sealed) = seal(dir.path(), draft, &w.parts);
         let run = verify(dir.path(), &sealed);
-        assert!(!original.contains("été") || inner.starts_with(b"Content-Type: text/plain; charset=utf-8\r\n"));
+        assert!(
+            !original.contains("été") || inner.starts_with(b"Content-Type: text/plain; charset=utf-8\r\n")
+        );
         assert!(run.status.success(), "{original:?}: {}", String::from_utf8_lossy(&run.stderr));
     }
 }

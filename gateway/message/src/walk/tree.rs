@@ -6,9 +6,9 @@ use super::roles::{self, Crypto, Place};
 use super::sink::Sink;
 use super::{Limits, cid::normal_id};
 use crate::error::MessageError;
-use crate::header::{Parsed, parse_part, parse_top};
+use crate::header::{parse_part, parse_top};
 use crate::skeleton::{SkeletonWriter, TextInfo};
-use crate::structure::{Node, NodeBody, PartInfo, Role, Structure, TopHeaders, Transfer};
+use crate::structure::{Disposition, Node, NodeBody, PartInfo, Role, Structure, TopHeaders, Transfer};
 use sealpost_envelope::PartNo;
 use std::collections::HashSet;
 
@@ -88,9 +88,10 @@ impl Tree {
         let node = self.add_node(parent, parsed.info.clone())?;
         self.skeleton.headers(node, block);
         match multipart {
-            Some(boundary) => self.open_multipart(node, boundary),
-            None => self.open_leaf(node, &parsed, out),
+            Some(boundary) => self.open_multipart(node, boundary)?,
+            None => self.open_leaf(node, &parsed.info, out),
         }
+        Ok(())
     }
 
     fn within(&self, media_type: &str) -> bool {
@@ -121,19 +122,12 @@ impl Tree {
         Ok(())
     }
 
-    fn open_leaf(
-        &mut self,
-        node: u32,
-        parsed: &Parsed,
-        out: &mut Vec<WalkEvent>,
-    ) -> Result<(), MessageError> {
-        let is_text = parsed.info.main_type() == "text" && parsed.info.role != Role::Attachment;
-        if is_text {
+    fn open_leaf(&mut self, node: u32, info: &PartInfo, out: &mut Vec<WalkEvent>) {
+        if stays_in_skeleton(info) {
             self.sink = Sink::Text { node, raw: Vec::new() };
         } else {
             self.start_part(node, out);
         }
-        Ok(())
     }
 
     fn start_part(&mut self, node: u32, out: &mut Vec<WalkEvent>) {
@@ -268,4 +262,16 @@ impl Tree {
             calendar_method: self.method,
         }
     }
+}
+
+/// Texts that are read, unless they are long. A calendar or card that is also a file gets a number, so that
+/// it can be downloaded.
+fn stays_in_skeleton(info: &PartInfo) -> bool {
+    let file = info.disposition == Some(Disposition::Attachment) || info.filename.is_some();
+    info.main_type() == "text"
+        && match info.role {
+            Role::Body | Role::Report => true,
+            Role::Calendar | Role::VCard => !file,
+            _ => false,
+        }
 }
