@@ -133,13 +133,13 @@ async fn begin(tx: &mut Tx, target: &Target) -> Result<(), StoreError> {
         Engine::Sqlite => "BEGIN IMMEDIATE; SAVEPOINT unit",
         Engine::Postgres => "BEGIN; SAVEPOINT unit",
     };
-    match tx.conn.batch(begin).await {
+    match tx.conn.control(begin).await {
         Ok(()) => Ok(()),
         Err(e) if StoreError::is_busy(&e) => Err(StoreError::Busy),
         Err(e) => {
             tracing::warn!(error = %e, "connecting to the database again");
             tx.conn = Conn::open(target).await?;
-            Ok(tx.conn.batch(begin).await?)
+            Ok(tx.conn.control(begin).await?)
         }
     }
 }
@@ -160,7 +160,7 @@ async fn run_batch(tx: &mut Tx, batch: &mut Vec<Unit>) {
             }
             // After a failed COMMIT the transaction may still be open; if even this fails, the next batch
             // begins on a new connection.
-            if let Err(e) = tx.conn.batch("ROLLBACK").await {
+            if let Err(e) = tx.conn.control("ROLLBACK").await {
                 tracing::warn!(error = %e, "rolling back");
             }
         }
@@ -175,17 +175,17 @@ async fn try_batch(tx: &mut Tx, batch: &mut Vec<Unit>, acks: &mut Vec<Ack>) -> R
             (Some(ack), false) => {
                 acks.push(ack);
                 // One round trip ends this unit and begins the next; COMMIT ends the last.
-                tx.conn.batch("RELEASE SAVEPOINT unit; SAVEPOINT unit").await?;
+                tx.conn.control("RELEASE SAVEPOINT unit; SAVEPOINT unit").await?;
             }
             (done, _) => {
-                tx.conn.batch("ROLLBACK TO SAVEPOINT unit").await?;
+                tx.conn.control("ROLLBACK TO SAVEPOINT unit").await?;
                 if let Some(ack) = done {
                     ack(Err(StoreError::Poisoned));
                 }
             }
         }
     }
-    tx.conn.batch("COMMIT").await
+    tx.conn.control("COMMIT").await
 }
 
 /// A unit's view of the open transaction.

@@ -46,6 +46,14 @@ impl Conn {
             Self::Postgres(c) => sql.execute(&mut *c).await.map(|_| ()),
         }
     }
+    /// Transaction control, possibly several statements: prepared once where the engine can (SQLite keeps
+    /// them together; PostgreSQL's extended protocol takes one at a time).
+    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(c) => sqlx::query(sql).execute(&mut *c).await.map(|_| ()),
+            Self::Postgres(c) => sqlx::raw_sql(sql).execute(&mut *c).await.map(|_| ()),
+        }
+    }
     pub(crate) async fn execute(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<u64, StoreError> {
         Ok(match self {
             Self::Sqlite(c) => {
