@@ -1,6 +1,6 @@
 //! Leaf and node hashes (RFC 6962 §2.1).
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{SHA256, digest};
 
 /// A SHA-256 output.
 pub type Hash = [u8; 32];
@@ -11,18 +11,19 @@ pub const EMPTY_ROOT: Hash = [
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-fn finish(context: Context) -> Hash {
+/// One call over joined bytes: an incremental context is an allocation of its own.
+fn hash(joined: &[u8]) -> Hash {
     let mut out = [0; 32];
-    out.copy_from_slice(context.finish().as_ref());
+    out.copy_from_slice(digest(&SHA256, joined).as_ref());
     out
 }
 
 /// SHA-256(0x00 ‖ entry).
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    let mut context = Context::new(&SHA256);
-    context.update(&[0]);
-    context.update(entry);
-    finish(context)
+    let mut joined = Vec::with_capacity(entry.len() + 1);
+    joined.push(0);
+    joined.extend_from_slice(entry);
+    hash(&joined)
 }
 
 /// SHA-256(0x01 ‖ left ‖ right).
@@ -30,7 +31,5 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     let mut joined = [1u8; 65];
     joined[1..33].copy_from_slice(left);
     joined[33..].copy_from_slice(right);
-    let mut context = Context::new(&SHA256);
-    context.update(&joined);
-    finish(context)
+    hash(&joined)
 }

@@ -8,6 +8,7 @@ use super::letter::{Block, Head, Letter};
 use super::seal::literal_recipe;
 use super::words::{has_six_digits, tame, tame_digits, validity};
 use jiff::Timestamp;
+use sealpost_envelope::Language;
 
 /// A code for a gate or a login.
 #[derive(Debug, Clone)]
@@ -33,15 +34,15 @@ pub fn code(mail: &CodeMail<'_>) -> Result<Draft, NotSixDigits> {
     let letter = &mail.letter;
     let until = validity(mail.valid_until, letter.brand.zone, letter.language);
     let name = tame(letter.brand.entity);
-    let subject = match letter.say("fr", "en") {
-        "fr" => format!("[Authentification {name}] Votre OTP valable jusqu'à {until}"),
-        _ => format!("[Sign-in {name}] Your code valid until {until}"),
+    let subject = match letter.language {
+        Language::Fr => format!("[Authentification {name}] Votre OTP valable jusqu'à {until}"),
+        Language::En => format!("[Sign-in {name}] Your code valid until {until}"),
     };
     let entity = tame_digits(&name);
     let support = letter.brand.support.map(|s| tame_digits(&tame(s))).filter(|s| !has_six_digits(s));
-    let sentence = match letter.say("fr", "en") {
-        "fr" => format!("Voici votre code à usage unique pour {entity}, valable jusqu'à {until} :"),
-        _ => format!("This is your one-time code for {entity}, valid until {until}:"),
+    let sentence = match letter.language {
+        Language::Fr => format!("Voici votre code à usage unique pour {entity}, valable jusqu'à {until} :"),
+        Language::En => format!("This is your one-time code for {entity}, valid until {until}:"),
     };
     let mut blocks = vec![
         Block::Text(sentence),

@@ -14,7 +14,7 @@ const STYLE: &str = "\
 .card{background:#1d2228!important;border-color:#3a424c!important}\
 .ink{color:#e9edf1!important}\
 .dim{color:#aab4be!important}\
-.box{background:#262c34!important;border-color:#3a424c!important}\
+.box{background:#262c34!important}.box,.author{border-color:#3a424c!important}\
 .link{color:#8cb8ff!important}}\
 @media (max-width:620px){.pad{padding:20px!important}}";
 const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Arial,sans-serif";
@@ -77,20 +77,10 @@ fn block(block: &Block) -> String {
                 escape(text)
             )
         }
-        Block::Rows(rows) => {
-            let lines: String = rows
-                .iter()
-                .map(|(label, value)| {
-                    format!(
-                        "<tr><td class=\"dim\" style=\"padding:6px 12px 6px 14px;color:#56636f;font-size:14px;\
-                         vertical-align:top\">{}</td>\n<td class=\"ink\" style=\"padding:6px 14px 6px 0;\
-                         font-size:15px;word-break:break-word\">{}</td></tr>\n",
-                        escape(label),
-                        escape(value)
-                    )
-                })
-                .collect();
-            format!("{}{lines}</table>\n", boxed("6px 0"))
+        Block::Rows(rows) => table(rows, ["dim", "ink"], ["color:#56636f;font-size:14px", "font-size:15px"]),
+        Block::Files(files) => {
+            let size = "color:#56636f;font-size:14px;white-space:nowrap;text-align:right";
+            table(files, ["ink", "dim"], ["font-size:15px;font-weight:600", size])
         }
         Block::Code(code) => format!(
             "{}<tr><td class=\"ink\" align=\"center\" style=\"padding:14px;font-size:30px;font-weight:600;\
@@ -110,6 +100,25 @@ fn block(block: &Block) -> String {
              {html}\n</div>\n"
         ),
     }
+}
+
+/// Two columns in a frame.
+fn table(rows: &[(String, String)], classes: [&str; 2], styles: [&str; 2]) -> String {
+    let cell = |n: usize, padding: &str, text: &str| {
+        format!(
+            "<td class=\"{}\" style=\"padding:{padding};vertical-align:top;overflow-wrap:anywhere;{}\">{}</td>",
+            classes[n],
+            styles[n],
+            escape(text)
+        )
+    };
+    let lines: String = rows
+        .iter()
+        .map(|(a, b)| {
+            format!("<tr>{}\n{}</tr>\n", cell(0, "6px 12px 6px 14px", a), cell(1, "6px 14px 6px 0", b))
+        })
+        .collect();
+    format!("{}{lines}</table>\n", boxed("6px 0"))
 }
 
 /// Opens a framed table.

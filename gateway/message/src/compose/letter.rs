@@ -56,6 +56,8 @@ pub(super) enum Block {
     Note(String),
     /// Label and value, one a line.
     Rows(Vec<(String, String)>),
+    /// File name and size, one a line.
+    Files(Vec<(String, String)>),
     /// The code, large and alone.
     Code(String),
     /// The one address of the letter, shown as it is.

@@ -186,7 +186,7 @@ fn file_blocks(mail: &LinkMail<'_>) -> Vec<Block> {
     let rows = mail.files.iter().map(|f| (tame(f.name), size(f.size, letter.language))).collect();
     vec![
         Block::Text(fill(&intro, &who, &entity)),
-        Block::Rows(rows),
+        Block::Files(rows),
         Block::Text(letter.say("Pour ouvrir :", "To open:").to_owned()),
         Block::Url(mail.url.to_owned()),
         Block::Note(access_note(letter, &until)),

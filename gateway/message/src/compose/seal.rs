@@ -14,7 +14,7 @@ use crate::error::SkeletonError;
 use crate::header::fields;
 use crate::recipe::Reencoder;
 use crate::skeleton::{Record, SkeletonReader, TextInfo};
-use crate::structure::{Coding, Node, NodeBody, Structure, Transfer};
+use crate::structure::{Coding, Node, Structure, Transfer};
 use bytes::Bytes;
 
 /// Prepares the author's message for signing: stream [`Draft::inner`], sign, then [`Draft::sealed`].
@@ -23,7 +23,8 @@ pub fn prepare_seal(
     structure: &Structure,
     stamp: &Stamp<'_>,
 ) -> Result<Draft, SkeletonError> {
-    let mut work = Work { structure, plan: Planner::new(), outer: stamp.fields(), pending: None };
+    let mut work =
+        Work { structure, plan: Planner::new(), outer: stamp.fields(), pending: None, untyped: false };
     let mut reader = SkeletonReader::new();
     reader.push(skeleton);
     while let Some(record) = reader.next_record()? {
@@ -40,6 +41,8 @@ struct Work<'a> {
     outer: Vec<u8>,
     /// A header block that waits to learn how its leaf is encoded.
     pending: Option<Bytes>,
+    /// The waiting block is the message's own and names no type.
+    untyped: bool,
 }
 
 impl Work<'_> {
@@ -55,6 +58,7 @@ impl Work<'_> {
                 self.plan.literal(&bytes);
             }
             Record::Text { node, info, raw } => {
+                self.name_type(&raw);
                 let signed = info.author_signed || self.node(node).is_some_and(|n| n.author_signed);
                 match if signed { None } else { reencode(&info, &raw) } {
                     Some((coding, text)) => {
@@ -121,20 +125,26 @@ impl Work<'_> {
         if !version {
             self.outer.extend_from_slice(b"MIME-Version: 1.0\r\n");
         }
-        if !typed {
-            let mut content = Fields::new();
-            content.words("Content-Type", &format!("text/plain; charset={}", self.charset()));
-            inner.splice(0..0, content.into_bytes());
-        }
+        self.untyped = !typed;
         inner.extend_from_slice(b"\r\n");
         inner.into()
     }
-    /// Charset of a message that names none (RFC 2045 §5.2 says US-ASCII).
-    fn charset(&self) -> &'static str {
-        match self.structure.nodes.first().map(|node| &node.body) {
-            Some(NodeBody::Text { .. }) => "utf-8",
-            _ => "us-ascii",
+    /// Gives a message without Content-Type one (RFC 2045 §5.2 says US-ASCII), so that what is not ASCII in
+    /// it stays readable.
+    fn name_type(&mut self, raw: &[u8]) {
+        if !std::mem::take(&mut self.untyped) {
+            return;
         }
+        let charset = match std::str::from_utf8(raw) {
+            Ok(text) if text.is_ascii() => "us-ascii",
+            Ok(_) => "utf-8",
+            Err(_) => "windows-1252",
+        };
+        let mut block = Fields::new();
+        block.words("Content-Type", &format!("text/plain; charset={charset}"));
+        let mut block = block.into_bytes();
+        block.extend_from_slice(self.pending.as_deref().unwrap_or_default());
+        self.pending = Some(block.into());
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn render(letter: &Letter<'_>, blocks: &[Block]) -> String {
                 out.push_str(&wrap(title, ""));
             }
             Block::Text(text) | Block::Note(text) => out.push_str(&wrap(text, "")),
-            Block::Rows(rows) => {
+            Block::Rows(rows) | Block::Files(rows) => {
                 for (label, value) in rows {
                     out.push_str(&wrap(&format!("- {label}{} {value}", letter.say("\u{a0}:", ":")), "  "));
                 }
