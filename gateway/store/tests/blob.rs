@@ -200,6 +200,14 @@ async fn flushed_in_the_background() {
     assert_eq!(p.get(&blob, blob.size - 9..blob.size).await.unwrap(), &piece[piece.len() - 9..]);
 }
 
+/// Sessions hold writers across awaits and share them by reference.
+#[test]
+fn writers_are_send_and_sync() {
+    fn check<T: Send + Sync>() {}
+    check::<sealpost_store::blob::BlobWriter>();
+    check::<sealpost_store::mailbox::MailWriter>();
+}
+
 #[test]
 fn addresses() {
     for bad in ["file:", "/var/blobs", "s3:", "s3://b?endpoint=http://example.org", "gs://b"] {

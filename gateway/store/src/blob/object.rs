@@ -10,7 +10,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use sealpost_envelope::{BlobId, Timestamp};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 /// S3's smallest part.
@@ -106,7 +106,8 @@ pub(super) struct ObjectSink {
     waiting: Vec<Bytes>,
     size: usize,
     parts: usize,
-    upload: Option<Box<dyn MultipartUpload>>,
+    /// Behind a lock that is never waited for: it only lets writers be shared between threads.
+    upload: Option<Mutex<Box<dyn MultipartUpload>>>,
     sending: Option<JoinHandle<object_store::Result<()>>>,
 }
 
@@ -132,10 +133,11 @@ impl ObjectSink {
         self.size = 0;
         let upload = match &mut self.upload {
             Some(upload) => upload,
-            None => self.upload.insert(self.bucket.store.put_multipart(&self.path).await?),
+            None => self.upload.insert(Mutex::new(self.bucket.store.put_multipart(&self.path).await?)),
         };
         self.parts += 1;
-        self.sending = Some(tokio::spawn(upload.put_part(payload)));
+        let part = upload.get_mut().unwrap_or_else(PoisonError::into_inner).put_part(payload);
+        self.sending = Some(tokio::spawn(part));
         Ok(())
     }
 
@@ -158,7 +160,7 @@ impl ObjectSink {
         }
         self.sent().await?;
         if let Some(upload) = &mut self.upload {
-            upload.complete().await?;
+            upload.get_mut().unwrap_or_else(PoisonError::into_inner).complete().await?;
         }
         self.upload = None;
         Ok(())
@@ -167,9 +169,10 @@ impl ObjectSink {
 
 impl Drop for ObjectSink {
     fn drop(&mut self) {
-        if let Some(mut upload) = self.upload.take()
+        if let Some(upload) = self.upload.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
+            let mut upload = upload.into_inner().unwrap_or_else(PoisonError::into_inner);
             runtime.spawn(async move {
                 if let Err(e) = upload.abort().await {
                     tracing::warn!(error = %e, "an unfinished upload stays behind");
