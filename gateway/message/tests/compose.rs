@@ -11,8 +11,7 @@ use sealpost_message::compose::{
     ReceiptLine, ReceiptMail, Recipe, RecipientState, Stamp, code, link, notify, pass, prepare_seal, receipt,
     trace,
 };
-use sealpost_message::present::SafeHtml;
-use sealpost_message::{Limits, Step};
+use sealpost_message::{Limits, Step, present};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -193,16 +192,15 @@ fn pictures_of_the_author_stay_in_a_link_mail() {
         --r\r\nContent-Type: image/png; name=logo.png\r\nContent-ID: <logo@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n\
         iVBORw0KGgo=\r\n--r--\r\n";
     let walked = walk(original, &[77], Limits::default()).unwrap();
-    let html = SafeHtml {
-        html: "<p>logo <img src=\"cid:logo@x\"></p>".to_owned(),
-        remote_removed: false,
-        truncated: false,
-    };
+    let parts = OriginalParts { skeleton: &walked.skeleton, structure: &walked.structure };
+    let body = &present::bodies(&walked.structure)[0];
+    let source = b"<p>logo <img src=\"cid:logo%40x\"><img src='cid:none'><script>x</script></p>";
+    let html = present::render(body, source, false, &|cid| parts.address(cid));
     let world = World::new();
     let mut mail = link_mail(&world, Language::Fr, &FILES);
     mail.text = None;
     mail.html = Some(&html);
-    mail.parts = Some(OriginalParts { skeleton: &walked.skeleton, structure: &walked.structure });
+    mail.parts = Some(parts);
     let recipe = link(&mail).unwrap().plain().unwrap();
     assert_eq!(recipe.parts().unwrap(), [1]);
     let message = stream(&recipe, &walked.parts);
@@ -211,7 +209,9 @@ fn pictures_of_the_author_stay_in_a_link_mail() {
     let picture =
         parsed.parts.iter().find(|p| mail_parser::MimeHeaders::content_id(*p) == Some("logo@x")).unwrap();
     assert_eq!(picture.contents(), b"\x89PNG\r\n\x1a\n");
-    assert!(bodies(&message).0.starts_with(&"-".repeat(72)));
+    let (text, html) = bodies(&message);
+    assert!(text.starts_with(&"-".repeat(72)) && text.lines().any(|l| l == "logo"));
+    assert!(html.contains("src=\"cid:logo@x\"") && !html.contains("script"));
 }
 
 #[test]

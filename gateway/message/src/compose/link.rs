@@ -57,6 +57,16 @@ pub struct OriginalParts<'a> {
     pub structure: &'a Structure,
 }
 
+impl OriginalParts<'_> {
+    /// Address of a picture within a link mail: the `cid` argument of [`crate::present::render`] when its
+    /// result becomes [`LinkMail::html`]. Pictures with an unusual Content-ID are left out.
+    pub fn address(&self, cid: &str) -> Option<String> {
+        let (node, _) = self.structure.part(crate::present::inline_part(self.structure, cid)?)?;
+        let usual = |id: &&str| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"@._-+=$".contains(&b));
+        node.info.content_id.as_deref().filter(usual).map(|id| format!("cid:{id}"))
+    }
+}
+
 /// Body as written, files behind a link.
 #[derive(Debug, Clone)]
 pub struct LinkMail<'a> {
@@ -66,9 +76,9 @@ pub struct LinkMail<'a> {
     pub author: Author<'a>,
     /// Subject with the tag removed.
     pub subject: &'a str,
-    /// The author's text, if any.
+    /// The author's text; when only HTML is given, the text is made from it.
     pub text: Option<&'a str>,
-    /// The author's HTML, if any; pictures keep their `cid:` addresses.
+    /// The author's HTML, rendered with [`OriginalParts::address`].
     pub html: Option<&'a SafeHtml>,
     /// Pictures are taken from here; `None` leaves them out.
     pub parts: Option<OriginalParts<'a>>,
@@ -144,9 +154,9 @@ pub fn link(mail: &LinkMail<'_>) -> Result<Draft, SkeletonError> {
         .as_bytes(),
     );
     plan.literal(&alternative);
-    for (info, coding, encoder) in &pictures {
+    for one in &pictures {
         plan.literal(format!("\r\n--{boundary}\r\n").as_bytes());
-        picture(&mut plan, info, *coding, encoder)?;
+        picture(&mut plan, one)?;
     }
     plan.literal(format!("\r\n--{boundary}--\r\n").as_bytes());
     Ok(Draft { outer: letter.fields(&head), inner: plan.finish() })
@@ -254,11 +264,15 @@ pub fn notify(mail: &NotifyMail<'_>) -> Draft {
     letter.draft(&head, &blocks)
 }
 
+/// A picture inside the author's HTML.
+struct Picture<'a> {
+    info: &'a PartInfo,
+    coding: Coding,
+    encoder: Box<Reencoder>,
+}
+
 /// The pictures that the HTML shows.
-fn pictures<'a>(
-    parts: OriginalParts<'a>,
-    html: &str,
-) -> Result<Vec<(&'a PartInfo, Coding, Box<Reencoder>)>, SkeletonError> {
+fn pictures<'a>(parts: OriginalParts<'a>, html: &str) -> Result<Vec<Picture<'a>>, SkeletonError> {
     let mut found = Vec::new();
     let mut reader = SkeletonReader::new();
     reader.push(parts.skeleton);
@@ -266,25 +280,17 @@ fn pictures<'a>(
         let Record::Part(encoder) = record else { continue };
         let Some((node, stored)) = parts.structure.part(encoder.part()) else { continue };
         let shown = node.info.role == Role::Inline
-            && node
-                .info
-                .content_id
-                .as_deref()
-                .is_some_and(|id| html.contains(&format!("cid:{}", escape(id))));
+            && node.info.content_id.as_deref().is_some_and(|id| html.contains(&format!("\"cid:{id}\"")));
         if shown {
-            found.push((&node.info, stored.coding, encoder));
+            found.push(Picture { info: &node.info, coding: stored.coding, encoder });
         }
     }
     reader.finish()?;
     Ok(found)
 }
 
-fn picture(
-    plan: &mut Planner,
-    info: &PartInfo,
-    coding: Coding,
-    encoder: &Reencoder,
-) -> Result<(), SkeletonError> {
+fn picture(plan: &mut Planner, picture: &Picture<'_>) -> Result<(), SkeletonError> {
+    let Picture { info, coding, encoder } = picture;
     let is_type =
         |t: &&str| t.len() < 60 && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"/+-.".contains(&b));
     let media_type = Some(info.media_type.as_str()).filter(is_type).unwrap_or("application/octet-stream");
@@ -295,7 +301,7 @@ fn picture(
         .filter(|c| c.is_ascii_graphic() && !"<>".contains(*c))
         .collect();
     let file = info.filename.as_deref().map(|name| parameter("filename", name)).unwrap_or_default();
-    let transfer = if coding == Coding::QpRaw { "quoted-printable" } else { "base64" };
+    let transfer = if *coding == Coding::QpRaw { "quoted-printable" } else { "base64" };
     plan.literal(
         format!(
             "Content-Type: {media_type}\r\nContent-Transfer-Encoding: {transfer}\r\nContent-ID: <{id}>\r\n\
