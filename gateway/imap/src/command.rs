@@ -1,0 +1,133 @@
+//! From a parsed command to what it does.
+
+use crate::backend::{Backend, Mailboxes};
+use crate::extras::Extras;
+use crate::output::{Output, Reply};
+use crate::session::{Answer, Session, Stop};
+use imap_types::command::CommandBody;
+use imap_types::extensions::enable::CapabilityEnable;
+
+impl<B: Backend> Session<B> {
+    /// What the client may use now.
+    pub(crate) fn capabilities(&self) -> &'static str {
+        match (&self.mailboxes, self.tls) {
+            (Some(_), _) => {
+                "IMAP4rev1 LITERAL- CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE LIST-STATUS MOVE NAMESPACE \
+                 SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT"
+            }
+            (None, true) => "IMAP4rev1 LITERAL- AUTH=PLAIN ENABLE ID SASL-IR",
+            (None, false) => "IMAP4rev1 LITERAL- ENABLE ID LOGINDISABLED STARTTLS",
+        }
+    }
+
+    /// Who is logged in, or why the command has no place here.
+    pub(crate) fn mailboxes(&self) -> Result<&B::Mailboxes, Stop> {
+        self.mailboxes.as_ref().ok_or_else(|| Stop::Bad("log in first".into()))
+    }
+
+    pub(crate) async fn dispatch<O: Output>(
+        &mut self,
+        body: CommandBody<'_>,
+        extras: Extras,
+        tag: &str,
+        reply: &mut Reply<'_, O>,
+    ) -> Answer {
+        use CommandBody as C;
+        match body {
+            C::Capability => {
+                reply.line(&format!("* CAPABILITY {}", self.capabilities())).await?;
+                done("CAPABILITY")
+            }
+            C::Noop => self.update(reply).await.map(|()| "NOOP done".to_owned()),
+            C::Check => {
+                self.selected()?;
+                self.update(reply).await.map(|()| "CHECK done".to_owned())
+            }
+            C::Id { .. } => {
+                reply.line("* ID (\"name\" \"Sealpost\")").await?;
+                done("ID")
+            }
+            C::Login { username, password } => {
+                if self.mailboxes.is_some() {
+                    return Err(Stop::Bad("already logged in".into()));
+                }
+                if !self.tls {
+                    return Err(Stop::No("[PRIVACYREQUIRED] start TLS first".into()));
+                }
+                self.log_in(username.as_ref(), password.declassify().as_ref()).await
+            }
+            C::Enable { capabilities } => self.enable(capabilities.as_ref(), reply).await,
+            C::Namespace => {
+                self.mailboxes()?;
+                reply.line("* NAMESPACE ((\"\" \"/\")) NIL NIL").await?;
+                done("NAMESPACE")
+            }
+            C::Idle => Err(Stop::Bad("log in first".into())),
+            C::List { reference, mailbox_wildcard } => self.list(&reference, &mailbox_wildcard, &extras, reply).await,
+            C::Lsub { reference, mailbox_wildcard } => self.lsub(&reference, &mailbox_wildcard, reply).await,
+            C::Status { mailbox, item_names } => {
+                let folder = self.folder(&mailbox).await?;
+                let items = crate::folders::status_items(&item_names, extras.status_size)?;
+                self.status(&folder, &items, reply).await?;
+                done("STATUS")
+            }
+            C::Select { mailbox, parameters } => self.select(&mailbox, &parameters, false, reply).await,
+            C::Examine { mailbox, parameters } => self.select(&mailbox, &parameters, true, reply).await,
+            C::Create { mailbox } => self.create(&mailbox).await,
+            C::Delete { mailbox } => self.delete(&mailbox).await,
+            C::Rename { from, to } => self.rename(&from, &to).await,
+            C::Subscribe { mailbox } => self.subscribe(&mailbox, true).await,
+            C::Unsubscribe { mailbox } => self.subscribe(&mailbox, false).await,
+            C::Close => {
+                let selected = self.selected()?;
+                let (folder, read_only) = (selected.folder, selected.read_only);
+                if !read_only {
+                    self.mailboxes()?.expunge(folder, None).await?;
+                }
+                self.selected = None;
+                done("CLOSE")
+            }
+            C::Unselect => {
+                self.selected()?;
+                self.selected = None;
+                done("UNSELECT")
+            }
+            C::Fetch { sequence_set, macro_or_item_names, uid, modifiers } => {
+                self.fetch(&sequence_set, macro_or_item_names, uid, &modifiers, reply).await
+            }
+            C::Store { sequence_set, kind, response, flags, uid, modifiers } => {
+                let request = crate::store::StoreRequest { kind, response, flags: &flags, modifiers: &modifiers };
+                self.store(&sequence_set, request, uid, reply).await
+            }
+            C::Expunge => self.expunge(None, reply).await,
+            C::ExpungeUid { sequence_set } => self.expunge(Some(&sequence_set), reply).await,
+            C::Copy { sequence_set, mailbox, uid } => self.copy(&sequence_set, &mailbox, uid, reply).await,
+            C::Move { sequence_set, mailbox, uid } => self.move_to(&sequence_set, &mailbox, uid, reply).await,
+            C::Search { charset, criteria, uid } => {
+                let request = crate::search::Request { charset, criteria: criteria.as_ref(), uid, tag };
+                self.search(request, &extras, reply).await
+            }
+            _ => Err(Stop::Bad("this command is not offered".into())),
+        }
+    }
+
+    async fn enable<O: Output>(
+        &mut self,
+        wanted: &[CapabilityEnable<'_>],
+        reply: &mut Reply<'_, O>,
+    ) -> Answer {
+        self.mailboxes()?;
+        let mut enabled = String::new();
+        if wanted.iter().any(|c| matches!(c, CapabilityEnable::CondStore)) {
+            self.condstore = true;
+            enabled.push_str(" CONDSTORE");
+        }
+        // RFC 5161 §3.1: what is not known is left out without an error.
+        reply.line(&format!("* ENABLED{enabled}")).await?;
+        done("ENABLE")
+    }
+}
+
+pub(crate) fn done(command: &str) -> Answer {
+    Ok(format!("{command} done"))
+}

@@ -1,0 +1,271 @@
+//! Folders: LIST and its kin, STATUS, CREATE, DELETE, RENAME, SUBSCRIBE.
+
+use crate::backend::{Backend, Folder, MailboxError, Mailboxes, Status};
+use crate::command::done;
+use crate::extras::Extras;
+use crate::output::{Output, Reply};
+use crate::session::{Answer, Session, Stop};
+use crate::text;
+use imap_types::mailbox::{ListMailbox, Mailbox};
+use imap_types::status::StatusDataItemName;
+
+/// Items of STATUS in the words of the protocol.
+pub(crate) fn status_items(names: &[StatusDataItemName], size: bool) -> Result<Vec<&'static str>, Stop> {
+    let mut items = Vec::with_capacity(names.len() + 1);
+    for name in names {
+        items.push(match name {
+            StatusDataItemName::Messages => "MESSAGES",
+            StatusDataItemName::Recent => "RECENT",
+            StatusDataItemName::UidNext => "UIDNEXT",
+            StatusDataItemName::UidValidity => "UIDVALIDITY",
+            StatusDataItemName::Unseen => "UNSEEN",
+            StatusDataItemName::Deleted => "DELETED",
+            StatusDataItemName::HighestModSeq => "HIGHESTMODSEQ",
+            _ => return Err(Stop::Bad("this item is not offered".into())),
+        });
+    }
+    items.extend(size.then_some("SIZE"));
+    Ok(items)
+}
+
+fn status_value(item: &str, status: &Status) -> Option<u64> {
+    Some(match item {
+        "MESSAGES" => status.messages.into(),
+        "RECENT" => 0,
+        "UIDNEXT" => status.uid_next.into(),
+        "UIDVALIDITY" => status.uid_validity.into(),
+        "UNSEEN" => status.unseen.into(),
+        "DELETED" => status.deleted.into(),
+        "HIGHESTMODSEQ" => status.modseq.max(1),
+        "SIZE" => status.size,
+        _ => return None,
+    })
+}
+
+/// The name in a command, UTF-8.
+fn name(mailbox: &Mailbox<'_>) -> Result<String, Stop> {
+    match mailbox {
+        Mailbox::Inbox => Ok("INBOX".to_owned()),
+        Mailbox::Other(other) => text::folder_name(other.inner().as_ref(), false)
+            .ok_or_else(|| Stop::No("[CANNOT] this is not a folder name".into())),
+    }
+}
+
+/// Whether a name matches a pattern with `*` and `%` (RFC 3501 §6.3.8). Linear in the name for each wildcard.
+fn matches(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    // Positions in the pattern that are reachable after the characters so far.
+    let mut at = vec![false; pattern.len() + 1];
+    at[0] = true;
+    let close = |at: &mut Vec<bool>| {
+        for n in 0..pattern.len() {
+            if at[n] && matches!(pattern[n], '*' | '%') {
+                at[n + 1] = true;
+            }
+        }
+    };
+    close(&mut at);
+    for c in name.chars() {
+        let mut next = vec![false; pattern.len() + 1];
+        for n in 0..pattern.len() {
+            match pattern[n] {
+                '*' if at[n] => next[n] = true,
+                '%' if at[n] && c != '/' => next[n] = true,
+                p if at[n] && p == c => next[n + 1] = true,
+                _ => {}
+            }
+        }
+        close(&mut next);
+        at = next;
+    }
+    at[pattern.len()]
+}
+
+/// The pattern of LIST and LSUB, UTF-8; `None` when it names nothing.
+fn pattern(reference: &Mailbox<'_>, wildcard: &ListMailbox<'_>) -> Option<(String, String)> {
+    let reference = match reference {
+        Mailbox::Inbox => "INBOX".to_owned(),
+        Mailbox::Other(other) if AsRef::<[u8]>::as_ref(other.inner()).is_empty() => String::new(),
+        Mailbox::Other(other) => text::folder_name(other.inner().as_ref(), false)?,
+    };
+    let raw: &[u8] = match wildcard {
+        ListMailbox::Token(token) => token.as_ref(),
+        ListMailbox::String(string) => string.as_ref(),
+    };
+    if raw.is_empty() {
+        return Some((reference, String::new()));
+    }
+    Some((reference, text::folder_name(raw, false)?))
+}
+
+impl<B: Backend> Session<B> {
+    /// The folder that a command names.
+    pub(crate) async fn folder(&self, mailbox: &Mailbox<'_>) -> Result<Folder, Stop> {
+        let mailboxes = self.mailboxes()?;
+        Ok(mailboxes.folder(&name(mailbox)?).await?)
+    }
+    /// The folder that COPY, MOVE and APPEND write to.
+    pub(crate) async fn destination(&self, mailbox: &Mailbox<'_>) -> Result<Folder, Stop> {
+        let mailboxes = self.mailboxes()?;
+        match mailboxes.folder(&name(mailbox)?).await {
+            Err(MailboxError::NotFound) => Err(Stop::No("[TRYCREATE] no such folder".into())),
+            other => Ok(other?),
+        }
+    }
+
+    pub(crate) async fn list<O: Output>(
+        &mut self,
+        reference: &Mailbox<'_>,
+        wildcard: &ListMailbox<'_>,
+        extras: &Extras,
+        reply: &mut Reply<'_, O>,
+    ) -> Answer {
+        let folders = self.mailboxes()?.folders().await?;
+        let Some((start, wanted)) = pattern(reference, wildcard) else { return done("LIST") };
+        if wanted.is_empty() {
+            // RFC 3501 §6.3.8: asks for the separator.
+            reply.line("* LIST (\\Noselect) \"/\" \"\"").await?;
+            return done("LIST");
+        }
+        let wanted = start + &wanted;
+        let has = |list: &[String], word: &str| list.iter().any(|w| w == word);
+        let items = extras.list_status.as_deref();
+        for folder in folders.iter().filter(|f| list_matches(&wanted, &f.name)) {
+            let unfit = has(&extras.list_select, "SUBSCRIBED") && !folder.subscribed
+                || has(&extras.list_select, "SPECIAL-USE") && folder.special.is_none();
+            if unfit {
+                continue;
+            }
+            let show_subscribed = has(&extras.list_select, "SUBSCRIBED") || has(&extras.list_return, "SUBSCRIBED");
+            list_line(reply, "LIST", &attributes(folder, &folders, show_subscribed), &folder.name).await?;
+            if let Some(items) = items {
+                let items: Vec<&str> = items.iter().map(String::as_str).collect();
+                self.status(folder, &items, reply).await?;
+            }
+        }
+        done("LIST")
+    }
+
+    pub(crate) async fn lsub<O: Output>(
+        &mut self,
+        reference: &Mailbox<'_>,
+        wildcard: &ListMailbox<'_>,
+        reply: &mut Reply<'_, O>,
+    ) -> Answer {
+        let folders = self.mailboxes()?.folders().await?;
+        let Some((start, wanted)) = pattern(reference, wildcard) else { return done("LSUB") };
+        let wanted = start + &wanted;
+        for folder in folders.iter().filter(|f| f.subscribed && list_matches(&wanted, &f.name)) {
+            list_line(reply, "LSUB", "", &folder.name).await?;
+        }
+        done("LSUB")
+    }
+
+    pub(crate) async fn status<O: Output>(
+        &self,
+        folder: &Folder,
+        items: &[&str],
+        reply: &mut Reply<'_, O>,
+    ) -> Result<(), Stop> {
+        let status = self.mailboxes()?.status(folder.id).await?;
+        let values: Vec<String> =
+            items.iter().filter_map(|item| Some(format!("{item} {}", status_value(item, &status)?))).collect();
+        let out = reply.buffer();
+        out.extend_from_slice(b"* STATUS ");
+        text::folder(out, &folder.name, false);
+        Ok(reply.line(&format!(" ({})", values.join(" "))).await?)
+    }
+
+    pub(crate) async fn create(&mut self, mailbox: &Mailbox<'_>) -> Answer {
+        let name = name(mailbox)?;
+        // RFC 3501 §6.3.3: a final separator only declares that folders will follow.
+        let name = name.strip_suffix('/').unwrap_or(&name);
+        if name.split('/').any(str::is_empty) || name.contains(['*', '%']) {
+            return Err(Stop::No("[CANNOT] this is not a folder name".into()));
+        }
+        self.mailboxes()?.create(name).await?;
+        done("CREATE")
+    }
+
+    pub(crate) async fn delete(&mut self, mailbox: &Mailbox<'_>) -> Answer {
+        if *mailbox == Mailbox::Inbox {
+            return Err(Stop::No("[CANNOT] INBOX stays".into()));
+        }
+        let folder = self.folder(mailbox).await?;
+        self.mailboxes()?.delete(folder.id).await?;
+        if self.selected.as_ref().is_some_and(|s| s.folder == folder.id) {
+            self.selected = None;
+        }
+        done("DELETE")
+    }
+
+    pub(crate) async fn rename(&mut self, from: &Mailbox<'_>, to: &Mailbox<'_>) -> Answer {
+        let to = name(to)?;
+        if *from == Mailbox::Inbox || to == "INBOX" {
+            return Err(Stop::No("[CANNOT] INBOX keeps its name".into()));
+        }
+        if to.split('/').any(str::is_empty) || to.contains(['*', '%']) {
+            return Err(Stop::No("[CANNOT] this is not a folder name".into()));
+        }
+        let folder = self.folder(from).await?;
+        if to.strip_prefix(&folder.name).is_some_and(|rest| rest.starts_with('/')) {
+            return Err(Stop::No("[CANNOT] a folder cannot move into itself".into()));
+        }
+        self.mailboxes()?.rename(folder.id, &to).await?;
+        done("RENAME")
+    }
+
+    pub(crate) async fn subscribe(&mut self, mailbox: &Mailbox<'_>, subscribed: bool) -> Answer {
+        let folder = self.folder(mailbox).await?;
+        self.mailboxes()?.subscribe(folder.id, subscribed).await?;
+        done(if subscribed { "SUBSCRIBE" } else { "UNSUBSCRIBE" })
+    }
+}
+
+fn list_matches(pattern: &str, name: &str) -> bool {
+    // INBOX has no case (RFC 3501 §5.1).
+    matches(pattern, name) || name == "INBOX" && matches(&pattern.to_ascii_uppercase(), name)
+}
+
+fn attributes(folder: &Folder, all: &[Folder], subscribed: bool) -> String {
+    let below = |f: &Folder| f.name.strip_prefix(&folder.name).is_some_and(|rest| rest.starts_with('/'));
+    let mut words = vec![if all.iter().any(below) { "\\HasChildren" } else { "\\HasNoChildren" }];
+    words.extend(folder.special.map(crate::Special::attribute));
+    words.extend((subscribed && folder.subscribed).then_some("\\Subscribed"));
+    words.join(" ")
+}
+
+async fn list_line<O: Output>(
+    reply: &mut Reply<'_, O>,
+    kind: &str,
+    attributes: &str,
+    name: &str,
+) -> std::io::Result<()> {
+    let out = reply.buffer();
+    out.extend_from_slice(format!("* {kind} ({attributes}) \"/\" ").as_bytes());
+    text::folder(out, name, false);
+    reply.write(b"\r\n").await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns() {
+        for (pattern, name, expected) in [
+            ("*", "a/b", true),
+            ("%", "a", true),
+            ("%", "a/b", false),
+            ("a/%", "a/b", true),
+            ("a*", "a", true),
+            ("*b", "a/b", true),
+            ("%/%", "a/b", true),
+            ("a", "ab", false),
+            ("", "a", false),
+            ("***********************a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
