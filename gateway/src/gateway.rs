@@ -12,7 +12,11 @@ use sealpost_certs::{FileSigner, Signer, TimeAuthority};
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
 use sealpost_evidence::Issuer;
 use sealpost_policy::Policy;
+use sealpost_store::account::Accounts;
+use sealpost_store::mailbox::Mailboxes;
+use sealpost_store::queue::Queue;
 use sealpost_store::{Store, StoreConfig};
+use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -38,6 +42,11 @@ impl Organisation {
     pub fn language(&self) -> Language {
         self.settings.languages.first().copied().unwrap_or_default()
     }
+    /// When content of a message accepted at `now` is likely to be destroyed; the verdict has the last word.
+    pub fn likely_retention(&self, now: Timestamp) -> Timestamp {
+        let retention = &self.settings.retention;
+        retention.content.after(retention.access.after(now))
+    }
     /// Language for a recipient: their domain's, or the preferred one.
     pub fn language_for(&self, recipient: &EmailAddress) -> Language {
         Language::of_domain(recipient.domain(), self.language())
@@ -51,8 +60,6 @@ impl Organisation {
 /// Bells that one stage rings for the next; each stage also looks by itself now and then.
 #[derive(Debug, Default)]
 pub struct Bells {
-    /// Something waits for composition.
-    pub compose: Notify,
     /// Evidence or journal entries wait for their seal.
     pub seal: Notify,
 }
@@ -64,6 +71,12 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// What it keeps.
     pub store: Store,
+    /// Who may log in.
+    pub accounts: Accounts,
+    /// Their mail.
+    pub mailboxes: Mailboxes,
+    /// Outgoing mail.
+    pub queue: Queue,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Keys and certificates.
@@ -89,13 +102,51 @@ impl Gateway {
             organisations.push(Arc::new(organisation(&store, &credentials, settings, policy, now).await?));
         }
         let time = TimeAuthority::new(credentials.time.clone(), clock.clone());
-        let config = Arc::new(config);
-        Ok(Arc::new(Self { config, store, clock, credentials, time, organisations, bells: Bells::default() }))
+        let accounts = Accounts::new(&store)?;
+        let mailboxes = Mailboxes::new(&store);
+        let queue = Queue::new(store.db().clone());
+        let (config, bells) = (Arc::new(config), Bells::default());
+        Ok(Arc::new(Self {
+            config,
+            store,
+            accounts,
+            mailboxes,
+            queue,
+            clock,
+            credentials,
+            time,
+            organisations,
+            bells,
+        }))
     }
 
     /// The organisation a mail domain belongs to.
     pub fn organisation_of(&self, address: &EmailAddress) -> Option<&Arc<Organisation>> {
         self.organisations.iter().find(|o| o.owns(address))
+    }
+
+    /// Whether mail for the domain stays in this installation's mailboxes.
+    pub fn delivers_locally(&self, domain: &str) -> bool {
+        match self.config.route_of(domain) {
+            Some(route) => route.via == config::Via::Local,
+            None => false,
+        }
+    }
+
+    /// Our name in greetings.
+    pub fn hostname(&self) -> &str {
+        self.organisations.first().map_or("localhost", |o| o.settings.hostname.as_str())
+    }
+
+    /// Name under which this node claims work: the same after a restart, so that it takes its own back.
+    pub fn holder(&self) -> String {
+        let node = rustix::system::uname();
+        format!("{}/{}", node.nodename().to_string_lossy(), self.hostname())
+    }
+
+    /// Name of the journal's log, in checkpoints and in its key (C2SP tlog-checkpoint: a URL without scheme).
+    pub fn log_origin(&self) -> String {
+        format!("{}/log", self.hostname())
     }
 
     /// The organisation with that number in the store.
@@ -107,11 +158,11 @@ impl Gateway {
 /// Opens the store alone, as commands do that sign nothing.
 pub async fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
     let settings = StoreConfig {
-        database: config.store.database.url().context("`store.database`")?,
+        database: config.store.database.url().context("`store.database`")?.expose().clone(),
         blobs: config.store.blobs.url(),
         keys: config.store.keys.clone(),
     };
-    Ok(Store::open(settings, clock).await?)
+    Ok(Store::open(&settings, clock).await?)
 }
 
 async fn organisation(
@@ -119,7 +170,7 @@ async fn organisation(
     credentials: &Credentials,
     settings: &config::Entity,
     policy: &Arc<Policy>,
-    now: jiff::Timestamp,
+    now: Timestamp,
 ) -> Result<Organisation> {
     let domain = settings.domains.first().context("`entity.domains`: one is needed")?.as_str();
     let siren = settings.siren.as_ref().map(ToString::to_string);
@@ -138,4 +189,9 @@ async fn organisation(
         certificate: Some(evidence.certificate().der().to_vec()),
     };
     Ok(Organisation { id, settings: settings.clone(), issuer, policy: policy.clone(), evidence, seal_address })
+}
+
+/// The zone of the times that people read: the machine's (`TZ`, `/etc/localtime`).
+pub fn zone() -> jiff::tz::TimeZone {
+    jiff::tz::TimeZone::system()
 }

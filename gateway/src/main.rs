@@ -1,3 +1,54 @@
-//! The binary.
+//! The binary `sealpost`: reads the command line, runs one command, answers with its exit status.
+//!
+//! Exit 0 done, 1 negative answer, 2 usage or unreadable input (contract 4.1). Logs go to standard error
+//! (`SEALPOST_LOG`, default `info`); answers to standard output.
+
 #![allow(clippy::print_stdout)]
-fn main() {}
+
+mod cli;
+mod commands;
+mod config;
+mod credentials;
+mod demo;
+mod gateway;
+mod listeners;
+mod pipeline;
+mod proofs;
+mod routes;
+mod service;
+mod site;
+
+use clap::Parser;
+use commands::{Answer, Unusable};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    start_log();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("sealpost: the runtime cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let answer = runtime.block_on(commands::run(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match answer {
+        Ok(Answer::Done) => ExitCode::SUCCESS,
+        Ok(Answer::Negative) => ExitCode::from(1),
+        Err(error) => {
+            match error.downcast_ref::<Unusable>() {
+                Some(unusable) => eprintln!("{unusable}"),
+                None => eprintln!("sealpost: {error:#}"),
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start_log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("SEALPOST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_target(false).init();
+}

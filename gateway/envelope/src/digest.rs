@@ -78,6 +78,7 @@ impl Digests {
 }
 
 /// Computes both digests of a stream, and counts it.
+#[derive(Clone)]
 pub struct DualDigester {
     sha256: digest::Context,
     sha512: digest::Context,
@@ -87,6 +88,12 @@ pub struct DualDigester {
 impl Default for DualDigester {
     fn default() -> Self {
         Self { sha256: digest::Context::new(&digest::SHA256), sha512: digest::Context::new(&digest::SHA512), len: 0 }
+    }
+}
+
+impl fmt::Debug for DualDigester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DualDigester({} octets)", self.len)
     }
 }
 

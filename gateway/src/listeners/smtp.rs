@@ -49,7 +49,7 @@ pub struct SmtpListener<R> {
     /// Connection limits.
     pub connections: Arc<Connections>,
     /// Makes the receiving end of one conversation.
-    pub reception: R,
+    pub desk: R,
 }
 
 /// Makes conversations.
@@ -136,7 +136,7 @@ async fn connection<R: Receptionist>(
             tls: if config.implicit_tls { TlsState::Active } else { TlsState::Offered },
             ..config.session.clone()
         }),
-        reception: config.reception.welcome(peer),
+        reception: config.desk.welcome(peer),
         times: config.times,
         shutdown,
         input: BytesMut::new(),

@@ -1,0 +1,69 @@
+//! The commands, one module each. A command prints, and answers with its exit status (contract 4.1).
+
+pub mod check;
+pub mod demo;
+pub mod deposit;
+pub mod init;
+pub mod journal;
+pub mod policy;
+pub mod proof;
+pub mod queue;
+pub mod serve;
+pub mod user;
+
+use crate::cli::{Cli, Command};
+use crate::config::{self, Config};
+use crate::gateway;
+use anyhow::Result;
+use sealpost_envelope::{Clock, SystemClock};
+use sealpost_store::Store;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Exit status of a command that ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Done, or yes: 0.
+    Done,
+    /// No: 1.
+    Negative,
+}
+
+/// What a command could not use: exit 2, and the text says what to change.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub String);
+
+/// Runs the command.
+pub async fn run(cli: Cli) -> Result<Answer> {
+    let Cli { config, json, command } = cli;
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Init(args) => init::run(args),
+        Command::Serve => serve::run(&config).await,
+        Command::Check { dns } => check::run(&config, dns, json).await,
+        Command::User(command) => user::run(&config, command, json).await,
+        Command::Policy(command) => policy::run(&config, command, json),
+        Command::Proof(command) => proof::run(&config, command, json).await,
+        Command::Journal(command) => journal::run(&config, command, json).await,
+        Command::Queue(command) => queue::run(&config, command, json).await,
+        Command::Deposit(command) => deposit::run(&config, command, json).await,
+    }
+}
+
+/// Reads the configuration; its mistakes are the administrator's to mend.
+pub fn load(path: &Path) -> Result<Config, Unusable> {
+    config::load(path).map_err(|e| Unusable(e.to_string()))
+}
+
+/// The clock of everything that is not a test.
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// Opens the store of a configuration, beside a gateway that may be running.
+pub async fn store(path: &Path) -> Result<(Config, Store)> {
+    let config = load(path)?;
+    let store = gateway::open_store(&config, clock()).await?;
+    Ok((config, store))
+}

@@ -1,0 +1,57 @@
+//! `sealpost queue …`: what has not left, and moving it by hand.
+
+use super::{Answer, Unusable, clock, store};
+use crate::cli::QueueCommand;
+use anyhow::Result;
+use futures_util::StreamExt;
+use sealpost_store::queue::{Filter, Outbound, OutboundId, Queue};
+use std::path::Path;
+
+/// Runs one of the commands.
+pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Answer> {
+    let (_, store) = store(config).await?;
+    let queue = Queue::new(store.db().clone());
+    let moved = match command {
+        QueueCommand::List { state } => {
+            let state = state.map(|s| s.parse()).transpose().map_err(|e| Unusable(format!("--state: {e}")))?;
+            let mut rows = queue.list(&Filter { state, ..Filter::default() });
+            while let Some(row) = rows.next().await {
+                print(&row?, json);
+            }
+            return Ok(Answer::Done);
+        }
+        QueueCommand::Retry { id } => queue.retry_now(parse(&id)?, clock().now()).await?,
+        QueueCommand::Hold { id } => queue.hold(parse(&id)?, "held by the administrator").await?,
+        QueueCommand::Drop { id } => queue.drop_row(parse(&id)?, "dropped by the administrator", Vec::new()).await?,
+    };
+    if !moved {
+        eprintln!("nothing was changed: there is no such row, or it has been sent or given up");
+        return Ok(Answer::Negative);
+    }
+    Ok(Answer::Done)
+}
+
+fn parse(id: &str) -> Result<OutboundId, Unusable> {
+    id.parse().map_err(|_| Unusable(format!("{id} is no queue id; see `sealpost queue list`")))
+}
+
+fn print(row: &Outbound, json: bool) {
+    let reply = row.last_reply.as_deref().unwrap_or("");
+    if json {
+        let deposit = row.deposit.map(|d| d.to_string());
+        println!("{}", serde_json::json!({
+            "id": row.id.to_string(), "state": row.state.as_str(), "rcpt": row.rcpt, "deposit": deposit,
+            "recipient": row.recipient, "attempts": row.attempts, "next_at": row.next_at, "created": row.created,
+            "size": row.size, "last_reply": reply,
+        }));
+        return;
+    }
+    println!(
+        "{}  {:<8} {:<40} attempts {:<3} next {}  {reply}",
+        row.id,
+        row.state.as_str(),
+        row.rcpt.as_str(),
+        row.attempts,
+        row.next_at
+    );
+}

@@ -1,0 +1,171 @@
+//! `sealpost user …`: accounts and app passwords. Secrets are printed once, and only here.
+
+use super::{Answer, Unusable, clock, store};
+use crate::cli::UserCommand;
+use crate::config::Config;
+use anyhow::{Context, Result};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use sealpost_envelope::{AccountId, EmailAddress, EntityId, Secret};
+use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Issuer, render};
+use sealpost_store::Store;
+use sealpost_store::account::{Account, Accounts, NewAccount, Role};
+use std::path::Path;
+
+/// Runs one of the commands.
+pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer> {
+    let (config, store) = store(path).await?;
+    let accounts = Accounts::new(&store)?;
+    let desk = Desk { config: &config, store: &store, accounts: &accounts };
+    match command {
+        UserCommand::Add { login, role, name, entity } => desk.add(&login, &role, name, entity, json).await?,
+        UserCommand::List => desk.list(json).await?,
+        UserCommand::Passwd { login } => desk.passwd(&login, json).await?,
+        UserCommand::Role { login, role } => {
+            let account = desk.find(&login).await?;
+            let role: Role = role.parse()?;
+            let events = desk.changed(account.entity, &account.login, "role").await?;
+            accounts.set_role(account.id, role, events).await?;
+        }
+        UserCommand::Disable { login } => {
+            let account = desk.find(&login).await?;
+            let events = desk.changed(account.entity, &account.login, "disabled").await?;
+            accounts.set_disabled(account.id, true, events).await?;
+        }
+        UserCommand::AppPassword { login, label } => {
+            let account = desk.find(&login).await?;
+            let events = desk.changed(account.entity, &account.login, "app password").await?;
+            let made = accounts.add_app_password(&account, &label, events).await?;
+            say(json, &[("login", account.login.as_str()), ("app_password", made.password.expose())]);
+        }
+    }
+    Ok(Answer::Done)
+}
+
+struct Desk<'a> {
+    config: &'a Config,
+    store: &'a Store,
+    accounts: &'a Accounts,
+}
+
+impl Desk<'_> {
+    async fn find(&self, login: &str) -> Result<Account> {
+        let address: EmailAddress = login.parse().map_err(|e| Unusable(format!("{login}: {e}")))?;
+        let found = self.accounts.by_login(&address).await?;
+        Ok(found.ok_or_else(|| Unusable(format!("there is no account {login}; see `sealpost user list`")))?)
+    }
+
+    async fn entity(&self, login: &EmailAddress, name: Option<&str>) -> Result<EntityId> {
+        let place = match name {
+            Some(name) => self.config.entity.iter().position(|e| e.name == name),
+            None => self.config.entity_of(login.domain()),
+        };
+        let place = place.ok_or_else(|| {
+            Unusable(match name {
+                Some(name) => format!("no [[entity]] is named {name:?}"),
+                None => format!("no [[entity]] has the domain {}: name one with --entity", login.domain()),
+            })
+        })?;
+        let entity = &self.config.entity[place];
+        let siren = entity.siren.as_ref().map(ToString::to_string);
+        Ok(self.store.ensure_entity(&entity.name, siren.as_deref()).await?)
+    }
+
+    async fn add(
+        &self,
+        login: &str,
+        role: &str,
+        name: Option<String>,
+        entity: Option<String>,
+        json: bool,
+    ) -> Result<()> {
+        let login: EmailAddress = login.parse().map_err(|e| Unusable(format!("{login}: {e}")))?;
+        let entity = self.entity(&login, entity.as_deref()).await?;
+        let password = generated();
+        let new = NewAccount {
+            entity,
+            name: name.unwrap_or_else(|| login.local().to_owned()),
+            role: role.parse()?,
+            password: Some(password.clone()),
+            login: login.clone(),
+        };
+        let account = self.accounts.create(new, self.changed(entity, &login, "created").await?).await?;
+        let made = self.accounts.add_app_password(&account, "mail client", Vec::new()).await?;
+        say(
+            json,
+            &[
+                ("login", login.as_str()),
+                ("password", password.expose()),
+                ("app_password", made.password.expose()),
+            ],
+        );
+        Ok(())
+    }
+
+    async fn passwd(&self, login: &str, json: bool) -> Result<()> {
+        let account = self.find(login).await?;
+        let password = generated();
+        let events = self.changed(account.entity, &account.login, "password").await?;
+        self.accounts.set_password(account.id, Some(&password), events).await?;
+        say(json, &[("login", account.login.as_str()), ("password", password.expose())]);
+        Ok(())
+    }
+
+    async fn list(&self, json: bool) -> Result<()> {
+        let mut after = AccountId(0);
+        loop {
+            let page = self.accounts.list(None, after).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id;
+            for account in &page {
+                let state = if account.disabled.is_some() { "disabled" } else { "active" };
+                if json {
+                    let (login, role, name) = (&account.login, account.role.as_str(), &account.name);
+                    println!(
+                        "{}",
+                        serde_json::json!({ "login": login, "role": role, "name": name, "state": state })
+                    );
+                } else {
+                    println!("{:<40} {:<8} {:<9} {}", account.login, account.role, state, account.name);
+                }
+            }
+        }
+    }
+
+    /// AccountChanged by whoever sits at the server.
+    async fn changed(&self, entity: EntityId, login: &EmailAddress, what: &str) -> Result<Vec<BuiltEvent>> {
+        let event = Event::new(EventName::AccountChanged, entity, clock().now())
+            .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
+            .detail(Detail::new().text("change", what).personal("login", login.as_str()));
+        let issuer = Issuer {
+            entity,
+            name: String::new(),
+            identifier: None,
+            hostname: String::new(),
+            policies: Vec::new(),
+            certificate: None,
+        };
+        Ok(vec![render(&issuer, event, None).context("the change cannot be journaled")?])
+    }
+}
+
+/// A password of 100 random bits, readable, with all the kinds of characters that rules ask for (F52).
+pub fn generated() -> Secret<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyzABCDEFGH2";
+    let mut raw = [0u8; 20];
+    // aws-lc's generator reseeds from the kernel and has no recoverable failure.
+    SystemRandom::new().fill(&mut raw).expect("the system's random generator works");
+    let mut text: String = raw.iter().map(|b| char::from(LETTERS[usize::from(b % 32)])).collect();
+    text.push_str("-T7");
+    Secret::new(text)
+}
+
+fn say(json: bool, pairs: &[(&str, &str)]) {
+    if json {
+        let map: serde_json::Map<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
+        println!("{}", serde_json::Value::Object(map));
+    } else {
+        for (key, value) in pairs {
+            println!("{:<14} {value}", format!("{key}:"));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Composition: each queue row becomes one exact message, fixed before the first attempt.
+//!
+//! **Job.** A background task claims rows that wait, makes their recipe (rewrite, then S/MIME, then nothing),
+//! measures and digests the wire bytes, and stores all of it under the deposit's key. From then on every
+//! attempt sends the same bytes (contract 2, "nothing touches a message after its seal").
+//!
+//! **Standards.** Contract 4.5; RFC 8551 §3.5.
+//!
+//! **Failure.** A row that cannot be composed waits and is tried again; one whose content is gone fails.
+
+use super::content::{ContentError, OpenDeposit};
+use super::handover::wire;
+use super::letters::{self, Occasion};
+use super::spec::Spec;
+use crate::gateway::{Gateway, Organisation, zone};
+use aws_lc_rs::digest;
+use futures_util::StreamExt;
+use sealpost_certs::{SignError, cms};
+use sealpost_envelope::{EmailAddress, Sha256Digest, Treatment};
+use sealpost_message::SkeletonError;
+use sealpost_message::compose::{self, Draft, Recipe, Stamp};
+use sealpost_store::content::Place;
+use sealpost_store::crypto::CryptoError;
+use sealpost_store::queue::{Composed, Outbound, Settlement};
+use sealpost_store::{ConsignmentRow, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Why a message could not be composed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// Content cannot be read.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The skeleton is damaged.
+    #[error(transparent)]
+    Skeleton(#[from] SkeletonError),
+    /// The seal could not be made.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The recipe could not be stored.
+    #[error(transparent)]
+    Seal(#[from] CryptoError),
+    /// The row cannot be understood or fulfilled; says why.
+    #[error("{0}")]
+    Row(String),
+    /// Signing keys.
+    #[error("{0:#}")]
+    Keys(anyhow::Error),
+}
+
+impl ComposeError {
+    /// Whether trying again cannot help.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Content(ContentError::Destroyed) | Self::Row(_))
+    }
+}
+
+/// Rows composed at the same time.
+const TOGETHER: usize = 4;
+/// Rows claimed in one go.
+const CLAIM: usize = 64;
+/// A composer that does not finish in this time is taken for dead.
+const LEASE: Duration = Duration::from_secs(300);
+/// Without a bell the task looks by itself.
+const LOOK: Duration = Duration::from_secs(5);
+/// Pause after a failure.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Runs until `shutdown`; rows under way are finished.
+pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationToken) {
+    let holder = format!("{holder}/compose");
+    while !shutdown.is_cancelled() {
+        let now = gateway.clock.now();
+        let rows = match gateway.queue.claim_compose(&holder, now, LEASE, CLAIM).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::error!(%error, "the queue cannot be read");
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+        };
+        if rows.is_empty() {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = gateway.queue.wait_compose(LOOK) => {}
+            }
+            continue;
+        }
+        futures_util::stream::iter(rows)
+            .for_each_concurrent(TOGETHER, |row| {
+                let gateway = gateway.clone();
+                async move { settle(&gateway, &row).await }
+            })
+            .await;
+    }
+}
+
+async fn settle(gateway: &Gateway, row: &Outbound) {
+    let Err(error) = fulfil(gateway, row).await else { return };
+    tracing::error!(%error, row = %row.id, "a message could not be composed");
+    let reply = error.to_string();
+    let settlement = if error.is_final() {
+        Settlement::Failed { reply }
+    } else {
+        let next_at = gateway.clock.now().saturating_add(RETRY).unwrap_or(row.next_at);
+        Settlement::Retry { reply, next_at }
+    };
+    if let Err(error) = gateway.queue.settle(row.id, settlement, Vec::new()).await {
+        tracing::error!(%error, row = %row.id, "the row keeps its claim until it lapses");
+    }
+}
+
+async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(), ComposeError> {
+    let deposit = row.deposit.ok_or_else(|| ComposeError::Row("the row belongs to no deposit".to_owned()))?;
+    let organisation = gateway
+        .organisation(row.entity)
+        .ok_or_else(|| ComposeError::Row("the row's organisation is not configured".to_owned()))?
+        .clone();
+    let open = OpenDeposit::open(&gateway.store, deposit).await?;
+    let recipe = compose(&Desk { gateway, organisation: &organisation, row, open: &open }).await?;
+    let (size, sha256) = (recipe.size(), digest_of(&open, &recipe).await?);
+    let sealed = Place::recipe(row.id.0).seal(&open.key, recipe.as_bytes())?;
+    gateway.queue.set_recipe(row.id, Composed { recipe: sealed, size, sha256 }, Vec::new()).await?;
+    Ok(())
+}
+
+/// What one row is composed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'a> {
+    /// The gateway.
+    pub gateway: &'a Gateway,
+    /// In whose name.
+    pub organisation: &'a Organisation,
+    /// The row.
+    pub row: &'a Outbound,
+    /// Its deposit.
+    pub open: &'a OpenDeposit,
+}
+
+async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
+    let spec = Spec::read(&desk.row.spec).map_err(|e| ComposeError::Row(format!("unknown request: {e}")))?;
+    let draft = match spec {
+        Spec::Consignment { helo, protocol } => {
+            let consignment = consignment(desk).await?;
+            match consignment.verdict.treatment {
+                Treatment::Link | Treatment::Notify => {
+                    letters::secure(desk, &consignment, super::deposit::FIRST_GENERATION, Occasion::First).await?
+                }
+                treatment => return authored(desk, treatment, &helo, &protocol).await,
+            }
+        }
+        Spec::Resend { generation } => {
+            let consignment = consignment(desk).await?;
+            match consignment.verdict.treatment {
+                Treatment::Link | Treatment::Notify => {
+                    letters::secure(desk, &consignment, generation, Occasion::Again).await?
+                }
+                treatment => return authored(desk, treatment, "", "ESMTP").await,
+            }
+        }
+        Spec::Code { challenge } => letters::code(desk, challenge).await?,
+        Spec::Receipt { event } => letters::receipt(desk, event).await?,
+    };
+    sign(desk, draft, &desk.organisation.seal_address, Some(&desk.organisation.settings.name)).await
+}
+
+async fn consignment(desk: &Desk<'_>) -> Result<ConsignmentRow, ComposeError> {
+    let (deposit, n) = (desk.open.deposit.row.id, desk.row.recipient);
+    let n = n.ok_or_else(|| ComposeError::Row("the row names no recipient".to_owned()))?;
+    Ok(desk.gateway.store.consignment(deposit, n).await?)
+}
+
+/// The author's own message: as it came, traced, or sealed with a certificate of the author's address.
+async fn authored(
+    desk: &Desk<'_>,
+    treatment: Treatment,
+    helo: &str,
+    protocol: &str,
+) -> Result<Recipe, ComposeError> {
+    let skeleton = skeleton(desk.open).await?;
+    let row = &desk.open.deposit.row;
+    let zone = zone();
+    let stamp = Stamp {
+        deposit: row.id,
+        reference: &row.reference,
+        hostname: &desk.organisation.settings.hostname,
+        helo: (!helo.is_empty()).then_some(helo),
+        protocol,
+        accepted: row.created,
+        zone: &zone,
+        recipient: Some(&desk.row.rcpt),
+    };
+    match treatment {
+        Treatment::Pass => Ok(compose::pass(skeleton.into())?),
+        Treatment::Trace => Ok(compose::trace(&skeleton, &stamp)?),
+        Treatment::Seal => {
+            let structure = &desk.open.meta.structure;
+            let draft = compose::prepare_seal(&skeleton, structure, &stamp)?;
+            let author = structure.top.from.first().and_then(|m| m.name.clone());
+            sign(desk, draft, &row.sender, author.as_deref()).await
+        }
+        other => Err(ComposeError::Row(format!("{other} is no way to send the author's own message"))),
+    }
+}
+
+/// The skeleton whole; the walk bounds it to a few megabytes.
+pub async fn skeleton(open: &OpenDeposit) -> Result<Vec<u8>, ContentError> {
+    let mut stream = open.skeleton()?;
+    let mut skeleton = Vec::with_capacity(usize::try_from(open.meta.skeleton_len).unwrap_or(0).min(1 << 22));
+    while let Some(bytes) = stream.next().await {
+        skeleton.extend_from_slice(&bytes?);
+    }
+    Ok(skeleton)
+}
+
+/// S/MIME by the certificate of `address`, over the draft's content as it will be sent.
+async fn sign(
+    desk: &Desk<'_>,
+    draft: Draft,
+    address: &EmailAddress,
+    name: Option<&str>,
+) -> Result<Recipe, ComposeError> {
+    let now = desk.gateway.clock.now();
+    let signer = desk.gateway.credentials.mail(address, name, now).map_err(ComposeError::Keys)?;
+    let digest = digest_of(desk.open, draft.inner()).await?;
+    let signature = cms::sign(&*signer, &digest, now, cms::Use::Mail)?.into_der();
+    Ok(draft.sealed(&signature, &desk.row.id.to_string())?)
+}
+
+/// SHA-256 of a recipe's bytes, streamed.
+async fn digest_of(open: &OpenDeposit, recipe: &Recipe) -> Result<Sha256Digest, ContentError> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut stream = wire(open.clone(), recipe.clone());
+    while let Some(bytes) = stream.next().await {
+        context.update(&bytes?);
+    }
+    Ok(Sha256Digest::from_slice(context.finish().as_ref()).expect("SHA-256 has 32 octets"))
+}

@@ -1,0 +1,283 @@
+//! Deposit: what was received and decided becomes one durable transaction.
+//!
+//! **Job.** Gathers the facts, renders the events with their evidence, derives each recipient's link, plans
+//! the outgoing mail, and commits all of it at once. Only after that the client may read `250`.
+//!
+//! **Standards.** EN 319 522-1 §6.2 (A.1 SubmissionAcceptance, A.2 SubmissionRejection).
+//!
+//! **Failure.** Nothing is stored, and the content's blobs are orphans that are collected later. The same
+//! submission sent again answers the first deposit.
+
+use super::intake::Received;
+use super::verdict::Verdicts;
+use crate::gateway::{Gateway, Organisation};
+use sealpost_envelope::{
+    AccountId, DepositId, EmailAddress, Envelope, Reference, Sha256Digest, Submitter, Timestamp,
+};
+use sealpost_evidence::{
+    Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName, PartFacts,
+    Party, Reason, render,
+};
+use super::spec::Spec;
+use sealpost_message::{Mailbox, Structure};
+use sealpost_store::StoreError;
+use sealpost_store::content::Place;
+use sealpost_store::crypto::CryptoError;
+use sealpost_store::deposit::{DepositError, Deposited, NewConsignment, NewDeposit};
+use sealpost_store::keys::{DepositKey, KeyError, token_hash};
+use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
+
+/// Why a deposit could not be made. All of it is ours; the client should try again.
+#[derive(Debug, thiserror::Error)]
+pub enum DepositFailure {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key store failed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Sealing content failed.
+    #[error(transparent)]
+    Seal(#[from] CryptoError),
+    /// An event could not be rendered.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// What was learned about the message could not be written as JSON.
+    #[error("the message's structure cannot be stored: {0}")]
+    Meta(#[from] serde_json::Error),
+    /// No free reference was found.
+    #[error("no free reference found")]
+    Reference,
+}
+
+/// A submission about to become a deposit.
+#[derive(Debug)]
+pub struct Submission<'a> {
+    /// Whose it is.
+    pub organisation: &'a Organisation,
+    /// Who handed it over.
+    pub submitter: Submitter,
+    /// How they proved who they are; empty for a trusted server.
+    pub mechanism: &'static str,
+    /// When they did.
+    pub authenticated: Option<Timestamp>,
+    /// The author, as in From.
+    pub sender: EmailAddress,
+    /// Envelope.
+    pub envelope: &'a Envelope,
+    /// What the client called itself.
+    pub helo: String,
+    /// How it spoke: `ESMTPSA` and its like (RFC 3848).
+    pub protocol: &'static str,
+    /// Time of acceptance.
+    pub now: Timestamp,
+}
+
+/// How often another reference is drawn: with 2^40 of them, a second collision is a fault, not chance.
+const DRAWS: usize = 4;
+
+/// Makes the deposit durable; answers its id, or that of the same submission made before.
+pub async fn deposit(
+    gateway: &Gateway,
+    submission: &Submission<'_>,
+    received: Received,
+    verdicts: &Verdicts,
+) -> Result<DepositId, DepositFailure> {
+    let (mut plan, mut facts) = plan(gateway, submission, received, verdicts)?;
+    for _ in 0..DRAWS {
+        match gateway.store.deposit(plan.clone()).await {
+            Ok(Deposited::New) => {
+                gateway.queue.wake();
+                gateway.bells.seal.notify_one();
+                return Ok(plan.id);
+            }
+            Ok(Deposited::Repeated(first)) => return Ok(first),
+            Err(DepositError::ReferenceTaken) => {
+                plan.reference = Reference::generate();
+                facts.reference = plan.reference.clone();
+                plan.events = events(submission, &facts, verdicts)?;
+            }
+            Err(DepositError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(DepositFailure::Reference)
+}
+
+fn plan(
+    gateway: &Gateway,
+    submission: &Submission<'_>,
+    received: Received,
+    verdicts: &Verdicts,
+) -> Result<(NewDeposit, DepositFacts), DepositFailure> {
+    let id = received.id;
+    let (mut wrapped, mut week) = (received.wrapped, received.week);
+    if let Some(retention) = verdicts.retention() {
+        (wrapped, week) = gateway.store.keys().rewrap(&week, &wrapped.bytes, retention)?;
+    }
+    let meta = serde_json::to_vec(&received.meta)?;
+    let consignments = consignments(submission, &received.key, verdicts);
+    let mut plan = NewDeposit {
+        id,
+        entity: submission.organisation.id,
+        account: account(&submission.submitter),
+        submitter: submission.submitter.clone(),
+        sender: submission.sender.clone(),
+        reference: Reference::generate(),
+        idempotency: idempotency(submission, &received.meta.structure.top.message_id, &received.digests.sha256)?,
+        message_id: received.meta.structure.top.message_id.clone(),
+        created: submission.now,
+        size: received.size,
+        digests: received.digests,
+        wrapped_key: wrapped.bytes,
+        key_week: week,
+        meta: Place::meta(id).seal(&received.key, &meta)?,
+        skeleton: received.skeleton,
+        parts: received.parts,
+        outbound: outbound(submission, id, verdicts),
+        consignments,
+        events: Vec::new(),
+    };
+    let facts = facts(submission, &plan, &received.meta.structure);
+    plan.events = events(submission, &facts, verdicts)?;
+    Ok((plan, facts))
+}
+
+fn account(submitter: &Submitter) -> Option<AccountId> {
+    match submitter {
+        Submitter::Account { id, .. } => Some(*id),
+        Submitter::Asserted { .. } | Submitter::System => None,
+    }
+}
+
+/// What makes two submissions the same one sent again (contract 2, durable before 250).
+fn idempotency(
+    submission: &Submission<'_>,
+    message_id: &Option<String>,
+    digest: &Sha256Digest,
+) -> Result<Sha256Digest, serde_json::Error> {
+    let same = (&submission.submitter, message_id, submission.envelope, digest);
+    Ok(Sha256Digest::of(&serde_json::to_vec(&same)?))
+}
+
+fn consignments(submission: &Submission<'_>, key: &DepositKey, verdicts: &Verdicts) -> Vec<NewConsignment> {
+    let numbered = (1..).zip(submission.envelope.recipients.iter().zip(&verdicts.0));
+    numbered
+        .map(|(n, (recipient, decision))| NewConsignment {
+            n,
+            address: recipient.address.clone(),
+            language: submission.organisation.language_for(&recipient.address),
+            token_hash: decision
+                .verdict
+                .treatment
+                .has_link()
+                .then(|| token_hash(key.link_token(n, FIRST_GENERATION).expose())),
+            verdict: decision.verdict.clone(),
+        })
+        .collect()
+}
+
+/// Generation of the link that the first mail carries.
+pub const FIRST_GENERATION: u32 = 1;
+
+/// One mail for each recipient. Ours leave under our own address, the others under the author's.
+fn outbound(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec<NewOutbound> {
+    let own = Some(submission.organisation.seal_address.clone());
+    let spec = Spec::Consignment { helo: submission.helo.clone(), protocol: submission.protocol.to_owned() }.to_json();
+    let numbered = (1..).zip(submission.envelope.recipients.iter().zip(&verdicts.0));
+    numbered
+        .map(|(n, (recipient, decision))| NewOutbound {
+            id: OutboundId::generate(),
+            entity: submission.organisation.id,
+            deposit: Some(id),
+            recipient: Some(n),
+            priority: Priority::Mail,
+            spec: spec.clone(),
+            envelope_from: match decision.verdict.treatment.has_link() {
+                true => own.clone(),
+                false => submission.envelope.reverse_path.clone(),
+            },
+            rcpt: recipient.address.clone(),
+            next_at: submission.now,
+            created: submission.now,
+            hold: decision.verdict.hold.clone(),
+        })
+        .collect()
+}
+
+fn facts(submission: &Submission<'_>, plan: &NewDeposit, structure: &Structure) -> DepositFacts {
+    let author = structure.top.from.iter().find(|m| same(m, &submission.sender));
+    let basis = match &submission.submitter {
+        Submitter::Asserted { server } => AuthBasis::Asserted(server.clone()),
+        Submitter::Account { .. } | Submitter::System => AuthBasis::Login(submission.mechanism.to_owned()),
+    };
+    let authentication = submission.authenticated.map(|time| Authentication { time, basis });
+    let sender = Party { name: author.and_then(|m| m.name.clone()), ..Party::new(submission.sender.clone()) };
+    let (sender, delegate) = match &submission.submitter {
+        // The account acts for somebody else: the evidence names both.
+        Submitter::Account { login, .. } if login.key() != submission.sender.key() => {
+            (sender, Some(Party { authentication, ..Party::new(login.clone()) }))
+        }
+        _ => (Party { authentication, ..sender }, None),
+    };
+    DepositFacts {
+        id: plan.id,
+        reference: plan.reference.clone(),
+        message_id: plan.message_id.clone(),
+        sender,
+        delegate,
+        recipients: plan.consignments.iter().map(|c| Party::new(c.address.clone())).collect(),
+        submitted: plan.created,
+        size: plan.size,
+        digests: plan.digests,
+        parts: part_facts(structure),
+    }
+}
+
+fn same(mailbox: &Mailbox, address: &EmailAddress) -> bool {
+    mailbox.address.eq_ignore_ascii_case(address.as_str())
+}
+
+/// The attachments, as evidence names them.
+pub fn part_facts(structure: &Structure) -> Vec<PartFacts> {
+    let attachments = structure.attachments();
+    attachments
+        .map(|(node, stored)| PartFacts {
+            number: stored.n,
+            name: node.info.filename.clone(),
+            media_type: node.info.media_type.clone(),
+            size: stored.size,
+            digests: stored.digests,
+        })
+        .collect()
+}
+
+/// A.1, with evidence unless every recipient gets the bytes as they came.
+fn events(
+    submission: &Submission<'_>,
+    facts: &DepositFacts,
+    verdicts: &Verdicts,
+) -> Result<Vec<BuiltEvent>, EventError> {
+    let organisation = submission.organisation;
+    let event = Event::new(EventName::SubmissionAcceptance, organisation.id, submission.now)
+        .deposit(facts.id)
+        .actor(actor(&submission.submitter, &submission.sender))
+        .reason(Reason::MessageAccepted, None)
+        .detail(
+            Detail::of_deposit(facts)
+                .list("treatments", verdicts.0.iter().map(|d| d.verdict.treatment.as_str()))
+                .list("rules", verdicts.0.iter().map(|d| d.verdict.rule.as_str())),
+        );
+    let facts = (!verdicts.all_pass()).then_some(facts);
+    Ok(vec![render(&organisation.issuer, event, facts)?])
+}
+
+/// Who acts, as the journal names them.
+pub fn actor(submitter: &Submitter, sender: &EmailAddress) -> Actor {
+    match submitter {
+        Submitter::Account { id, login } => Actor::Account { id: *id, login: login.to_string() },
+        Submitter::Asserted { server } => {
+            Actor::Server { name: server.clone(), asserts: Some(sender.to_string()) }
+        }
+        Submitter::System => Actor::System,
+    }
+}

@@ -1,0 +1,285 @@
+//! Handover of composed mail: to the next server through the relay, or into a mailbox here.
+//!
+//! **Job.** The relay's other side: opens a row's bytes as often as it is tried, delivers locally, and writes
+//! each outcome with its events in one transaction.
+//!
+//! **Standards.** EN 319 522-1 F.1 and F.2 (relay to a system that is no ERDS), C.1 and C.2 (notification).
+//!
+//! **Failure.** Content that is gone fails the row; anything else is tried again by the schedule. A recipient
+//! who cannot be reached is told to the sender by mail.
+
+use super::content::{ContentError, ContentStream, OpenDeposit, produce};
+use super::facts;
+use super::spec::{ReceiptEvent, Spec};
+use crate::gateway::Gateway;
+use futures_util::{StreamExt, TryStreamExt};
+use sealpost_envelope::{BodyType, DsnNotify, EmailAddress, Treatment};
+use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, render};
+use sealpost_message::Step;
+use sealpost_message::compose::Recipe;
+use sealpost_relay::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Report};
+use sealpost_store::content::Place;
+use sealpost_store::mailbox::NewMail;
+use sealpost_store::queue::{NewOutbound, Outbound, OutboundId, Priority, settle};
+use sealpost_store::{Change, ConsignmentRow, StoreError};
+use std::sync::Arc;
+
+/// The gateway as the relay sees it.
+#[derive(Debug, Clone)]
+pub struct Handover {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+}
+
+fn later(error: impl std::fmt::Display) -> DeliveryError {
+    DeliveryError::Temporary(error.to_string())
+}
+
+fn content_error(error: ContentError) -> DeliveryError {
+    match error {
+        ContentError::Destroyed => DeliveryError::Gone(error.to_string()),
+        other => later(other),
+    }
+}
+
+impl Handover {
+    /// The row's recipe and the deposit whose parts it refers to.
+    async fn recipe(&self, item: &Outbound) -> Result<(OpenDeposit, Recipe), DeliveryError> {
+        let id = item.deposit.ok_or_else(|| DeliveryError::Gone("the row belongs to no deposit".to_owned()))?;
+        let open = OpenDeposit::open(&self.gateway.store, id).await.map_err(content_error)?;
+        let sealed = self.gateway.queue.recipe(item.id).await.map_err(later)?;
+        let plain = Place::recipe(item.id.0).open(&open.key, &sealed).map_err(later)?;
+        Ok((open, Recipe::from_bytes(plain.into()).map_err(later)?))
+    }
+
+    /// Who gets the row's mail here.
+    async fn mailbox(&self, item: &Outbound) -> Result<Option<sealpost_store::account::Account>, DeliveryError> {
+        let accounts = &self.gateway.accounts;
+        if let Some(owner) = accounts.owner_of(&item.rcpt).await.map_err(later)? {
+            return Ok(Some(owner));
+        }
+        let demo = &self.gateway.config.demo;
+        match (&demo.password, demo.outside_mailboxes && self.gateway.organisation_of(&item.rcpt).is_none()) {
+            (Some(source), true) => {
+                let password = source.read().map_err(later)?;
+                Ok(Some(accounts.ensure_demo(item.entity, &item.rcpt, &password).await.map_err(later)?))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Streams a recipe's bytes; every time the same.
+pub fn wire(open: OpenDeposit, recipe: Recipe) -> ContentStream {
+    produce(move |sink| async move {
+        let mut rebuilder = recipe.rebuilder();
+        while let Some(step) = rebuilder.next_step()? {
+            match step {
+                Step::Literal(bytes) => sink.send(bytes).await?,
+                Step::Part { encoder, .. } => open.encoded(*encoder, &sink).await?,
+            }
+        }
+        Ok(rebuilder.finish()?)
+    })
+}
+
+impl Delivery for Handover {
+    async fn open(&self, item: &Outbound) -> Result<Content, DeliveryError> {
+        let (open, recipe) = self.recipe(item).await?;
+        // Only `pass` and `trace` can hold octets over 127, and saying so is harmless for the others.
+        let spec = Spec::read(&item.spec).map_err(later)?;
+        let body = match spec {
+            Spec::Consignment { .. } => BodyType::EightBitMime,
+            _ => BodyType::SevenBit,
+        };
+        let size = recipe.size();
+        let stream = wire(open, recipe).map_err(content_error).boxed();
+        let smtputf8 = item.rcpt.needs_smtputf8();
+        Ok(Content { stream, size, body, smtputf8, notify: DsnNotify::default(), orcpt: None, envid: None })
+    }
+
+    async fn local(&self, item: &Outbound) -> Result<LocalOutcome, DeliveryError> {
+        let Some(account) = self.mailbox(item).await? else {
+            return Ok(LocalOutcome::Refused(format!("{} has no mailbox here", item.rcpt)));
+        };
+        let (open, recipe) = self.recipe(item).await?;
+        let mailboxes = &self.gateway.mailboxes;
+        let now = self.gateway.clock.now();
+        let keep = self.gateway.config.entity.iter().map(|e| e.retention.evidence.after(now)).max();
+        let mut writer = mailboxes.writer(keep.unwrap_or(now)).map_err(later)?;
+        let mut stream = wire(open, recipe);
+        while let Some(bytes) = stream.next().await {
+            writer.write(&bytes.map_err(content_error)?).await.map_err(later)?;
+        }
+        let body = writer.finish().await.map_err(later)?;
+        let inbox = mailboxes.ensure_folder(account.id, "INBOX", None).await.map_err(later)?;
+        let mail = NewMail { origin: Some(item.id.to_string()), ..NewMail::plain(inbox.id, body, now) };
+        mailboxes.deliver(mail, Vec::new()).await.map_err(later)?;
+        Ok(LocalOutcome::Delivered)
+    }
+
+    async fn outcome(&self, item: &Outbound, report: &Report) -> Result<(), DeliveryError> {
+        let spec = Spec::read(&item.spec).map_err(later)?;
+        match spec {
+            Spec::Consignment { .. } | Spec::Resend { .. } => self.consignment_outcome(item, report).await,
+            Spec::Code { challenge } => {
+                let (id, settlement, reply) = (item.id, report.settlement(), report.text.clone());
+                let db = self.gateway.store.db();
+                db.write(async move |tx| {
+                    settle(tx, id, &settlement).await?;
+                    sealpost_store::access::Challenge::note_reply(tx, challenge, &reply).await
+                })
+                .await
+            }
+            Spec::Receipt { .. } => {
+                self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop)
+            }
+        }
+        .map_err(later)
+    }
+}
+
+impl Handover {
+    async fn consignment_outcome(&self, item: &Outbound, report: &Report) -> Result<(), StoreError> {
+        let (Some(deposit), Some(n)) = (item.deposit, item.recipient) else {
+            return self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop);
+        };
+        let done = matches!(report.decision, Decision::Sent | Decision::Failed);
+        let consignment = self.gateway.store.consignment(deposit, n).await?;
+        let events = if done { self.events(item, &consignment, report).await? } else { Vec::new() };
+        let outbound = match report.decision {
+            Decision::Failed => failure_receipt(&self.gateway, item).await?,
+            _ => Vec::new(),
+        };
+        let (id, settlement) = (item.id, report.settlement());
+        let (sent, at, text) = (report.decision == Decision::Sent, report.at, report.text.clone());
+        let bell = !outbound.is_empty();
+        let change = Change { events, outbound };
+        self.gateway
+            .store
+            .db()
+            .write(async move |tx| {
+                if !settle(tx, id, &settlement).await? || !done {
+                    return Ok(());
+                }
+                match sent {
+                    true => tx.mark_sent(deposit, n, at, change).await,
+                    false => tx.mark_failed(deposit, n, at, text, change).await,
+                }
+            })
+            .await?;
+        if bell {
+            self.gateway.queue.wake();
+        }
+        self.gateway.bells.seal.notify_one();
+        Ok(())
+    }
+
+    /// The event of a final outcome, with its evidence unless the recipient got the bytes as they came.
+    async fn events(
+        &self,
+        item: &Outbound,
+        consignment: &ConsignmentRow,
+        report: &Report,
+    ) -> Result<Vec<BuiltEvent>, StoreError> {
+        let Some(organisation) = self.gateway.organisation(item.entity) else { return Ok(Vec::new()) };
+        let treatment = consignment.verdict.treatment;
+        let sent = report.decision == Decision::Sent;
+        let (name, reason) = match (treatment.has_link(), sent) {
+            (true, true) => (EventName::NotificationForAcceptance, Reason::NotificationSent),
+            (true, false) => (EventName::NotificationForAcceptanceFailure, Reason::NotificationError),
+            (false, true) => (EventName::RelayToNonERDS, Reason::RelayedToNonErds),
+            (false, false) if report.reply.is_some() => {
+                (EventName::RelayToNonERDSFailure, Reason::RejectedByExternalSystem)
+            }
+            (false, false) => (EventName::RelayToNonERDSFailure, Reason::ExternalSystemUnreachable),
+        };
+        let host = report.remote.as_ref().map_or(organisation.settings.hostname.as_str(), |r| r.host.as_str());
+        let event = Event::new(name, item.entity, report.at)
+            .deposit(consignment.deposit)
+            .recipient(consignment.n)
+            .actor(Actor::Remote { host: host.to_owned() })
+            .reason(reason, (!sent).then_some(report.text.as_str()))
+            .external_system(host)
+            .detail(detail(item, report));
+        let facts = match treatment {
+            Treatment::Pass => None,
+            _ => match OpenDeposit::open(&self.gateway.store, consignment.deposit).await {
+                Ok(open) => Some(facts::of(&self.gateway.store, &open).await?),
+                Err(ContentError::Store(error)) => return Err(error),
+                // Without its content a deposit has no facts left to repeat: a journal line remains.
+                Err(error) => {
+                    tracing::warn!(%error, deposit = %consignment.deposit, "no facts for the evidence");
+                    None
+                }
+            },
+        };
+        match render(&organisation.issuer, event, facts.as_ref()) {
+            Ok(built) => Ok(vec![built]),
+            Err(error) => {
+                tracing::error!(%error, "an outcome could not be journaled");
+                Err(StoreError::Conflict("an outcome could not be journaled"))
+            }
+        }
+    }
+}
+
+fn detail(item: &Outbound, report: &Report) -> Detail {
+    let mut detail = Detail::new()
+        .personal("recipient", item.rcpt.as_str())
+        .text("reply", report.text.as_str())
+        .int("attempt", report.attempt);
+    if let Some(sha256) = item.sha256 {
+        detail = detail.sha256("sent_sha256", sha256).int("sent_size", item.size.unwrap_or_default());
+    }
+    let Some(remote) = &report.remote else { return detail.text("route", "local") };
+    detail = detail
+        .text("host", remote.host.as_str())
+        .maybe("ip", remote.ip.map(|ip| ip.to_string()))
+        .int("port", remote.port);
+    match &remote.tls {
+        None => detail.text("tls", "none"),
+        Some(tls) => detail
+            .text("tls", tls.version.as_str())
+            .text("cipher", tls.cipher.as_str())
+            .flag("certificate_verified", tls.verified)
+            .maybe("certificate_sha256", tls.certificate.map(|c| c.to_hex())),
+    }
+}
+
+/// A mail to the sender that a recipient could not be reached.
+async fn failure_receipt(gateway: &Gateway, item: &Outbound) -> Result<Vec<NewOutbound>, StoreError> {
+    let Some(deposit) = item.deposit else { return Ok(Vec::new()) };
+    let row = gateway.store.read_deposit(deposit).await?.row;
+    let Some(organisation) = gateway.organisation(item.entity) else { return Ok(Vec::new()) };
+    // A null reverse path asks for no answer (RFC 5321 §4.5.5).
+    if item.envelope_from.is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![receipt_row(row.sender, organisation.id, deposit, item.recipient, ReceiptEvent::Failed, gateway)])
+}
+
+fn receipt_row(
+    rcpt: EmailAddress,
+    entity: sealpost_envelope::EntityId,
+    deposit: sealpost_envelope::DepositId,
+    recipient: Option<u32>,
+    event: ReceiptEvent,
+    gateway: &Gateway,
+) -> NewOutbound {
+    let now = gateway.clock.now();
+    NewOutbound {
+        id: OutboundId::generate(),
+        entity,
+        deposit: Some(deposit),
+        recipient,
+        priority: Priority::Receipt,
+        spec: Spec::Receipt { event }.to_json(),
+        // RFC 3834 §3.3: automatic answers leave under the null path, so that nothing answers them.
+        envelope_from: None,
+        rcpt,
+        next_at: now,
+        created: now,
+        hold: None,
+    }
+}

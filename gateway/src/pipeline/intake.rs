@@ -1,0 +1,216 @@
+//! Intake: a message's bytes as they arrive, digested, walked, and encrypted part by part.
+//!
+//! **Job.** Feeds the MIME walk and carries out what it yields: the skeleton and each stored part go into
+//! the row while they are small, into a blob of their own once they are not. Nothing is held whole.
+//!
+//! **Exposure.** Strangers' bytes, opaque here; the walk bounds its own memory.
+//!
+//! **Failure.** A message over the limits is the client's fault (`554 5.6.0`); a full disk is `452 4.3.1`;
+//! anything else of ours is `451 4.3.0`. A dropped intake leaves no row, and its blobs are removed.
+
+use super::meta::Meta;
+use crate::gateway::Gateway;
+use sealpost_envelope::{DepositId, Digests, DualDigester, PartNo, Timestamp};
+use sealpost_message::{Limits, MessageError, PartInfo, Stored, Structure, WalkEvent, Walker};
+use sealpost_store::blob::{BlobError, BlobWriter, Blobs};
+use sealpost_store::content::{INLINE, Place};
+use sealpost_store::crypto::CryptoError;
+use sealpost_store::deposit::{NewPart, StoredBody};
+use sealpost_store::keys::{DepositKey, KeyError, WrappedKey};
+
+/// Why a message could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The message breaks a limit or a rule: its author's side can change that.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// Content could not be stored.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// Content could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] CryptoError),
+    /// The key store failed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// A message on its way in.
+#[derive(Debug)]
+pub struct Intake {
+    id: DepositId,
+    key: DepositKey,
+    wrapped: WrappedKey,
+    week: String,
+    blobs: Blobs,
+    walker: Walker,
+    digester: DualDigester,
+    events: Vec<WalkEvent>,
+    skeleton: Sink,
+    skeleton_len: u64,
+    part: Option<(PartNo, PartInfo, Sink)>,
+    parts: Vec<(Stored, StoredBody)>,
+}
+
+/// A message that is in: its content is durable, no row names it yet.
+#[derive(Debug)]
+pub struct Received {
+    /// The identifier its deposit will have.
+    pub id: DepositId,
+    /// The key its content lies under.
+    pub key: DepositKey,
+    /// That key, wrapped.
+    pub wrapped: WrappedKey,
+    /// The week whose key wraps it.
+    pub week: String,
+    /// What the walk learned.
+    pub meta: Meta,
+    /// Bytes as received.
+    pub size: u64,
+    /// Digests of the bytes as received.
+    pub digests: Digests,
+    /// The message without its stored parts.
+    pub skeleton: StoredBody,
+    /// Its stored parts.
+    pub parts: Vec<NewPart>,
+}
+
+impl Intake {
+    /// Begins; `retention` is the likely end of the content's life, settled by the verdict later.
+    pub fn begin(gateway: &Gateway, retention: Timestamp) -> Result<Self, IntakeError> {
+        let (key, wrapped, week) = gateway.store.keys().new_deposit_key(retention)?;
+        let limits = &gateway.config.limits;
+        let walk = Limits {
+            header_bytes: usize::try_from(limits.header_bytes.0).unwrap_or(usize::MAX),
+            depth: limits.mime_depth as usize,
+            parts: limits.mime_parts as usize,
+            ..Limits::default()
+        };
+        Ok(Self {
+            id: DepositId::generate(),
+            key,
+            wrapped,
+            week,
+            blobs: gateway.store.blobs().clone(),
+            walker: Walker::new(walk),
+            digester: DualDigester::new(),
+            events: Vec::new(),
+            skeleton: Sink::default(),
+            skeleton_len: 0,
+            part: None,
+            parts: Vec::new(),
+        })
+    }
+
+    /// Takes the next bytes.
+    pub async fn push(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
+        self.digester.update(bytes);
+        self.walker.push(bytes, &mut self.events)?;
+        self.carry_out().await
+    }
+
+    /// Ends the message; its content is durable when this returns.
+    pub async fn finish(mut self) -> Result<Received, IntakeError> {
+        // The walk wants to be consumed; an empty one takes its place.
+        let walker = std::mem::replace(&mut self.walker, Walker::new(Limits::default()));
+        let structure = walker.finish(&mut self.events)?;
+        self.carry_out().await?;
+        let skeleton = self.skeleton.finish(&self.key, &Place::skeleton(self.id)).await?;
+        let parts = self.parts.into_iter().filter_map(|(stored, body)| {
+            let (node, _) = structure.part(stored.n)?;
+            Some((node.info.clone(), stored, body))
+        });
+        let parts = parts.map(|(info, stored, body)| new_part(self.id, &self.key, info, stored, body));
+        let parts = parts.collect::<Result<_, _>>()?;
+        Ok(Received {
+            id: self.id,
+            wrapped: self.wrapped,
+            week: self.week,
+            size: self.digester.len(),
+            digests: self.digester.finish(),
+            skeleton,
+            parts,
+            meta: Meta { structure, skeleton_len: self.skeleton_len },
+            key: self.key,
+        })
+    }
+
+    async fn carry_out(&mut self) -> Result<(), IntakeError> {
+        for event in std::mem::take(&mut self.events) {
+            match event {
+                WalkEvent::Skeleton(bytes) => {
+                    self.skeleton_len += bytes.len() as u64;
+                    self.skeleton.write(&self.blobs, &self.key, &bytes).await?;
+                }
+                WalkEvent::PartStart { n, info } => self.part = Some((n, info, Sink::default())),
+                WalkEvent::PartData(bytes) => {
+                    if let Some((_, _, sink)) = &mut self.part {
+                        sink.write(&self.blobs, &self.key, &bytes).await?;
+                    }
+                }
+                WalkEvent::PartEnd(stored) => {
+                    if let Some((n, _, sink)) = self.part.take() {
+                        let body = sink.finish(&self.key, &Place::body(self.id, n)).await?;
+                        self.parts.push((stored, body));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn new_part(
+    id: DepositId,
+    key: &DepositKey,
+    info: PartInfo,
+    stored: Stored,
+    body: StoredBody,
+) -> Result<NewPart, IntakeError> {
+    let role = serde_json::to_value(info.role).ok().and_then(|v| v.as_str().map(str::to_owned));
+    let meta = serde_json::json!({ "info": info, "stored": stored }).to_string();
+    Ok(NewPart {
+        n: stored.n,
+        role: role.unwrap_or_default(),
+        size: stored.size,
+        digests: stored.digests,
+        body,
+        meta: Place::part(id, stored.n).seal(key, meta.as_bytes())?,
+    })
+}
+
+/// Bytes that stay in memory while few, and stream into a blob once they are many.
+#[derive(Debug)]
+enum Sink {
+    Few(Vec<u8>),
+    Many(Box<BlobWriter>),
+}
+
+impl Default for Sink {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Sink {
+    async fn write(&mut self, blobs: &Blobs, key: &DepositKey, bytes: &[u8]) -> Result<(), BlobError> {
+        match self {
+            Self::Few(held) if held.len() + bytes.len() <= INLINE => held.extend_from_slice(bytes),
+            Self::Few(held) => {
+                let mut writer = Box::new(blobs.writer(key));
+                writer.write(held).await?;
+                writer.write(bytes).await?;
+                *self = Self::Many(writer);
+            }
+            Self::Many(writer) => writer.write(bytes).await?,
+        }
+        Ok(())
+    }
+
+    async fn finish(self, key: &DepositKey, place: &Place) -> Result<StoredBody, IntakeError> {
+        Ok(match self {
+            Self::Few(held) => StoredBody::Inline(place.seal(key, &held)?),
+            Self::Many(writer) => StoredBody::Blob(writer.finish().await?.id),
+        })
+    }
+}

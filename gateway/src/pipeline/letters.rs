@@ -1,0 +1,231 @@
+//! Letters: the mails that are ours, filled with a deposit's facts.
+//!
+//! **Job.** Gathers what each template needs: the recipient's link, the author's body, a code, how far the
+//! recipients are. The words are in `sealpost_message::compose`.
+//!
+//! **Failure.** As composition.
+
+use super::composition::{ComposeError, Desk, skeleton};
+use super::spec::ReceiptEvent;
+use crate::gateway::zone;
+use jiff::tz::TimeZone;
+use sealpost_envelope::{EmailAddress, Language, Treatment};
+use sealpost_gate::CodeKey;
+use sealpost_message::compose::{
+    self, Author, Brand, CodeMail, Draft, FileLine, Letter, LinkMail, NotifyMail, OriginalParts, ReceiptKind,
+    ReceiptLine, ReceiptMail, RecipientState,
+};
+use sealpost_message::present::{self, BodyKind, Collector, SafeHtml};
+use sealpost_message::{SkeletonReader, Structure, charset};
+use sealpost_policy::strip_tags;
+use sealpost_store::access::Challenge;
+use sealpost_store::ConsignmentRow;
+use uuid::Uuid;
+
+/// Whether a recipient gets a message for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// The first mail.
+    First,
+    /// Sent again.
+    Again,
+}
+
+/// Facts that all letters of a row share, kept alive for the borrowed [`Letter`].
+struct Heading {
+    support: Option<String>,
+    zone: TimeZone,
+    message_id: String,
+    unique: String,
+}
+
+impl Heading {
+    fn new(desk: &Desk<'_>) -> Self {
+        let support = &desk.organisation.settings.support;
+        let contacts = [support.mail.as_ref().map(ToString::to_string), support.phone.clone()];
+        let contacts: Vec<String> = contacts.into_iter().flatten().collect();
+        let number = desk.row.recipient.unwrap_or(0);
+        let host = &desk.organisation.settings.hostname;
+        Self {
+            support: (!contacts.is_empty()).then(|| contacts.join(" · ")),
+            zone: zone(),
+            // Contract 4.5: `<uuid.n@hostname>`. The first mail carries the deposit's id, by which an
+            // answer is recognised; others their own row's.
+            message_id: match super::spec::Spec::read(&desk.row.spec) {
+                Ok(super::spec::Spec::Consignment { .. }) => {
+                    format!("{}.{number}@{host}", desk.open.deposit.row.id)
+                }
+                _ => format!("{}.{number}@{host}", desk.row.id),
+            },
+            unique: desk.row.id.to_string(),
+        }
+    }
+
+    fn letter<'a>(&'a self, desk: &'a Desk<'_>, language: Language) -> Letter<'a> {
+        let deposit = &desk.open.deposit.row;
+        Letter {
+            brand: Brand {
+                entity: &desk.organisation.settings.name,
+                support: self.support.as_deref(),
+                address: &desk.organisation.seal_address,
+                zone: &self.zone,
+            },
+            to: &desk.row.rcpt,
+            message_id: &self.message_id,
+            date: desk.gateway.clock.now(),
+            language,
+            reference: Some(&deposit.reference),
+            deposit: Some(deposit.id),
+            unique: &self.unique,
+        }
+    }
+}
+
+/// `link` or `notify`, with the recipient's own link of that generation.
+pub async fn secure(
+    desk: &Desk<'_>,
+    consignment: &ConsignmentRow,
+    generation: u32,
+    occasion: Occasion,
+) -> Result<Draft, ComposeError> {
+    let heading = Heading::new(desk);
+    let structure = &desk.open.meta.structure;
+    let token = desk.open.key.link_token(consignment.n, generation);
+    let url = format!("{}/m/{}", desk.gateway.config.web.url.as_str().trim_end_matches('/'), token.expose());
+    let letter = heading.letter(desk, consignment.language);
+    let author = author(desk, structure);
+    if consignment.verdict.treatment == Treatment::Notify {
+        let expires = consignment.verdict.expires;
+        let reminder = occasion == Occasion::Again;
+        return Ok(compose::notify(&NotifyMail { letter, author, url: &url, expires, reminder }));
+    }
+    let skeleton = skeleton(desk.open).await?;
+    let whole = structure.author_signed || structure.author_encrypted;
+    let (text, html) = if whole { (None, None) } else { bodies(&skeleton, structure)? };
+    let subject = strip_tags(&structure.top.subject);
+    let files = files(structure, whole);
+    Ok(compose::link(&LinkMail {
+        letter,
+        author,
+        subject: &subject,
+        text: text.as_deref(),
+        html: html.as_ref(),
+        parts: (!whole).then_some(OriginalParts { skeleton: &skeleton, structure }),
+        whole,
+        files: &files,
+        url: &url,
+        expires: consignment.verdict.expires,
+    })?)
+}
+
+fn author<'a>(desk: &'a Desk<'_>, structure: &'a Structure) -> Author<'a> {
+    let deposit = &desk.open.deposit.row;
+    Author {
+        name: structure.top.from.first().and_then(|m| m.name.as_deref()),
+        address: &deposit.sender,
+        message_id: deposit.message_id.as_deref(),
+        references: &structure.top.references,
+        sent: deposit.created,
+    }
+}
+
+fn files(structure: &Structure, whole: bool) -> Vec<FileLine<'_>> {
+    if whole {
+        return vec![FileLine { name: "message.eml", size: structure.size }];
+    }
+    let attachments = structure.attachments();
+    attachments
+        .map(|(node, stored)| FileLine {
+            name: node.info.filename.as_deref().unwrap_or("document"),
+            size: stored.size,
+        })
+        .collect()
+}
+
+/// The author's words as text and as sanitised HTML, from the texts that stand in the skeleton. A longer
+/// text is behind the link with the files.
+fn bodies(
+    skeleton: &[u8],
+    structure: &Structure,
+) -> Result<(Option<String>, Option<SafeHtml>), ComposeError> {
+    let chosen = present::bodies(structure);
+    let mut collector = Collector::new(&chosen);
+    let mut reader = SkeletonReader::new();
+    reader.push(skeleton);
+    while let Some(record) = reader.next_record()? {
+        collector.see(&record);
+    }
+    let mut html: Option<SafeHtml> = None;
+    let mut text = None;
+    for body in &chosen {
+        let Some(content) = collector.content(body.node) else { continue };
+        let keep_cid = |id: &str| Some(format!("cid:{id}"));
+        let shown = present::render(body, content, false, &keep_cid);
+        match body.kind {
+            BodyKind::Plain { .. } if text.is_none() && html.is_none() => {
+                text = Some(charset::decode(body.charset.as_deref(), content));
+            }
+            BodyKind::Plain { .. } => {}
+            BodyKind::Html => {}
+        }
+        html = Some(match html {
+            None => shown,
+            Some(before) => SafeHtml {
+                html: before.html + &shown.html,
+                remote_removed: before.remote_removed | shown.remote_removed,
+                truncated: before.truncated | shown.truncated,
+            },
+        });
+    }
+    Ok((text, html))
+}
+
+/// The six digits of a challenge.
+pub async fn code(desk: &Desk<'_>, challenge: Uuid) -> Result<Draft, ComposeError> {
+    let challenge = Challenge::get(desk.gateway.store.db(), challenge)
+        .await?
+        .ok_or_else(|| ComposeError::Row("the challenge is gone".to_owned()))?;
+    let consignment = desk.gateway.store.consignment(challenge.deposit, challenge.recipient).await?;
+    let codes = desk.gateway.store.keys().purpose("codes").map_err(super::content::ContentError::from)?;
+    let code = CodeKey::new(codes.expose()).derive(challenge.id, challenge.deposit, challenge.recipient);
+    let heading = Heading::new(desk);
+    let letter = heading.letter(desk, consignment.language);
+    compose::code(&CodeMail { letter, code: code.expose(), valid_until: challenge.expires })
+        .map_err(|_| ComposeError::Row("a code has six digits".to_owned()))
+}
+
+/// What has become of the sender's message.
+pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, ComposeError> {
+    let deposit = &desk.open.deposit.row;
+    let structure = &desk.open.meta.structure;
+    let mut consignments = desk.gateway.store.consignments(deposit.id).await?;
+    // The recipient that the receipt is about comes first.
+    consignments.sort_by_key(|c| (Some(c.n) != desk.row.recipient, c.n));
+    let heading = Heading::new(desk);
+    let lines: Vec<ReceiptLine<'_>> = consignments.iter().map(line).collect();
+    let subject = strip_tags(&structure.top.subject);
+    Ok(compose::receipt(&ReceiptMail {
+        letter: heading.letter(desk, desk.organisation.language()),
+        kind: match event {
+            ReceiptEvent::OpenedByOne => ReceiptKind::OpenedByOne,
+            ReceiptEvent::OpenedByAll => ReceiptKind::OpenedByAll,
+            ReceiptEvent::Failed => ReceiptKind::Failed,
+        },
+        subject: Some(&subject),
+        message_id: deposit.message_id.as_deref(),
+        sent: deposit.created,
+        recipients: &lines,
+        url: None,
+    }))
+}
+
+fn line(consignment: &ConsignmentRow) -> ReceiptLine<'_> {
+    let address: &EmailAddress = &consignment.address;
+    let state = match (&consignment.failed, &consignment.opened, &consignment.last_sent) {
+        (Some(_), ..) => RecipientState::Failed(consignment.failure.clone().unwrap_or_default()),
+        (None, Some(at), _) => RecipientState::Opened(*at),
+        (None, None, Some(at)) => RecipientState::Delivered(*at),
+        (None, None, None) => RecipientState::Sent,
+    };
+    ReceiptLine { address, state }
+}

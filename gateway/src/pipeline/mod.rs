@@ -1,0 +1,26 @@
+//! The story of one message, stage by stage; each module is one stage (docs/flow.md).
+//!
+//! ```text
+//! submission ─▶ intake ─▶ verdict ─▶ deposit ─▶ 250
+//!                                       │
+//!              seal (evidence, log) ◀───┼───▶ composition ─▶ handover ─▶ receipts
+//! ```
+//!
+//! Stages know the ones before them by their results only; nothing here owns a socket.
+
+pub mod composition;
+pub mod content;
+pub mod deposit;
+pub mod facts;
+pub mod handover;
+pub mod inbound;
+pub mod intake;
+pub mod letters;
+pub mod login;
+pub mod meta;
+pub mod rejection;
+pub mod seal;
+pub mod space;
+pub mod spec;
+pub mod submission;
+pub mod verdict;

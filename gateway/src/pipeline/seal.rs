@@ -1,0 +1,135 @@
+//! Seal and time: evidence gets its CAdES-T, entries their place in the log, the log its checkpoint.
+//!
+//! **Job.** One background task: while there is traffic it seals all waiting evidence, sequences all waiting
+//! entries, signs one checkpoint over them and has it stamped, at most every [`PACE`]. Any number of nodes
+//! may run it: sealing is write-once, sequencing is claimed through the store.
+//!
+//! **Standards.** ETSI EN 319 122-1 §6 (B-T), RFC 3161, RFC 6962, C2SP tlog-checkpoint.
+//!
+//! **Failure.** What failed stays waiting and is tried again; deposits go on meanwhile, and `proof export`
+//! says what is still missing.
+
+use crate::gateway::Gateway;
+use sealpost_certs::{FileSigner, SignError, Signer, cms};
+use sealpost_envelope::Sha256Digest;
+use sealpost_evidence::checkpoint::{Checkpoint, LogKey, NoteError, SignedCheckpoint};
+use sealpost_store::log::SEQUENCER;
+use sealpost_store::{Fence, LogHead, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Time between two rounds while there is traffic; a round's checkpoint covers all that came before.
+const PACE: Duration = Duration::from_millis(250);
+/// Without a bell the task looks by itself: other processes ring none.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long a node stays the sequencer without renewing.
+const LEASE: Duration = Duration::from_secs(15);
+/// Evidence sealed in one go.
+const BATCH: u32 = 512;
+
+/// Why a round failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The checkpoint could not be written.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+}
+
+/// Runs until `shutdown`; the last round finishes.
+pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        if let Err(error) = round(&gateway, &holder).await {
+            tracing::error!(%error, "sealing failed, trying again");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = gateway.bells.seal.notified() => tokio::time::sleep(PACE).await,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    if let Err(error) = round(&gateway, &holder).await {
+        tracing::warn!(%error, "the last round of sealing failed; the next start completes it");
+    }
+    if let Ok(Some(fence)) = gateway.store.claim(SEQUENCER, &holder, LEASE).await
+        && let Err(error) = gateway.store.release(SEQUENCER, &holder, fence).await
+    {
+        tracing::debug!(%error, "the sequencer's claim lapses by itself");
+    }
+}
+
+/// Seals, sequences and stamps everything that waits.
+pub async fn round(gateway: &Gateway, holder: &str) -> Result<(), SealError> {
+    seal_evidence(gateway).await?;
+    let Some(fence) = gateway.store.claim(SEQUENCER, holder, LEASE).await? else { return Ok(()) };
+    let head = loop {
+        let done = gateway.store.sequence_batch(fence).await?;
+        if !done.more {
+            break done.head;
+        }
+    };
+    publish(gateway, fence, head).await?;
+    stamp(gateway).await
+}
+
+/// CAdES-T over each evidence without one, by its organisation's seal.
+async fn seal_evidence(gateway: &Gateway) -> Result<(), SealError> {
+    loop {
+        let pending = gateway.store.pending_evidence(BATCH).await?;
+        let full = pending.len() == BATCH as usize;
+        let mut seals = Vec::with_capacity(pending.len());
+        for evidence in &pending {
+            let Some(organisation) = gateway.organisation(evidence.entity) else {
+                // The organisation left the configuration: the evidence waits until it is back.
+                tracing::error!(entity = %evidence.entity, "evidence of an organisation that is not configured");
+                continue;
+            };
+            let digest = Sha256Digest::of(&evidence.xml);
+            seals.push((evidence.id, cades_t(gateway, &organisation.evidence, &digest)?));
+        }
+        if seals.is_empty() {
+            return Ok(());
+        }
+        gateway.store.store_evidence_seals(seals).await?;
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+/// A detached CAdES-T by `signer`, stamped by the embedded authority.
+pub fn cades_t(gateway: &Gateway, signer: &FileSigner, digest: &Sha256Digest) -> Result<Vec<u8>, SignError> {
+    let signature = cms::sign(signer, digest, gateway.clock.now(), cms::Use::Seal)?;
+    let token = gateway.time.stamp(&signature.imprint())?;
+    Ok(signature.with_timestamp(&token))
+}
+
+/// Signs a checkpoint over the head, unless one of that size exists.
+async fn publish(gateway: &Gateway, fence: Fence, head: LogHead) -> Result<(), SealError> {
+    if head.size == 0 || gateway.store.latest_checkpoint().await?.is_some_and(|c| c.size >= head.size) {
+        return Ok(());
+    }
+    let journal = &gateway.credentials.journal;
+    let key = LogKey::new(&gateway.log_origin(), journal.key().public_key())?;
+    let checkpoint = Checkpoint { origin: key.name().to_owned(), size: head.size, root: head.root };
+    let note: SignedCheckpoint = checkpoint.sign(&key, |text| journal.sign(text))?;
+    gateway.store.store_checkpoint(fence, head.size, head.root, note.as_bytes().to_vec()).await?;
+    Ok(())
+}
+
+/// Stamps checkpoints and has the journal's certificate vouch for the log's key.
+async fn stamp(gateway: &Gateway) -> Result<(), SealError> {
+    for bare in gateway.store.bare_checkpoints(BATCH).await? {
+        let digest = Sha256Digest::of(&bare.note);
+        let token = gateway.time.stamp(&digest)?;
+        let p7s = cades_t(gateway, &gateway.credentials.journal, &digest)?;
+        gateway.store.stamp_checkpoint(bare.size, token, Some(p7s)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! Submission: one client's conversation, from login to `250 2.0.0 Deposited <id>`.
+//!
+//! **Job.** Answers the SMTP session's questions for people's mail programs and for trusted servers, and
+//! strings intake, verdict and deposit together at the end of the data.
+//!
+//! **Exposure.** Every answer here is read by a stranger: texts say what to do and reveal nothing else.
+//!
+//! **Standards.** RFC 6409 §6 (what a submission server may demand), RFC 4954, contract 4.4.
+//!
+//! **Failure.** The author's mistakes are 5yz with what to change; ours are 4yz and logged with their cause.
+
+use super::deposit::{DepositFailure, Submission, deposit};
+use super::intake::{Intake, IntakeError, Received};
+use super::verdict::{self, Verdicts};
+use super::rejection;
+use crate::gateway::{Gateway, Organisation};
+use crate::listeners::smtp::{Reception, Receptionist};
+use bytes::Bytes;
+use sealpost_envelope::{EmailAddress, Envelope, EnvelopeRecipient, Submitter, Timestamp};
+use sealpost_smtp::Reply;
+use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom};
+use sealpost_store::account::{Account, Role};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Welcomes mail programs.
+#[derive(Debug, Clone)]
+pub struct SubmissionDesk {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+}
+
+impl Receptionist for SubmissionDesk {
+    type Reception = Conversation;
+    fn welcome(&self, peer: SocketAddr) -> Conversation {
+        Conversation { gateway: self.gateway.clone(), peer, account: None, message: None }
+    }
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Conversation {
+    gateway: Arc<Gateway>,
+    peer: SocketAddr,
+    account: Option<LoggedIn>,
+    message: Option<Message>,
+}
+
+#[derive(Debug, Clone)]
+struct LoggedIn {
+    account: Account,
+    /// Own addresses, and those of others it may act for.
+    addresses: Vec<EmailAddress>,
+    mechanism: &'static str,
+    at: Timestamp,
+    organisation: Arc<Organisation>,
+}
+
+impl LoggedIn {
+    fn may_use(&self, address: &EmailAddress) -> bool {
+        let key = address.key();
+        self.addresses.iter().any(|a| a.key() == key)
+    }
+}
+
+/// A message under way.
+#[derive(Debug)]
+struct Message {
+    envelope: Envelope,
+    intake: Intake,
+    helo: String,
+    protocol: &'static str,
+}
+
+impl Reception for Conversation {
+    async fn authenticate(&mut self, credentials: Credentials) -> AuthResult {
+        let mechanism = credentials.mechanism.name();
+        match super::login::by_app_password(&self.gateway, &credentials, self.peer.ip()).await {
+            Ok(super::login::Outcome::Accepted(account)) if account.role != Role::Demo => {
+                let Some(organisation) = self.gateway.organisation(account.entity) else {
+                    tracing::error!(login = %account.login, "the account's entity is not configured");
+                    return AuthResult::Unavailable;
+                };
+                let at = self.gateway.clock.now();
+                let addresses = match self.gateway.accounts.addresses(account.id).await {
+                    Ok(addresses) => addresses.into_iter().map(|a| a.address).collect(),
+                    Err(error) => {
+                        tracing::error!(%error, "an account's addresses cannot be read");
+                        return AuthResult::Unavailable;
+                    }
+                };
+                let organisation = organisation.clone();
+                self.account = Some(LoggedIn { account: *account, addresses, mechanism, at, organisation });
+                AuthResult::Accepted
+            }
+            // Mailboxes of outside recipients never send.
+            Ok(super::login::Outcome::Accepted(_) | super::login::Outcome::Denied) => AuthResult::Denied,
+            Ok(super::login::Outcome::Throttled) => AuthResult::Throttled,
+            Err(error) => {
+                tracing::error!(%error, "accounts cannot be asked");
+                AuthResult::Unavailable
+            }
+        }
+    }
+
+    async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
+        let who = self.logged_in()?;
+        if let Some(address) = &from.reverse_path
+            && !who.may_use(address)
+        {
+            return Err(not_yours(address));
+        }
+        super::space::enough_for(&self.gateway, from.declared_size.unwrap_or(0))
+    }
+
+    async fn rcpt(&mut self, to: EnvelopeRecipient) -> Result<(), Reply> {
+        if self.gateway.organisation_of(&to.address).is_none() {
+            return Ok(());
+        }
+        // An address of our own that does not exist is better refused now than returned later.
+        match self.gateway.accounts.owner_of(&to.address).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) if self.gateway.delivers_locally(to.address.domain()) => Err(Reply::new(
+                550,
+                1,
+                1,
+                format!("{} is not an address of this organisation: check its spelling", to.address),
+            )),
+            Ok(None) => Ok(()),
+            Err(error) => Err(ours("looking up a recipient", &error)),
+        }
+    }
+
+    async fn begin(&mut self, envelope: Envelope, protocol: &'static str, helo: &str) -> Result<(), Reply> {
+        let who = self.logged_in()?.clone();
+        let likely_end = who.organisation.likely_retention(self.gateway.clock.now());
+        let intake = Intake::begin(&self.gateway, likely_end).map_err(intake_reply)?;
+        self.message = Some(Message { envelope, intake, helo: helo.to_owned(), protocol });
+        Ok(())
+    }
+
+    async fn data(&mut self, bytes: Bytes) -> Result<(), Reply> {
+        match &mut self.message {
+            Some(message) => message.intake.push(&bytes).await.map_err(intake_reply),
+            None => Err(ours("data", &"no message has begun")),
+        }
+    }
+
+    async fn end(&mut self) -> EndResult {
+        let Some(message) = self.message.take() else {
+            return EndResult::Refused(ours("end of data", &"no message has begun"));
+        };
+        match self.complete(message).await {
+            Ok(id) => EndResult::Deposited(id),
+            Err(reply) => EndResult::Refused(reply),
+        }
+    }
+
+    async fn abort(&mut self) {
+        self.message = None;
+    }
+}
+
+impl Conversation {
+    fn logged_in(&self) -> Result<&LoggedIn, Reply> {
+        self.account.as_ref().ok_or_else(|| Reply::new(530, 7, 0, "Log in first"))
+    }
+
+    /// Intake is over: sender, verdict, deposit.
+    async fn complete(&mut self, message: Message) -> Result<sealpost_envelope::DepositId, Reply> {
+        let who = self.logged_in()?.clone();
+        let received = message.intake.finish().await.map_err(intake_reply)?;
+        let submission = Submission {
+            organisation: &who.organisation,
+            sender: author(&received, &who)?,
+            submitter: Submitter::Account { id: who.account.id, login: who.account.login.clone() },
+            mechanism: who.mechanism,
+            authenticated: Some(who.at),
+            envelope: &message.envelope,
+            helo: message.helo,
+            protocol: message.protocol,
+            now: self.gateway.clock.now(),
+        };
+        let verdicts = self.verdicts(&submission, &received).await?;
+        deposit(&self.gateway, &submission, received, &verdicts).await.map_err(|e| deposit_reply(&e))
+    }
+
+    async fn verdicts(
+        &mut self,
+        submission: &Submission<'_>,
+        received: &Received,
+    ) -> Result<Verdicts, Reply> {
+        let verdicts = verdict::decide(&self.gateway, submission, &received.meta.structure)
+            .await
+            .map_err(|e| ours("asking policy", &e))?;
+        let refused = verdicts.refused(submission.envelope);
+        if refused.is_empty() {
+            return Ok(verdicts);
+        }
+        let reply = rejection::reply(&refused);
+        rejection::record(&self.gateway, submission, received, &refused)
+            .await
+            .map_err(|e| ours("recording a rejection", &e))?;
+        Err(reply)
+    }
+}
+
+/// The one address in From, which the account must be allowed to use (contract 4.4).
+fn author(received: &Received, who: &LoggedIn) -> Result<EmailAddress, Reply> {
+    let from = &received.meta.structure.top.from;
+    let [mailbox] = from.as_slice() else {
+        return Err(Reply::new(554, 6, 0, "The message needs exactly one address in its From field"));
+    };
+    let address = EmailAddress::parse(&mailbox.address)
+        .map_err(|e| Reply::new(554, 6, 0, format!("The address in From cannot be used: {e}")))?;
+    if who.may_use(&address) { Ok(address) } else { Err(not_yours(&address)) }
+}
+
+fn not_yours(address: &EmailAddress) -> Reply {
+    let text = format!("{address} is not one of your addresses: choose your own sender identity, or ask for delegation");
+    Reply::new(550, 7, 1, text)
+}
+
+/// What a client reads when its message cannot be taken in.
+pub fn intake_reply(error: IntakeError) -> Reply {
+    match &error {
+        IntakeError::Message(fault) => Reply::new(554, 6, 0, format!("This message cannot be accepted: {fault}")),
+        IntakeError::Blob(blob) if blob.is_full() => {
+            tracing::error!(%error, "storage is full");
+            Reply::new(452, 3, 1, "Storage is short at the moment, try again later")
+        }
+        _ => ours("taking a message in", &error),
+    }
+}
+
+fn deposit_reply(error: &DepositFailure) -> Reply {
+    ours("making a deposit", error)
+}
+
+/// `451`: our fault, nothing was accepted; the cause goes to the log only.
+pub fn ours(what: &str, cause: &dyn std::fmt::Display) -> Reply {
+    tracing::error!(%cause, "{what}");
+    Reply::new(451, 3, 0, "A temporary fault on our side, nothing was accepted: try again in a moment")
+}

@@ -1,0 +1,139 @@
+//! Verdict: what policy says about each recipient of a message that has arrived.
+//!
+//! **Job.** Turns what the walk learned into the facts that policy looks at, asks it, and collects the
+//! answers. Policy itself is the `policy` crate.
+//!
+//! **Failure.** A recipient who is to be refused refuses the whole message (contract 4.3): the reply names
+//! them and the rules that refuse.
+
+use super::deposit::Submission;
+use crate::gateway::Gateway;
+use sealpost_envelope::{DepositId, EmailAddress, Envelope, Submitter, Timestamp, Treatment};
+use sealpost_message::Structure;
+use sealpost_policy::{Decision, Hints, MessageFacts, RecipientFacts};
+use sealpost_store::StoreError;
+use std::collections::BTreeMap;
+
+/// Policy's answers, in the order of the recipients.
+#[derive(Debug)]
+pub struct Verdicts(pub Vec<Decision>);
+
+impl Verdicts {
+    /// Recipients to whom this message may not go, each with the rule that says so.
+    pub fn refused<'a>(&'a self, envelope: &'a Envelope) -> Vec<(&'a EmailAddress, &'a str)> {
+        envelope
+            .recipients
+            .iter()
+            .zip(&self.0)
+            .filter(|(_, d)| d.verdict.treatment == Treatment::Refuse)
+            .map(|(r, d)| (&r.address, d.verdict.rule.as_str()))
+            .collect()
+    }
+    /// Whether every recipient gets the bytes as they came: then a journal line is all the evidence.
+    pub fn all_pass(&self) -> bool {
+        self.0.iter().all(|d| d.verdict.treatment == Treatment::Pass)
+    }
+    /// The latest end of content among the recipients.
+    pub fn retention(&self) -> Option<Timestamp> {
+        self.0.iter().map(|d| d.verdict.retention).max()
+    }
+}
+
+/// Asks the organisation's policy about every recipient.
+pub async fn decide(
+    gateway: &Gateway,
+    submission: &Submission<'_>,
+    structure: &Structure,
+) -> Result<Verdicts, StoreError> {
+    let replies_to = inherited(gateway, structure).await?;
+    let facts = facts(submission, structure, replies_to);
+    let policy = &submission.organisation.policy;
+    let decisions = submission
+        .envelope
+        .recipients
+        .iter()
+        .map(|r| policy.decide(&facts, &RecipientFacts { address: r.address.clone() }, submission.now))
+        .collect();
+    Ok(Verdicts(decisions))
+}
+
+fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<Treatment>) -> MessageFacts {
+    let envelope = submission.envelope;
+    let top = &structure.top;
+    let mut headers = BTreeMap::new();
+    for (name, value) in &top.fields {
+        headers.entry(name.to_ascii_lowercase()).or_insert_with(|| value.clone());
+    }
+    let (login, server) = match &submission.submitter {
+        Submitter::Account { login, .. } => (Some(login.to_string()), None),
+        Submitter::Asserted { server } => (None, Some(server.clone())),
+        Submitter::System => (None, None),
+    };
+    MessageFacts {
+        sender: submission.sender.clone(),
+        login,
+        server,
+        recipients: envelope.recipients.iter().map(|r| r.address.clone()).collect(),
+        subject: top.subject.clone(),
+        size: structure.size,
+        attachment_bytes: structure.attachments_size(),
+        attachment_names: structure
+            .attachments()
+            .map(|(node, _)| node.info.filename.clone().unwrap_or_default())
+            .collect(),
+        null_reverse_path: envelope.reverse_path.is_none(),
+        is_report: structure.is_report,
+        auto_submitted: structure.automatic,
+        calendar_method: structure.calendar_method.clone(),
+        author_signed: structure.author_signed,
+        author_encrypted: structure.author_encrypted,
+        hints: Hints::read(&top.subject, |name| top.field(name)),
+        replies_to,
+        // The built-in authority is not one that the outside knows.
+        certificate_public: false,
+        headers,
+    }
+}
+
+/// Message-IDs of the answered message that are looked at.
+const REFERENCES: usize = 20;
+
+/// The strongest treatment among the secure deposits that this message answers: what we sent is named
+/// `<uuid.n@hostname>` (contract 4.5).
+async fn inherited(gateway: &Gateway, structure: &Structure) -> Result<Option<Treatment>, StoreError> {
+    let top = &structure.top;
+    let mut strongest = None;
+    for id in top.in_reply_to.iter().chain(top.references.iter().rev()).take(REFERENCES) {
+        let Some((deposit, recipient)) = our_message(id) else { continue };
+        match gateway.store.consignment(deposit, recipient).await {
+            Ok(found) if found.verdict.treatment.has_link() => {
+                strongest = strongest.max(Some(found.verdict.treatment));
+            }
+            Ok(_) | Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(strongest)
+}
+
+/// Reads `<uuid>.<n>@…`.
+pub fn our_message(message_id: &str) -> Option<(DepositId, u32)> {
+    let (local, _) = message_id.split_once('@')?;
+    let (uuid, n) = local.split_once('.')?;
+    Some((uuid.parse().ok()?, n.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::our_message;
+
+    #[test]
+    fn our_ids_are_recognised() {
+        let id = "0193a7c0-0000-7000-8000-000000000001";
+        let (deposit, n) = our_message(&format!("{id}.3@mail.example")).unwrap();
+        assert_eq!((deposit.to_string().as_str(), n), (id, 3));
+        for other in ["x@y", "0193.3@mail", "no-at", ".1@x"] {
+            assert!(our_message(other).is_none(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! From the store to a proof: gathers what happened to a deposit and has it written as one file.
+//!
+//! **Job.** [`gather`] reads entries, evidence, checkpoint and content into the proof crate's bundle;
+//! [`write`] streams it to a file. What the proof crate must not know (store, keys) stays here.
+//!
+//! **Failure.** [`ProofError::Pending`] while something is not yet sealed, sequenced and stamped; the caller
+//! waits or says so. Content that was destroyed is left out, and the report says so by its absence.
+
+use crate::gateway::Gateway;
+use crate::pipeline::content::{ContentError, ContentStream, OpenDeposit};
+use crate::pipeline::handover::wire;
+use crate::pipeline::{facts, seal};
+use anyhow::{Context, Result};
+use futures_util::{StreamExt, TryStreamExt};
+use sealpost_certs::Signer;
+use sealpost_envelope::{DepositId, Language, RecipientNo, Treatment};
+use sealpost_evidence::{DepositFacts, Party};
+use sealpost_message::compose::Recipe;
+use sealpost_proof::bundle::Step;
+use sealpost_proof::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source, export};
+use sealpost_store::content::Place;
+use sealpost_store::queue::{Filter, State};
+use sealpost_store::{Checkpoint, JournalEntry};
+use std::collections::HashMap;
+use std::path::Path;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+/// What to put in.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// This recipient only; nothing of the others is shown.
+    pub recipient: Option<RecipientNo>,
+    /// With the message itself.
+    pub content: bool,
+    /// Language of the report.
+    pub language: Language,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// Something has not been sealed, sequenced or stamped yet.
+    #[error("not complete yet: {0}; try again in a moment, or use --wait")]
+    Pending(String),
+    /// The deposit has no such recipient.
+    #[error("the deposit has no recipient {0}")]
+    NoRecipient(RecipientNo),
+}
+
+/// Gathers everything about a deposit.
+pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Result<Bundle<'static>> {
+    let store = &gateway.store;
+    let row = store.read_deposit(id).await?.row;
+    let open = match OpenDeposit::open(store, id).await {
+        Ok(open) => Some(open),
+        Err(ContentError::Destroyed) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let facts = match &open {
+        Some(open) => facts::of(store, open).await?,
+        None => store.facts(&row, |_| Ok(None)).await?,
+    };
+    let chosen = choose(store.entries_of_deposit(id).await?, &facts, options)?;
+    let checkpoint = covering(gateway, &chosen).await?;
+    let organisation = gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
+    let mut evidence = evidence_of(gateway, id).await?;
+    let mut bundle = Bundle {
+        language: options.language,
+        organisation: organisation.settings.name.clone(),
+        deposit: id,
+        reference: row.reference.clone(),
+        message_id: row.message_id.clone(),
+        subject: open.as_ref().filter(|_| options.content).map(|o| o.meta.structure.top.subject.clone()),
+        sender: facts.sender.clone(),
+        delegate: facts.delegate.clone(),
+        recipients: recipients(&facts, options),
+        submitted: facts.submitted,
+        size: facts.size,
+        digests: facts.digests,
+        parts: facts.parts.clone(),
+        steps: chosen.iter().map(step).collect(),
+        original: None,
+        sent: Vec::new(),
+        receipts: Vec::new(),
+        evidence: Vec::new(),
+        entries: logged(gateway, &chosen, checkpoint.size).await?,
+        checkpoint: stamped(checkpoint)?,
+        roots: vec![gateway.credentials.root().clone()],
+    };
+    for entry in &chosen {
+        if let Some(found) = evidence.remove(&entry.id) {
+            bundle.evidence.push(found?);
+        }
+    }
+    if let Some(open) = open.filter(|_| options.content) {
+        add_content(gateway, &mut bundle, &open, options, facts.recipients.len()).await?;
+    }
+    Ok(bundle)
+}
+
+/// Entries that belong into this proof. For one recipient of several, what names the others stays out: the
+/// deposit's own evidence lists them all, so the recipient's own acceptance stands in its place.
+fn choose(entries: Vec<JournalEntry>, facts: &DepositFacts, options: &Options) -> Result<Vec<JournalEntry>> {
+    let Some(n) = options.recipient else { return Ok(entries) };
+    if n == 0 || n as usize > facts.recipients.len() {
+        return Err(ProofError::NoRecipient(n).into());
+    }
+    let alone = facts.recipients.len() == 1;
+    let belongs = |e: &JournalEntry| e.recipient == Some(n) || (e.recipient.is_none() && (alone || !e.event.is_etsi()));
+    Ok(entries.into_iter().filter(belongs).collect())
+}
+
+fn recipients(facts: &DepositFacts, options: &Options) -> Vec<(RecipientNo, Party)> {
+    let numbered = (1..).zip(facts.recipients.iter().cloned());
+    numbered.filter(|(n, _)| options.recipient.is_none_or(|wanted| wanted == *n)).collect()
+}
+
+async fn covering(gateway: &Gateway, entries: &[JournalEntry]) -> Result<Checkpoint> {
+    let mut last = None;
+    for entry in entries {
+        match entry.index {
+            Some(index) => last = last.max(Some(index)),
+            None => return Err(ProofError::Pending(format!("{} has no place in the log", entry.event)).into()),
+        }
+    }
+    let last = last.context("the journal knows nothing of this deposit")?;
+    let found = gateway.store.checkpoint_covering(last).await?;
+    Ok(found.ok_or_else(|| ProofError::Pending("the log's checkpoint is not stamped".to_owned()))?)
+}
+
+fn stamped(checkpoint: Checkpoint) -> Result<Checkpointed> {
+    let missing = |what: &str| ProofError::Pending(format!("the checkpoint has no {what}"));
+    Ok(Checkpointed {
+        note: checkpoint.note,
+        token: checkpoint.tst.ok_or_else(|| missing("timestamp"))?,
+        seal: checkpoint.p7s.ok_or_else(|| missing("seal"))?,
+    })
+}
+
+type Evidence = HashMap<sealpost_envelope::EntryId, Result<SealedEvidence, ProofError>>;
+
+async fn evidence_of(gateway: &Gateway, id: DepositId) -> Result<Evidence> {
+    let stored = gateway.store.evidence_of_deposit(id).await?;
+    let sealed = stored.into_iter().map(|e| {
+        let sealed = match e.p7s {
+            Some(seal) => Ok(SealedEvidence { event: e.event, xml: e.xml, seal }),
+            None => Err(ProofError::Pending(format!("the evidence of {} is not sealed", e.event))),
+        };
+        (e.id, sealed)
+    });
+    Ok(sealed.collect())
+}
+
+async fn logged(gateway: &Gateway, entries: &[JournalEntry], size: u64) -> Result<Vec<LoggedEntry>> {
+    let mut logged = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let index = entry.index.context("an entry without a place")?;
+        let json = entry.bytes.clone().context("the entry was pruned at the end of its retention")?;
+        let path = gateway.store.inclusion(index, size).await?;
+        logged.push(LoggedEntry { index, json, openings: entry.openings.clone(), path });
+    }
+    logged.sort_by_key(|e| e.index);
+    Ok(logged)
+}
+
+fn step(entry: &JournalEntry) -> Step {
+    Step { time: entry.time, event: entry.event, entry: entry.id, recipient: entry.recipient, note: None }
+}
+
+async fn add_content(
+    gateway: &Gateway,
+    bundle: &mut Bundle<'static>,
+    open: &OpenDeposit,
+    options: &Options,
+    all: usize,
+) -> Result<()> {
+    // The author's header names all recipients.
+    let alone = options.recipient.is_none() || all == 1;
+    if alone {
+        let (open, size) = (open.clone(), open.deposit.row.size);
+        bundle.original = Some(Source::new(size, move || Ok(Box::new(reader(open.original())))));
+    }
+    let id = open.deposit.row.id;
+    let mut rows = gateway.queue.list(&Filter { deposit: Some(id), ..Filter::default() });
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        let (Some(n), State::Sent) = (row.recipient, row.state) else { continue };
+        let spec = crate::pipeline::spec::Spec::read(&row.spec)?;
+        if !matches!(spec, crate::pipeline::spec::Spec::Consignment { .. })
+            || options.recipient.is_some_and(|wanted| wanted != n)
+        {
+            continue;
+        }
+        let treatment = gateway.store.consignment(id, n).await?.verdict.treatment;
+        if treatment.has_link() || alone {
+            bundle.sent.push((n, sent(gateway, open, &row, n, treatment).await?));
+        }
+    }
+    bundle.sent.sort_by_key(|(n, _)| *n);
+    Ok(())
+}
+
+/// What a recipient was sent, the link's token blanked out.
+async fn sent(
+    gateway: &Gateway,
+    open: &OpenDeposit,
+    row: &sealpost_store::queue::Outbound,
+    n: RecipientNo,
+    treatment: Treatment,
+) -> Result<Source<'static>> {
+    let sealed = gateway.queue.recipe(row.id).await?;
+    let recipe = Recipe::from_bytes(Place::recipe(row.id.0).open(&open.key, &sealed)?.into())?;
+    let open = open.clone();
+    if !treatment.has_link() {
+        let size = recipe.size();
+        return Ok(Source::new(size, move || Ok(Box::new(reader(wire(open, recipe))))));
+    }
+    // Ours, and small: a body of bounded size and a few pictures.
+    let mut message = Vec::new();
+    let mut stream = wire(open.clone(), recipe);
+    while let Some(bytes) = stream.next().await {
+        message.extend_from_slice(&bytes?);
+    }
+    let token = open.key.link_token(n, crate::pipeline::deposit::FIRST_GENERATION);
+    blank(&mut message, token.expose().as_bytes());
+    Ok(Source::bytes(message))
+}
+
+/// Overwrites every occurrence of `token`, also where a soft line break of quoted-printable (RFC 2045 §6.7)
+/// divides it.
+fn blank(message: &mut [u8], token: &[u8]) {
+    let mut start = 0;
+    while start < message.len() {
+        if let Some(places) = occurrence(&message[start..], token) {
+            for place in places {
+                message[start + place] = b'x';
+            }
+        }
+        start += 1;
+    }
+}
+
+fn occurrence(bytes: &[u8], token: &[u8]) -> Option<Vec<usize>> {
+    let mut places = Vec::with_capacity(token.len());
+    let mut at = 0;
+    for wanted in token {
+        if !places.is_empty() && bytes[at..].starts_with(b"=\r\n") {
+            at += 3;
+        }
+        if bytes.get(at) != Some(wanted) {
+            return None;
+        }
+        places.push(at);
+        at += 1;
+    }
+    Some(places)
+}
+
+/// Blocking reader over a stream; used on a blocking thread.
+fn reader(stream: ContentStream) -> impl std::io::Read {
+    SyncIoBridge::new(StreamReader::new(stream.map_err(std::io::Error::other)))
+}
+
+/// Gathers and writes the proof to `path`, renamed into place when complete.
+pub async fn write(gateway: &Gateway, id: DepositId, options: &Options, path: &Path) -> Result<()> {
+    let bundle = gather(gateway, id, options).await?;
+    let row = gateway.store.read_deposit(id).await?.row;
+    let organisation = gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
+    let signer = organisation.evidence.clone();
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().context("the output needs a file name")?;
+    let partial = directory.join(format!(".{}.part", name.to_string_lossy()));
+    let file = std::fs::File::create(&partial).with_context(|| format!("create {}", partial.display()))?;
+    let now = gateway.clock.now();
+    let written = tokio::task::block_in_place(|| {
+        let stamp = |imprint: &sealpost_envelope::Sha256Digest| gateway.time.stamp(imprint);
+        let signer: &dyn Signer = &*signer;
+        export(bundle, signer, stamp, now, std::io::BufWriter::with_capacity(1 << 18, file))
+    });
+    let finished = written.map_err(anyhow::Error::from).and_then(|out| {
+        out.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        std::fs::rename(&partial, path).with_context(|| format!("write {}", path.display()))
+    });
+    if finished.is_err() {
+        // Half a proof is worth nothing; a failure to remove it changes nothing about that.
+        let _ = std::fs::remove_file(&partial);
+    }
+    finished
+}
+
+/// Completes what a proof waits for: with a gateway running, by waiting; without one, by doing its work.
+pub async fn complete(gateway: &Gateway) -> Result<()> {
+    seal::round(gateway, &format!("{}/proof", gateway.holder())).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_blanked_even_across_lines() {
+        let mut text = *b"a /m/TOKEN b /m/TO=\r\nKEN c TOKEX";
+        blank(&mut text, b"TOKEN");
+        assert_eq!(&text, b"a /m/xxxxx b /m/xx=\r\nxxx c TOKEX");
+    }
+}

@@ -1,0 +1,57 @@
+//! Where mail goes: the configuration's routes in the relay's terms.
+
+use crate::config::{HostPort, SecretSource, UpstreamTls, Via};
+use crate::gateway::Gateway;
+use anyhow::{Context, Result};
+use sealpost_relay::{RelayConfig, RetrySchedule, Route, Smarthost, Target, TlsMode};
+
+/// Routes in order: those configured, the mailboxes of a demonstration, then the smarthost.
+pub fn relay_config(gateway: &Gateway, holder: String) -> Result<RelayConfig> {
+    let config = &gateway.config;
+    let mut routes = Vec::new();
+    for route in &config.route {
+        let target = match &route.via {
+            Via::Local => Target::Local,
+            Via::Smarthost(place) => Target::Smarthost(smarthost(place, route.tls, None)?),
+            // Without a target the relay holds the message and says so.
+            Via::Mx => continue,
+        };
+        routes.push(Route { domains: route.domains.clone(), target });
+    }
+    let everything = vec!["*".to_owned()];
+    if let Some(place) = &config.relay.smarthost {
+        let login = match (&config.relay.smarthost_user, &config.relay.smarthost_password) {
+            (Some(user), Some(password)) => Some((user.as_str(), password)),
+            _ => None,
+        };
+        let target = Target::Smarthost(smarthost(place, config.relay.smarthost_tls, login)?);
+        routes.push(Route { domains: everything, target });
+    } else if config.demo.outside_mailboxes {
+        routes.push(Route { domains: everything, target: Target::Local });
+    }
+    Ok(RelayConfig {
+        routes,
+        retry: RetrySchedule {
+            waits: config.relay.retry.iter().map(|p| p.duration()).collect(),
+            give_up: config.relay.give_up.duration(),
+        },
+        concurrency: config.relay.connections as usize,
+        ..RelayConfig::new(gateway.hostname(), holder)
+    })
+}
+
+fn smarthost(place: &HostPort, tls: UpstreamTls, login: Option<(&str, &SecretSource)>) -> Result<Smarthost> {
+    let credentials = match login {
+        Some((user, source)) => {
+            Some((user.to_owned(), source.read().context("`relay.smarthost_password` cannot be read")?))
+        }
+        None => None,
+    };
+    let tls = match tls {
+        UpstreamTls::None => TlsMode::None,
+        UpstreamTls::Opportunistic => TlsMode::Opportunistic,
+        UpstreamTls::Require => TlsMode::Required,
+        UpstreamTls::Tls => anyhow::bail!("`smarthost_tls = \"tls\"` is not supported yet: use \"require\""),
+    };
+    Ok(Smarthost { host: place.host.clone(), port: place.port, tls, credentials })
+}

@@ -1,0 +1,174 @@
+//! A running gateway: its listeners and background tasks, from start to orderly end.
+//!
+//! **Job.** [`run`] binds everything the configuration names, starts the stages' tasks, calls back when all
+//! is ready, and ends in order: first no new connections, then running sessions, then the stages, then the
+//! last round of sealing.
+//!
+//! **Failure.** What cannot be bound is named with its setting, before anything is served.
+
+use crate::gateway::Gateway;
+use crate::listeners::limits::Connections;
+use crate::listeners::smtp::{self, Receptionist, SmtpListener, Times};
+use crate::listeners::{bind, tls};
+use crate::pipeline::handover::Handover;
+use crate::pipeline::inbound::InboundDesk;
+use crate::pipeline::submission::SubmissionDesk;
+use crate::pipeline::{composition, seal};
+use crate::{routes, site};
+use anyhow::Result;
+use sealpost_relay::Relay;
+use sealpost_smtp::server::{Kind, Limits, ServerConfig, TlsState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Serves until `shutdown`. `ready` is called once every listener accepts.
+pub async fn run(gateway: Arc<Gateway>, shutdown: CancellationToken, ready: impl FnOnce() + Send) -> Result<()> {
+    let fronts = Fronts::new(gateway.clone(), shutdown.clone())?;
+    fronts.open().await?;
+    // Stages end after the fronts, so that what was accepted at the last moment is still sealed.
+    let stop_stages = CancellationToken::new();
+    let stages = start_stages(&gateway, &stop_stages)?;
+    ready();
+    shutdown.cancelled().await;
+    fronts.close().await;
+    stop_stages.cancel();
+    stages.close();
+    stages.wait().await;
+    gateway.accounts.flush_uses().await?;
+    Ok(())
+}
+
+/// Everything that accepts connections.
+struct Fronts {
+    gateway: Arc<Gateway>,
+    shutdown: CancellationToken,
+    connections: Arc<Connections>,
+    mail_tls: TlsAcceptor,
+    web_tls: TlsAcceptor,
+    web: sealpost_web::WebState,
+    tasks: TaskTracker,
+}
+
+impl Fronts {
+    fn new(gateway: Arc<Gateway>, shutdown: CancellationToken) -> Result<Self> {
+        let config = &gateway.config;
+        let identity = tls::Identity::load(&config.tls.cert, &config.tls.key)?;
+        Ok(Self {
+            connections: Connections::new(config.limits.connections, config.limits.connections_per_address),
+            mail_tls: tls::server_config(&identity, &[])?.into(),
+            web_tls: tls::server_config(&identity, &["h2", "http/1.1"])?.into(),
+            web: site::state(&gateway)?,
+            tasks: TaskTracker::new(),
+            gateway,
+            shutdown,
+        })
+    }
+
+    /// Binds all, then serves all: a taken port is found before the first client is let in.
+    async fn open(&self) -> Result<()> {
+        let listen = &self.gateway.config.listen;
+        let submission = optional("listen.submission", listen.submission).await?;
+        let submissions = optional("listen.submissions", listen.submissions).await?;
+        let inbound = optional("listen.inbound", listen.inbound).await?;
+        let imap = optional("listen.imap", listen.imap).await?;
+        let imaps = optional("listen.imaps", listen.imaps).await?;
+        let https = optional("listen.https", listen.https).await?;
+        let admin = optional("listen.admin", listen.admin).await?;
+
+        let desk = SubmissionDesk { gateway: self.gateway.clone() };
+        self.smtp(submission, Kind::Submission, false, desk.clone());
+        self.smtp(submissions, Kind::Submission, true, desk);
+        self.smtp(inbound, Kind::Inbound, false, InboundDesk { gateway: self.gateway.clone() });
+        let _ = (imap, imaps);
+        if let Some(listener) = https {
+            let router = site::router(&self.gateway, &self.web)?;
+            let served = sealpost_web::serve(
+                listener,
+                Some(self.web_tls.clone()),
+                router,
+                site::serve_limits(&self.gateway.config),
+                self.shutdown.clone(),
+            );
+            self.tasks.spawn(served);
+        }
+        if let Some(listener) = admin {
+            let router = site::admin_router(&self.gateway);
+            let limits = site::serve_limits(&self.gateway.config);
+            self.tasks.spawn(sealpost_web::serve(listener, None, router, limits, self.shutdown.clone()));
+        }
+        Ok(())
+    }
+
+    fn smtp<R: Receptionist>(&self, listener: Option<TcpListener>, kind: Kind, implicit_tls: bool, desk: R) {
+        let Some(listener) = listener else { return };
+        let limits = &self.gateway.config.limits;
+        let hostname = self.gateway.hostname().to_owned();
+        let session = ServerConfig {
+            limits: Limits {
+                recipients: limits.recipients as usize,
+                message: (limits.message_size.0 > 0).then_some(limits.message_size.0),
+                header: limits.header_bytes.0,
+                errors: limits.errors_per_session,
+                idle_commands: limits.commands_per_session,
+                ..Limits::default()
+            },
+            ..ServerConfig::new(kind, hostname, TlsState::Offered)
+        };
+        let times = Times { command: limits.command_timeout.duration(), data: limits.data_timeout.duration() };
+        let config = SmtpListener {
+            session,
+            implicit_tls,
+            tls: self.mail_tls.clone(),
+            times,
+            connections: self.connections.clone(),
+            desk,
+        };
+        self.tasks.spawn(smtp::serve(listener, config, self.shutdown.clone()));
+    }
+
+    async fn close(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.web.finish().await;
+    }
+}
+
+async fn optional(setting: &str, address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    match address {
+        Some(address) => Ok(Some(bind(setting, address).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Time between two writings of the accounts' last use.
+const USES: Duration = Duration::from_secs(60);
+
+/// Composition, relay, sealing and housekeeping.
+fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<TaskTracker> {
+    let stages = TaskTracker::new();
+    let holder = gateway.holder();
+    stages.spawn(seal::run(gateway.clone(), holder.clone(), stop.clone()));
+    stages.spawn(composition::run(gateway.clone(), holder.clone(), stop.clone()));
+    let relay = Relay::new(
+        routes::relay_config(gateway, holder)?,
+        gateway.queue.clone(),
+        Handover { gateway: gateway.clone() },
+        gateway.clock.clone(),
+    )?;
+    let stopped = stop.clone();
+    stages.spawn(async move { relay.run(stopped.cancelled_owned()).await });
+    let (gateway, stopped) = (gateway.clone(), stop.clone());
+    stages.spawn(async move {
+        while stopped.run_until_cancelled(tokio::time::sleep(USES)).await.is_some() {
+            if let Err(error) = gateway.accounts.flush_uses().await {
+                tracing::warn!(%error, "writing the accounts' last use");
+            }
+        }
+    });
+    Ok(stages)
+}

@@ -1,0 +1,89 @@
+//! The web pages' side of the composition root: what `sealpost-web` is told about this gateway.
+
+use crate::config::{Config, Profile};
+use crate::gateway::{Gateway, Organisation};
+use anyhow::Result;
+use axum::Router;
+use futures_util::FutureExt;
+use sealpost_gate::{CodeKey, LinkMethod, MethodLimits, Methods, OtpMail};
+use sealpost_web::{
+    AdminState, EntitySite, Hooks, Metrics, ServeLimits, WebKeys, WebLimits, WebParts, WebState,
+};
+use std::sync::Arc;
+
+/// The state of the recipients' pages.
+pub fn state(gateway: &Arc<Gateway>) -> Result<WebState> {
+    let config = &gateway.config;
+    let keys = gateway.store.keys();
+    let limits = MethodLimits {
+        lifetime: config.gate.code_validity.duration(),
+        tries: config.gate.tries,
+        per_hour: config.limits.codes_per_hour,
+        ..MethodLimits::default()
+    };
+    let codes = Arc::new(CodeKey::new(keys.purpose("codes")?.expose()));
+    let queue = gateway.queue.clone();
+    Ok(WebState::new(WebParts {
+        store: gateway.store.clone(),
+        clock: gateway.clock.clone(),
+        entities: gateway.organisations.iter().map(|o| site_of(o, config)).collect(),
+        url: config.web.url.as_str().trim_end_matches('/').to_owned(),
+        keys: WebKeys { csrf: *keys.purpose("csrf")?.expose(), rates: *keys.purpose("rates")?.expose() },
+        methods: Methods::new(vec![Arc::new(LinkMethod), Arc::new(OtpMail::new(codes, limits))]),
+        limits: WebLimits { session: config.gate.session.duration(), ..WebLimits::default() },
+        hooks: Hooks { outbound: Arc::new(move || queue.wake()) },
+        demo: config.demo.outside_mailboxes,
+    }))
+}
+
+fn site_of(organisation: &Organisation, config: &Config) -> EntitySite {
+    let settings = &organisation.settings;
+    EntitySite {
+        issuer: organisation.issuer.clone(),
+        name: settings.name.clone(),
+        siren: settings.siren.as_ref().map(ToString::to_string),
+        support_mail: settings.support.mail.as_ref().map(ToString::to_string),
+        support_phone: settings.support.phone.clone(),
+        home: None,
+        language: organisation.language(),
+        zone: crate::gateway::zone(),
+        health: config.profile == Profile::Health,
+    }
+}
+
+/// The public pages; in a demonstration, also the mailboxes of outside recipients.
+pub fn router(gateway: &Arc<Gateway>, state: &WebState) -> Result<Router> {
+    let mut router = sealpost_web::router(state.clone());
+    if gateway.config.demo.outside_mailboxes {
+        router = router.merge(crate::demo::pages::router(gateway, state));
+    }
+    Ok(router)
+}
+
+/// Health, readiness and numbers.
+pub fn admin_router(gateway: &Arc<Gateway>) -> Router {
+    let (ready, numbers) = (gateway.clone(), gateway.clone());
+    sealpost_web::admin_router(AdminState {
+        ready: Arc::new(move || {
+            let gateway = ready.clone();
+            async move { gateway.store.log_head().await.map(drop).map_err(|e| e.to_string()) }.boxed()
+        }),
+        metrics: Arc::new(move || {
+            let gateway = numbers.clone();
+            async move { metrics(&gateway).await }.boxed()
+        }),
+    })
+}
+
+async fn metrics(gateway: &Gateway) -> Metrics {
+    let mut metrics = Metrics::new();
+    if let Ok(head) = gateway.store.log_head().await {
+        metrics = metrics.set("journal_entries_total", "Entries in the log.", head.size as f64);
+    }
+    metrics
+}
+
+/// Bounds of the web listeners.
+pub fn serve_limits(config: &Config) -> ServeLimits {
+    ServeLimits { connections: config.limits.connections as usize, ..ServeLimits::default() }
+}
