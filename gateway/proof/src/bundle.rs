@@ -1,9 +1,7 @@
 //! What goes into a proof, in the vocabulary of the evidence; the gateway fills it from the store.
 
 use sealpost_certs::Certificate;
-use sealpost_envelope::{
-    DepositId, Digests, EntryId, Language, RecipientNo, Reference, Timestamp,
-};
+use sealpost_envelope::{DepositId, Digests, EntryId, Language, RecipientNo, Reference, Timestamp};
 use sealpost_evidence::{EventName, PartFacts, Party};
 use std::io::{self, Read};
 

@@ -23,11 +23,8 @@ pub(crate) fn write(members: &[Listed]) -> Vec<u8> {
     for (name, digest) in members {
         let value = base64_simd::STANDARD.encode_to_string(digest.as_bytes());
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "  <asic:DataObjectReference URI=\"{name}\" MimeType=\"{}\">",
-            name.media_type()
-        );
+        let _ =
+            writeln!(out, "  <asic:DataObjectReference URI=\"{name}\" MimeType=\"{}\">", name.media_type());
         out.push_str(METHOD);
         let _ = writeln!(out, "    <ds:DigestValue>{value}</ds:DigestValue>");
         out.push_str(END_REFERENCE);
@@ -60,7 +57,10 @@ mod tests {
 
     #[test]
     fn one_spelling() {
-        let members = vec![(MemberName::Readme, Sha256Digest::of(b"a")), (MemberName::Original, Sha256Digest::of(b"b"))];
+        let members = vec![
+            (MemberName::Readme, Sha256Digest::of(b"a")),
+            (MemberName::Original, Sha256Digest::of(b"b")),
+        ];
         let bytes = write(&members);
         assert_eq!(parse(&bytes), Some(members));
         for at in 0..bytes.len() {

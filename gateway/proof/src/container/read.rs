@@ -74,6 +74,7 @@ pub fn read<R: Read + Seek>(reader: &mut R) -> Result<Archive, ReadError> {
         };
         match found {
             Ok(member) if index < MAX_MEMBERS => {
+                check_name(&mut archive, &member, hints.as_ref().and_then(|h| h.get(index)));
                 at = member.data + member.size;
                 input.seek(SeekFrom::Start(at))?;
                 archive.members.push(member);
@@ -92,7 +93,7 @@ pub fn read<R: Read + Seek>(reader: &mut R) -> Result<Archive, ReadError> {
             }
         }
     }
-    check_names(&mut archive, hints.as_deref().unwrap_or_default());
+    check_order(&mut archive);
     check_directory(&mut input, &mut archive, at, len)?;
     Ok(archive)
 }
@@ -148,27 +149,30 @@ fn local_header<R: Read>(input: &mut R, at: u64, len: u64) -> io::Result<Next> {
     Ok(Next::Member(member))
 }
 
-/// Known names, in order, each once.
-fn check_names(archive: &mut Archive, hints: &[String]) {
+/// A known name, and the one that the central directory remembers. A damaged length makes a shorter name and
+/// sends the walk astray, so that this is said at once.
+fn check_name(archive: &mut Archive, member: &Member, hint: Option<&String>) {
+    let known = |name: &&String| MemberName::parse(name).is_some();
+    if let Some(hint) = hint.filter(known).filter(|hint| **hint != member.name) {
+        archive.deviate(hint, "its two headers name it differently");
+    } else if !known(&&member.name) {
+        let what = format!("{} is not the name of a member of a proof", member.name.escape_debug());
+        archive.deviate(&member.name, &what);
+    }
+}
+
+/// In order, each once.
+fn check_order(archive: &mut Archive) {
     let mut last: Option<MemberName> = None;
     let mut wrong = Vec::new();
-    for (index, member) in archive.members.iter().enumerate() {
-        match MemberName::parse(&member.name) {
-            None => {
-                // When the central directory remembers a proper name, that is the one to blame.
-                let hint = hints.get(index).filter(|h| MemberName::parse(h).is_some());
-                let what = format!("{} is not the name of a member of a proof", member.name.escape_debug());
-                wrong.push((hint.unwrap_or(&member.name).clone(), what));
-            }
-            Some(name) => {
-                if last.as_ref().is_some_and(|l| *l >= name) {
-                    wrong.push((member.name.clone(), "it is out of order, or there twice".to_owned()));
-                }
-                last = Some(name);
-            }
+    for member in &archive.members {
+        let name = MemberName::parse(&member.name);
+        if name.is_some() && last >= name {
+            wrong.push(member.name.clone());
         }
+        last = name.or(last);
     }
-    wrong.into_iter().for_each(|(subject, what)| archive.deviate(&subject, &what));
+    wrong.iter().for_each(|subject| archive.deviate(subject, "it is out of order, or there twice"));
 }
 
 /// Derives the central directory and the end record, and compares byte for byte up to the file's end.

@@ -76,10 +76,8 @@ fn steps(d: &mut Document, steps: &[Step], l: Language) {
     }
     heading(d, l.pick("Déroulement (heure UTC)", "What happened (UTC)"));
     for step in steps {
-        let mut text = event_words(step.event).map_or_else(
-            || step.event.to_string(),
-            |(fr, en)| l.pick(fr, en).to_owned(),
-        );
+        let mut text = event_words(step.event)
+            .map_or_else(|| step.event.to_string(), |(fr, en)| l.pick(fr, en).to_owned());
         if let Some(number) = step.recipient {
             text.push_str(&format!(" ({} {number})", l.pick("destinataire", "recipient")));
         }
@@ -115,7 +113,11 @@ fn verification(d: &mut Document, b: &Bundle<'_>, now: Timestamp, l: Language) {
     d.paragraph(Font::Text, 9.5, 0.0, how);
     d.space(3.0);
     for root in &b.roots {
-        d.field(&root.subject().chars().take(24).collect::<String>(), Font::Mono, &root.fingerprint().to_hex());
+        d.field(
+            &root.subject().chars().take(24).collect::<String>(),
+            Font::Mono,
+            &root.fingerprint().to_hex(),
+        );
     }
     let counts = format!(
         "{} {}, {} {}. {} {}.",

@@ -70,7 +70,8 @@ impl Document {
 
     /// A horizontal line.
     pub(super) fn rule(&mut self) {
-        let line = format!("0.6 w 0.7 G {MARGIN} {y:.1} m {x:.1} {y:.1} l S\n", y = self.y, x = WIDTH - MARGIN);
+        let line =
+            format!("0.6 w 0.7 G {MARGIN} {y:.1} m {x:.1} {y:.1} l S\n", y = self.y, x = WIDTH - MARGIN);
         self.append(line.as_bytes());
         self.y -= 10.0;
     }
@@ -246,9 +247,11 @@ mod tests {
         let pdf = d.finish("fr");
         let text: String = pdf.iter().map(|b| *b as char).collect();
         let xref = &text[text.rfind("xref\n0").unwrap()..];
-        for (n, line) in xref.lines().skip(3).take_while(|l| l.ends_with("n ")).enumerate() {
+        let entries: Vec<_> = xref.lines().skip(3).take_while(|l| l.ends_with("n ")).collect();
+        assert!(entries.len() > 10);
+        for (n, line) in (1..).zip(entries) {
             let at: usize = line[..10].parse().unwrap();
-            assert!(text[at..].starts_with(&format!("{} 0 obj", n + 1)));
+            assert!(pdf[at..].starts_with(format!("{n} 0 obj").as_bytes()));
         }
         assert!(text.contains("\\(partiellement\\) \\\\ \u{9c}uvre \u{97} \u{80}"));
     }

@@ -17,7 +17,9 @@ pub(super) fn event_words(event: E) -> Option<(&'static str, &'static str)> {
         E::NotificationForAcceptanceFailure => {
             ("Invitation à accepter non envoyée", "Invitation to accept not sent")
         }
-        E::ConsignmentAcceptance => ("Message accepté par le destinataire", "Message accepted by the recipient"),
+        E::ConsignmentAcceptance => {
+            ("Message accepté par le destinataire", "Message accepted by the recipient")
+        }
         E::ConsignmentRejection => ("Message refusé par le destinataire", "Message refused by the recipient"),
         E::AcceptanceRejectionExpiry => ("Délai passé sans réponse", "No answer in time"),
         E::ContentConsignment => {
@@ -26,7 +28,9 @@ pub(super) fn event_words(event: E) -> Option<(&'static str, &'static str)> {
         E::ContentConsignmentFailure => {
             ("Contenu non mis à disposition", "Content could not be made available")
         }
-        E::ConsignmentNotification => ("Avis de mise à disposition envoyé", "Notice of available content sent"),
+        E::ConsignmentNotification => {
+            ("Avis de mise à disposition envoyé", "Notice of available content sent")
+        }
         E::ConsignmentNotificationFailure => {
             ("Avis de mise à disposition non envoyé", "Notice of available content not sent")
         }

@@ -48,8 +48,16 @@ impl<R: Read + Seek> Contents<R> {
     /// What must be there, and what must come in company.
     fn check_completeness(&self, judge: &mut Judge<'_>) {
         use MemberName as M;
-        let mut required =
-            vec![M::Report, M::Readme, M::Checkpoint, M::CheckpointToken, M::CheckpointSeal, M::Manifest, M::Signature];
+        let mut required = vec![
+            M::Mimetype,
+            M::Report,
+            M::Readme,
+            M::Checkpoint,
+            M::CheckpointToken,
+            M::CheckpointSeal,
+            M::Manifest,
+            M::Signature,
+        ];
         let mut expected = 1;
         for name in self.members.keys() {
             match name {
@@ -68,7 +76,9 @@ impl<R: Read + Seek> Contents<R> {
         }
         required.dedup();
         for name in required {
-            if !self.members.contains_key(&name) && !judge.checks.iter().any(|c| c.subject == name.to_string()) {
+            if !self.members.contains_key(&name)
+                && !judge.checks.iter().any(|c| c.subject == name.to_string())
+            {
                 judge.fail(&name, "it is missing");
             }
         }

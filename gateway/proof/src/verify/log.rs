@@ -129,10 +129,7 @@ impl Judge<'_> {
     }
 }
 
-fn open_note(
-    note: &[u8],
-    seal: Option<&VerifiedSignature>,
-) -> Result<(SignedCheckpoint, LogKey), String> {
+fn open_note(note: &[u8], seal: Option<&VerifiedSignature>) -> Result<(SignedCheckpoint, LogKey), String> {
     let note = SignedCheckpoint::parse(note).map_err(|e| e.to_string())?;
     let seal = seal.ok_or("no seal vouches for the key that signed it")?;
     let key = seal.signer().public_key().map_err(|e| e.to_string())?;

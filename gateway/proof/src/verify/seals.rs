@@ -68,9 +68,14 @@ impl Judge<'_> {
     }
 
     /// A bare token over a digest.
-    pub(super) fn token(&mut self, subject: &MemberName, token: &[u8], imprint: &Sha256Digest) -> Option<VerifiedTimestamp> {
+    pub(super) fn token(
+        &mut self,
+        subject: &MemberName,
+        token: &[u8],
+        imprint: &Sha256Digest,
+    ) -> Option<VerifiedTimestamp> {
         let outcome = verify_timestamp(token, imprint, self.trust);
-        let stamp = self.judge(subject, outcome, |t| dated(t))?;
+        let stamp = self.judge(subject, outcome, dated)?;
         self.anchors.push(stamp.anchor().clone());
         self.stamps.push((subject.to_string(), stamp.clone()));
         Some(stamp)
@@ -156,7 +161,8 @@ impl Judge<'_> {
         }
         for (subject, stamp) in std::mem::take(&mut self.stamps) {
             let covered_late = stamp.authority().not_after() < last.gen_time();
-            let later = stamp.gen_time() > last.gen_time().saturating_add(TOLERANCE).unwrap_or(Timestamp::MAX);
+            let later =
+                stamp.gen_time() > last.gen_time().saturating_add(TOLERANCE).unwrap_or(Timestamp::MAX);
             if covered_late {
                 self.fail(&subject, "its timestamp had aged before the proof was sealed");
             } else if later {
