@@ -228,34 +228,26 @@ impl Connection {
             _ => return Err(self.broken("the server closed the connection".into())),
         }
         self.session.send(transaction).map_err(|e| self.broken(e.to_string()))?;
-        loop {
-            match self.drive().await? {
-                Stop::Done(mut outcomes) => {
-                    self.messages += 1;
-                    self.used = Instant::now();
-                    return match outcomes.pop() {
-                        Some(outcome) => Ok(Ended::Outcome(outcome)),
-                        None => Err(self.broken("the message had no recipient".into())),
-                    };
-                }
-                Stop::Content => break,
-                Stop::Ready | Stop::Closed => {
-                    return Err(self.broken("the server closed the connection".into()));
-                }
-            }
+        match self.drive().await? {
+            Stop::Content => {}
+            decided => return self.ended(decided),
         }
         self.content_begun = true;
         if let Some(ended) = self.write_content(content).await? {
             return Ok(ended);
         }
-        match self.drive().await? {
-            Stop::Done(mut outcomes) => {
-                self.messages += 1;
-                self.used = Instant::now();
-                outcomes.pop().map(Ended::Outcome).ok_or_else(|| self.broken("no outcome".into()))
-            }
-            _ => Err(self.broken("the server closed the connection".into())),
-        }
+        let decided = self.drive().await?;
+        self.ended(decided)
+    }
+
+    /// The outcome of the one recipient.
+    fn ended(&mut self, stop: Stop) -> Result<Ended, Box<Broken>> {
+        let Stop::Done(mut outcomes) = stop else {
+            return Err(self.broken("the server closed the connection".into()));
+        };
+        self.messages += 1;
+        self.used = Instant::now();
+        outcomes.pop().map(Ended::Outcome).ok_or_else(|| self.broken("the message had no recipient".into()))
     }
 
     async fn write_content(&mut self, mut content: Content) -> Result<Option<Ended>, Box<Broken>> {

@@ -137,3 +137,19 @@ pub trait Delivery: Send + Sync + 'static {
         report: &Report,
     ) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
+
+impl<D: Delivery> Delivery for std::sync::Arc<D> {
+    fn open(&self, item: &Outbound) -> impl Future<Output = Result<Content, DeliveryError>> + Send {
+        D::open(self, item)
+    }
+    fn local(&self, item: &Outbound) -> impl Future<Output = Result<LocalOutcome, DeliveryError>> + Send {
+        D::local(self, item)
+    }
+    fn outcome(
+        &self,
+        item: &Outbound,
+        report: &Report,
+    ) -> impl Future<Output = Result<(), DeliveryError>> + Send {
+        D::outcome(self, item, report)
+    }
+}

@@ -1,4 +1,5 @@
 //! The unstuffer against a naive reading of RFC 5321 §4.5.2, and against its inverse.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bytes::BytesMut;
 use proptest::prelude::*;

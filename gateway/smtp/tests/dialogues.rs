@@ -4,6 +4,7 @@
 //! `# key: value` configures; `C: ` and `S: ` are lines with CRLF; `C= ` and `S= ` are octets without, with
 //! `\r`, `\n`, `\0` and `\xNN`; `! ` is an event. Input lines that follow one another arrive in one packet.
 //! The other side's lines and the events up to the next input are what the session must do.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The outgoing queue: order, leases, states, on both engines.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
