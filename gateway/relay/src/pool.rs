@@ -17,7 +17,7 @@ const MESSAGES: u32 = 200;
 struct Key {
     host: String,
     port: u16,
-    required_tls: bool,
+    tls: TlsMode,
     login: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl Key {
         Self {
             host: host.host.clone(),
             port: host.port,
-            required_tls: host.tls == TlsMode::Required,
+            tls: host.tls,
             login: host.credentials.as_ref().map(|c| c.0.clone()),
         }
     }
