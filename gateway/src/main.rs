@@ -12,6 +12,7 @@ mod credentials;
 mod demo;
 mod gateway;
 mod listeners;
+mod mailboxes;
 mod pipeline;
 mod proofs;
 mod routes;

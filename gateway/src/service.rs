@@ -9,7 +9,7 @@
 use crate::gateway::Gateway;
 use crate::listeners::limits::Connections;
 use crate::listeners::smtp::{self, Receptionist, SmtpListener, Times};
-use crate::listeners::{bind, tls};
+use crate::listeners::{bind, imap, tls};
 use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
@@ -84,7 +84,8 @@ impl Fronts {
         self.smtp(submission, Kind::Submission, false, desk.clone());
         self.smtp(submissions, Kind::Submission, true, desk);
         self.smtp(inbound, Kind::Inbound, false, InboundDesk { gateway: self.gateway.clone() });
-        let _ = (imap, imaps);
+        self.imap(imap, false);
+        self.imap(imaps, true);
         if let Some(listener) = https {
             let router = site::router(&self.gateway, &self.web)?;
             let served = sealpost_web::serve(
@@ -129,6 +130,17 @@ impl Fronts {
             desk,
         };
         self.tasks.spawn(smtp::serve(listener, config, self.shutdown.clone()));
+    }
+
+    fn imap(&self, listener: Option<TcpListener>, implicit_tls: bool) {
+        let Some(listener) = listener else { return };
+        let config = imap::ImapListener {
+            gateway: self.gateway.clone(),
+            implicit_tls,
+            tls: self.mail_tls.clone(),
+            connections: self.connections.clone(),
+        };
+        self.tasks.spawn(imap::serve(listener, config, self.shutdown.clone()));
     }
 
     async fn close(&self) {

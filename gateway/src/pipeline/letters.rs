@@ -15,8 +15,8 @@ use sealpost_message::compose::{
     self, Author, Brand, CodeMail, Draft, FileLine, Letter, LinkMail, NotifyMail, OriginalParts, ReceiptKind,
     ReceiptLine, ReceiptMail, RecipientState,
 };
-use sealpost_message::present::{self, BodyKind, Collector, SafeHtml};
-use sealpost_message::{SkeletonReader, Structure, charset};
+use sealpost_message::present::{self, Collector, SafeHtml};
+use sealpost_message::{SkeletonReader, Structure};
 use sealpost_policy::strip_tags;
 use sealpost_store::access::Challenge;
 use sealpost_store::ConsignmentRow;
@@ -101,16 +101,18 @@ pub async fn secure(
     }
     let skeleton = skeleton(desk.open).await?;
     let whole = structure.author_signed || structure.author_encrypted;
-    let (text, html) = if whole { (None, None) } else { bodies(&skeleton, structure)? };
+    let parts = OriginalParts { skeleton: &skeleton, structure };
+    let html = if whole { None } else { body(&parts)? };
     let subject = strip_tags(&structure.top.subject);
     let files = files(structure, whole);
     Ok(compose::link(&LinkMail {
         letter,
         author,
         subject: &subject,
-        text: text.as_deref(),
+        // The text alternative is derived from what is shown.
+        text: None,
         html: html.as_ref(),
-        parts: (!whole).then_some(OriginalParts { skeleton: &skeleton, structure }),
+        parts: (!whole).then_some(parts),
         whole,
         files: &files,
         url: &url,
@@ -142,42 +144,30 @@ fn files(structure: &Structure, whole: bool) -> Vec<FileLine<'_>> {
         .collect()
 }
 
-/// The author's words as text and as sanitised HTML, from the texts that stand in the skeleton. A longer
-/// text is behind the link with the files.
-fn bodies(
-    skeleton: &[u8],
-    structure: &Structure,
-) -> Result<(Option<String>, Option<SafeHtml>), ComposeError> {
-    let chosen = present::bodies(structure);
+/// The author's words as sanitised HTML, from the texts that stand in the skeleton. A longer text is behind
+/// the link with the files.
+fn body(parts: &OriginalParts<'_>) -> Result<Option<SafeHtml>, ComposeError> {
+    let chosen = present::bodies(parts.structure);
     let mut collector = Collector::new(&chosen);
     let mut reader = SkeletonReader::new();
-    reader.push(skeleton);
+    reader.push(parts.skeleton);
     while let Some(record) = reader.next_record()? {
         collector.see(&record);
     }
-    let mut html: Option<SafeHtml> = None;
-    let mut text = None;
+    let mut shown: Option<SafeHtml> = None;
     for body in &chosen {
         let Some(content) = collector.content(body.node) else { continue };
-        let keep_cid = |id: &str| Some(format!("cid:{id}"));
-        let shown = present::render(body, content, false, &keep_cid);
-        match body.kind {
-            BodyKind::Plain { .. } if text.is_none() && html.is_none() => {
-                text = Some(charset::decode(body.charset.as_deref(), content));
-            }
-            BodyKind::Plain { .. } => {}
-            BodyKind::Html => {}
-        }
-        html = Some(match html {
-            None => shown,
+        let next = present::render(body, content, false, &|cid| parts.address(cid));
+        shown = Some(match shown {
+            None => next,
             Some(before) => SafeHtml {
-                html: before.html + &shown.html,
-                remote_removed: before.remote_removed | shown.remote_removed,
-                truncated: before.truncated | shown.truncated,
+                html: before.html + &next.html,
+                remote_removed: before.remote_removed | next.remote_removed,
+                truncated: before.truncated | next.truncated,
             },
         });
     }
-    Ok((text, html))
+    Ok(shown)
 }
 
 /// The six digits of a challenge.
