@@ -21,6 +21,9 @@ pub enum Use {
     Seal,
     /// S/MIME over the first part of a multipart/signed; adds smimeCapabilities (RFC 8551 §2.5.2).
     Mail,
+    /// As [`Use::Mail`] without signing-time: for mail whose Date is more than an hour away, since readers
+    /// take two such times for a forgery.
+    UndatedMail,
 }
 
 /// A signature of level B-B, to which a timestamp may be added.
@@ -41,8 +44,10 @@ pub fn sign<'a>(
 ) -> Result<Signature<'a>, SignError> {
     let identity = signer.identity();
     let mut attributes = common_attributes(identity, &oid::DATA, digest);
-    attributes.push(attribute(&oid::SIGNING_TIME, &asn1::time(at)));
-    if purpose == Use::Mail {
+    if purpose != Use::UndatedMail {
+        attributes.push(attribute(&oid::SIGNING_TIME, &asn1::time(at)));
+    }
+    if purpose != Use::Seal {
         let capabilities = [oid::AES256_GCM, oid::AES256_CBC, oid::AES128_CBC].map(|o| algorithm(&o));
         attributes.push(attribute(&oid::SMIME_CAPABILITIES, &seq(&[&capabilities.concat()])));
     }

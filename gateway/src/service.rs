@@ -75,15 +75,18 @@ impl Fronts {
         let submission = optional("listen.submission", listen.submission).await?;
         let submissions = optional("listen.submissions", listen.submissions).await?;
         let inbound = optional("listen.inbound", listen.inbound).await?;
+        let relay = optional("listen.relay", listen.relay).await?;
         let imap = optional("listen.imap", listen.imap).await?;
         let imaps = optional("listen.imaps", listen.imaps).await?;
         let https = optional("listen.https", listen.https).await?;
         let admin = optional("listen.admin", listen.admin).await?;
 
-        let desk = SubmissionDesk { gateway: self.gateway.clone() };
+        let desk = SubmissionDesk { gateway: self.gateway.clone(), servers: false };
+        let servers = SubmissionDesk { gateway: self.gateway.clone(), servers: true };
         self.smtp(submission, Kind::Submission, false, desk.clone());
         self.smtp(submissions, Kind::Submission, true, desk);
         self.smtp(inbound, Kind::Inbound, false, InboundDesk { gateway: self.gateway.clone() });
+        self.smtp(relay, Kind::TrustedRelay, false, servers);
         self.imap(imap, false);
         self.imap(imaps, true);
         if let Some(listener) = https {

@@ -166,7 +166,7 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
         Spec::Code { challenge } => letters::code(desk, challenge).await?,
         Spec::Receipt { event } => letters::receipt(desk, event).await?,
     };
-    sign(desk, draft, &desk.organisation.seal_address, Some(&desk.organisation.settings.name)).await
+    sign(desk, draft, &desk.organisation.seal_address, Some(&desk.organisation.settings.name), cms::Use::Mail).await
 }
 
 async fn consignment(desk: &Desk<'_>) -> Result<ConsignmentRow, ComposeError> {
@@ -202,9 +202,19 @@ async fn authored(
             let structure = &desk.open.meta.structure;
             let draft = compose::prepare_seal(&skeleton, structure, &stamp)?;
             let author = structure.top.from.first().and_then(|m| m.name.clone());
-            sign(desk, draft, &row.sender, author.as_deref()).await
+            sign(desk, draft, &row.sender, author.as_deref(), dated(desk, structure.top.date)).await
         }
         other => Err(ComposeError::Row(format!("{other} is no way to send the author's own message"))),
+    }
+}
+
+/// Readers compare the author's Date with the signing-time and tolerate an hour (contract 4.5).
+fn dated(desk: &Desk<'_>, date: Option<jiff::Timestamp>) -> cms::Use {
+    const TOLERATED: i64 = 3500;
+    let now = desk.gateway.clock.now();
+    match date {
+        Some(date) if (now.as_second() - date.as_second()).abs() < TOLERATED => cms::Use::Mail,
+        _ => cms::Use::UndatedMail,
     }
 }
 
@@ -224,11 +234,12 @@ async fn sign(
     draft: Draft,
     address: &EmailAddress,
     name: Option<&str>,
+    purpose: cms::Use,
 ) -> Result<Recipe, ComposeError> {
     let now = desk.gateway.clock.now();
     let signer = desk.gateway.credentials.mail(address, name, now).map_err(ComposeError::Keys)?;
     let digest = digest_of(desk.open, draft.inner()).await?;
-    let signature = cms::sign(&*signer, &digest, now, cms::Use::Mail)?.into_der();
+    let signature = cms::sign(&*signer, &digest, now, purpose)?.into_der();
     Ok(draft.sealed(&signature, &desk.row.id.to_string())?)
 }
 

@@ -23,4 +23,5 @@ pub mod seal;
 pub mod space;
 pub mod spec;
 pub mod submission;
+pub mod submitter;
 pub mod verdict;

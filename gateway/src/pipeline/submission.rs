@@ -13,27 +13,37 @@ use super::deposit::{DepositFailure, Submission, deposit};
 use super::intake::{Intake, IntakeError, Received};
 use super::verdict::{self, Verdicts};
 use super::rejection;
-use crate::gateway::{Gateway, Organisation};
+use super::submitter::Client;
+use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
-use sealpost_envelope::{EmailAddress, Envelope, EnvelopeRecipient, Submitter, Timestamp};
+use sealpost_envelope::{EmailAddress, Envelope, EnvelopeRecipient};
 use sealpost_smtp::Reply;
 use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom};
-use sealpost_store::account::{Account, Role};
+use sealpost_store::account::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Welcomes mail programs.
+/// Welcomes mail programs, or servers of the configuration.
 #[derive(Debug, Clone)]
 pub struct SubmissionDesk {
     /// The gateway.
     pub gateway: Arc<Gateway>,
+    /// The listener for `[[trusted]]` servers.
+    pub servers: bool,
 }
 
 impl Receptionist for SubmissionDesk {
     type Reception = Conversation;
     fn welcome(&self, peer: SocketAddr) -> Conversation {
-        Conversation { gateway: self.gateway.clone(), peer, account: None, message: None }
+        let server = self.gateway.config.trusted_from(peer.ip()).filter(|_| self.servers);
+        Conversation {
+            gateway: self.gateway.clone(),
+            peer,
+            client: server.map(|s| Client::Server(Arc::new(s.clone()))),
+            servers: self.servers,
+            message: None,
+        }
     }
 }
 
@@ -42,25 +52,9 @@ impl Receptionist for SubmissionDesk {
 pub struct Conversation {
     gateway: Arc<Gateway>,
     peer: SocketAddr,
-    account: Option<LoggedIn>,
+    client: Option<Client>,
+    servers: bool,
     message: Option<Message>,
-}
-
-#[derive(Debug, Clone)]
-struct LoggedIn {
-    account: Account,
-    /// Own addresses, and those of others it may act for.
-    addresses: Vec<EmailAddress>,
-    mechanism: &'static str,
-    at: Timestamp,
-    organisation: Arc<Organisation>,
-}
-
-impl LoggedIn {
-    fn may_use(&self, address: &EmailAddress) -> bool {
-        let key = address.key();
-        self.addresses.iter().any(|a| a.key() == key)
-    }
 }
 
 /// A message under way.
@@ -90,7 +84,7 @@ impl Reception for Conversation {
                     }
                 };
                 let organisation = organisation.clone();
-                self.account = Some(LoggedIn { account: *account, addresses, mechanism, at, organisation });
+                self.client = Some(Client::Account { account: *account, addresses, mechanism, at, organisation });
                 AuthResult::Accepted
             }
             // Mailboxes of outside recipients never send.
@@ -104,7 +98,7 @@ impl Reception for Conversation {
     }
 
     async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
-        let who = self.logged_in()?;
+        let who = self.client()?;
         if let Some(address) = &from.reverse_path
             && !who.may_use(address)
         {
@@ -132,8 +126,10 @@ impl Reception for Conversation {
     }
 
     async fn begin(&mut self, envelope: Envelope, protocol: &'static str, helo: &str) -> Result<(), Reply> {
-        let who = self.logged_in()?.clone();
-        let likely_end = who.organisation.likely_retention(self.gateway.clock.now());
+        self.client()?;
+        let now = self.gateway.clock.now();
+        let ends = self.gateway.organisations.iter().map(|o| o.likely_retention(now));
+        let likely_end = ends.max().unwrap_or(now);
         let intake = Intake::begin(&self.gateway, likely_end).map_err(intake_reply)?;
         self.message = Some(Message { envelope, intake, helo: helo.to_owned(), protocol });
         Ok(())
@@ -162,20 +158,26 @@ impl Reception for Conversation {
 }
 
 impl Conversation {
-    fn logged_in(&self) -> Result<&LoggedIn, Reply> {
-        self.account.as_ref().ok_or_else(|| Reply::new(530, 7, 0, "Log in first"))
+    fn client(&self) -> Result<&Client, Reply> {
+        self.client.as_ref().ok_or_else(|| match self.servers {
+            true => Reply::new(550, 7, 1, "This server is not among those that may relay here"),
+            false => Reply::new(530, 7, 0, "Log in first"),
+        })
     }
 
     /// Intake is over: sender, verdict, deposit.
     async fn complete(&mut self, message: Message) -> Result<sealpost_envelope::DepositId, Reply> {
-        let who = self.logged_in()?.clone();
+        let client = self.client()?.clone();
         let received = message.intake.finish().await.map_err(intake_reply)?;
+        let sender = author(&received, &client)?;
+        let organisation = client.organisation(&self.gateway, &sender).ok_or_else(|| not_yours(&sender))?;
+        let (mechanism, authenticated) = client.authentication();
         let submission = Submission {
-            organisation: &who.organisation,
-            sender: author(&received, &who)?,
-            submitter: Submitter::Account { id: who.account.id, login: who.account.login.clone() },
-            mechanism: who.mechanism,
-            authenticated: Some(who.at),
+            organisation: &organisation,
+            sender,
+            submitter: client.submitter(),
+            mechanism,
+            authenticated,
             envelope: &message.envelope,
             helo: message.helo,
             protocol: message.protocol,
@@ -206,14 +208,14 @@ impl Conversation {
 }
 
 /// The one address in From, which the account must be allowed to use (contract 4.4).
-fn author(received: &Received, who: &LoggedIn) -> Result<EmailAddress, Reply> {
+fn author(received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
     let from = &received.meta.structure.top.from;
     let [mailbox] = from.as_slice() else {
         return Err(Reply::new(554, 6, 0, "The message needs exactly one address in its From field"));
     };
     let address = EmailAddress::parse(&mailbox.address)
         .map_err(|e| Reply::new(554, 6, 0, format!("The address in From cannot be used: {e}")))?;
-    if who.may_use(&address) { Ok(address) } else { Err(not_yours(&address)) }
+    if client.may_use(&address) { Ok(address) } else { Err(not_yours(&address)) }
 }
 
 fn not_yours(address: &EmailAddress) -> Reply {

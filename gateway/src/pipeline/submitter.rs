@@ -1,0 +1,67 @@
+//! Who hands mail over, and whose addresses they may write as.
+//!
+//! An account has logged in; a `[[trusted]]` server is known by its network address and only asserts who
+//! the author is. Evidence keeps the two apart (contract 4.4).
+
+use crate::config::Trusted;
+use crate::gateway::{Gateway, Organisation};
+use sealpost_envelope::{EmailAddress, Submitter, Timestamp};
+use sealpost_store::account::Account;
+use std::sync::Arc;
+
+/// A client that may submit.
+#[derive(Debug, Clone)]
+pub enum Client {
+    /// Logged in.
+    Account {
+        /// The account.
+        account: Account,
+        /// Own addresses, and those of others it may act for.
+        addresses: Vec<EmailAddress>,
+        /// SASL mechanism, lower case.
+        mechanism: &'static str,
+        /// When.
+        at: Timestamp,
+        /// Its organisation.
+        organisation: Arc<Organisation>,
+    },
+    /// A server of the configuration.
+    Server(Arc<Trusted>),
+}
+
+impl Client {
+    /// Whether it may write as this author, or use this reverse path.
+    pub fn may_use(&self, address: &EmailAddress) -> bool {
+        match self {
+            Self::Account { addresses, .. } => {
+                let key = address.key();
+                addresses.iter().any(|a| a.key() == key)
+            }
+            Self::Server(server) => server.may_send_as(address),
+        }
+    }
+
+    /// The organisation whose mail this is: the account's, or the one that owns the author's domain.
+    pub fn organisation(&self, gateway: &Gateway, author: &EmailAddress) -> Option<Arc<Organisation>> {
+        match self {
+            Self::Account { organisation, .. } => Some(organisation.clone()),
+            Self::Server(_) => gateway.organisation_of(author).cloned(),
+        }
+    }
+
+    /// As evidence names it.
+    pub fn submitter(&self) -> Submitter {
+        match self {
+            Self::Account { account, .. } => Submitter::Account { id: account.id, login: account.login.clone() },
+            Self::Server(server) => Submitter::Asserted { server: server.name.clone() },
+        }
+    }
+
+    /// How and when it proved who it is; a server never did.
+    pub fn authentication(&self) -> (&'static str, Option<Timestamp>) {
+        match self {
+            Self::Account { mechanism, at, .. } => (mechanism, Some(*at)),
+            Self::Server(_) => ("", None),
+        }
+    }
+}
