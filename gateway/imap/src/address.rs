@@ -61,8 +61,7 @@ fn item_end(tokens: &[Token]) -> usize {
         match token {
             Token::Special(b'<') => angle = true,
             Token::Special(b'>') => angle = false,
-            Token::Special(b',' | b';') => return at,
-            Token::Special(b':') if !angle => return at,
+            Token::Special(b',' | b';' | b':') if !angle => return at,
             _ => {}
         }
     }
@@ -77,13 +76,16 @@ fn mailbox(out: &mut Vec<u8>, item: &[Token]) -> bool {
             let inner = &item[open + 1..];
             let close = inner.iter().position(is(b'>')).unwrap_or(inner.len());
             // An obsolete route ends with a colon (RFC 5322 §4.4).
-            let route = inner[..close].iter().position(is(b':')).map_or(0, |n| n + 1);
+            let routed = inner.first() == Some(&Token::Special(b'@'));
+            let route = inner[..close].iter().position(is(b':')).filter(|_| routed).map_or(0, |n| n + 1);
             (Some(join(&item[..open], b" ")).filter(|n| !n.is_empty()), &inner[route..close])
         }
         None => (None, item),
     };
     match spec.iter().rposition(is(b'@')) {
-        Some(at) => entry(out, name.as_deref(), Some(&join(&spec[..at], b"")), Some(&join(&spec[at + 1..], b""))),
+        Some(at) => {
+            entry(out, name.as_deref(), Some(&join(&spec[..at], b"")), Some(&join(&spec[at + 1..], b"")))
+        }
         None if spec.is_empty() && name.is_none() => return false,
         None => entry(out, name.as_deref(), Some(&join(spec, b" ")), Some(b"")),
     }
@@ -134,12 +136,18 @@ fn tokens(value: &[u8]) -> Vec<Token> {
                 at = next;
             }
             b'(' => at = after_comment(value, at),
+            // An address literal holds colons.
+            b'[' => {
+                let end = memchr::memchr(b']', &value[at..]).map_or(value.len(), |n| at + n + 1);
+                all.push(Token::Word(value[at..end].to_vec()));
+                at = end;
+            }
             b'<' | b'>' | b',' | b';' | b':' | b'@' => {
                 all.push(Token::Special(b));
                 at += 1;
             }
             _ => {
-                let stop = |b: &u8| b" \t\r\n\"(<>,;:@".contains(b);
+                let stop = |b: &u8| b" \t\r\n\"(<>,;:@[".contains(b);
                 let end = value[at..].iter().position(stop).map_or(value.len(), |n| at + n);
                 all.push(Token::Word(value[at..end].to_vec()));
                 at = end;
@@ -193,11 +201,15 @@ mod tests {
             ("Ann B <a@b.c>, d@e.f", r#"(("Ann B" NIL "a" "b.c")(NIL NIL "d" "e.f"))"#),
             (r#""B, \"Ann\"" <a@b.c>"#, r#"(("B, \"Ann\"" NIL "a" "b.c"))"#),
             ("=?utf-8?q?J=C3=A9?= <j@b.c>", r#"(("=?utf-8?q?J=C3=A9?=" NIL "j" "b.c"))"#),
-            ("Team: a@b.c, d@e.f;", r#"((NIL NIL "Team" NIL)(NIL NIL "a" "b.c")(NIL NIL "d" "e.f")(NIL NIL NIL NIL))"#),
+            (
+                "Team: a@b.c, d@e.f;",
+                r#"((NIL NIL "Team" NIL)(NIL NIL "a" "b.c")(NIL NIL "d" "e.f")(NIL NIL NIL NIL))"#,
+            ),
             ("undisclosed-recipients:;", r#"((NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL))"#),
             ("<@x,@y:a@b.c>", r#"((NIL NIL "a" "b.c"))"#),
             ("a (comment (nested)) @ b.c", r#"((NIL NIL "a" "b.c"))"#),
             ("John Smith", r#"((NIL NIL "John Smith" ""))"#),
+            ("<a@[IPv6:1::2]>, b@[1.2.3.4]", r#"((NIL NIL "a" "[IPv6:1::2]")(NIL NIL "b" "[1.2.3.4]"))"#),
             ("", "NIL"),
             (", ,", "NIL"),
             ("<>", "NIL"),

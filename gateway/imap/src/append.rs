@@ -18,7 +18,10 @@ pub(crate) struct Appending<M: Mailboxes> {
 
 impl<M: Mailboxes> fmt::Debug for Appending<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Appending").field("tag", &self.tag).field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Appending")
+            .field("tag", &self.tag)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 

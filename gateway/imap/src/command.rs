@@ -63,7 +63,9 @@ impl<B: Backend> Session<B> {
                 done("NAMESPACE")
             }
             C::Idle => Err(Stop::Bad("log in first".into())),
-            C::List { reference, mailbox_wildcard } => self.list(&reference, &mailbox_wildcard, &extras, reply).await,
+            C::List { reference, mailbox_wildcard } => {
+                self.list(&reference, &mailbox_wildcard, &extras, reply).await
+            }
             C::Lsub { reference, mailbox_wildcard } => self.lsub(&reference, &mailbox_wildcard, reply).await,
             C::Status { mailbox, item_names } => {
                 let folder = self.folder(&mailbox).await?;
@@ -96,7 +98,8 @@ impl<B: Backend> Session<B> {
                 self.fetch(&sequence_set, macro_or_item_names, uid, &modifiers, reply).await
             }
             C::Store { sequence_set, kind, response, flags, uid, modifiers } => {
-                let request = crate::store::StoreRequest { kind, response, flags: &flags, modifiers: &modifiers };
+                let request =
+                    crate::store::StoreRequest { kind, response, flags: &flags, modifiers: &modifiers };
                 self.store(&sequence_set, request, uid, reply).await
             }
             C::Expunge => self.expunge(None, reply).await,

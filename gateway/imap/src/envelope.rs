@@ -10,7 +10,9 @@ const FIELDS: [&str; 10] =
 pub(crate) fn write(out: &mut Vec<u8>, block: &[u8]) {
     let mut values: [Option<Vec<u8>>; 10] = Default::default();
     for field in header::fields(block) {
-        let Some(n) = FIELDS.iter().position(|f| field.name.eq_ignore_ascii_case(f.as_bytes())) else { continue };
+        let Some(n) = FIELDS.iter().position(|f| field.name.eq_ignore_ascii_case(f.as_bytes())) else {
+            continue;
+        };
         match &mut values[n] {
             None => values[n] = Some(header::unfold(field.value)),
             // Several To or Cc are one list.

@@ -64,7 +64,8 @@ fn list(line: &[u8], at: usize, extras: &mut Extras) -> Option<Vec<u8>> {
                 let open = found + from + "STATUS (".len();
                 let close = open + upper[open..].iter().position(|b| *b == b')')?;
                 extras.list_status = Some(words(&upper[open..close]));
-                options = [&upper[found + marker.len()..found + from], &upper[close + 1..upper.len() - 3]].concat();
+                options =
+                    [&upper[found + marker.len()..found + from], &upper[close + 1..upper.len() - 3]].concat();
             }
             extras.list_return = words(&options);
             out.extend_from_slice(&rest[..found]);
@@ -108,8 +109,12 @@ mod tests {
             (String::from_utf8(plain.into_owned()).unwrap(), extras)
         };
         let (plain, extras) = get("a UID SEARCH RETURN (MIN count) UNSEEN\r\n");
-        assert_eq!((plain.as_str(), extras.search_return.unwrap().join(" ")), ("a UID SEARCH UNSEEN\r\n", "MIN COUNT".into()));
-        let (plain, extras) = get("a LIST (SUBSCRIBED) \"\" \"*\" RETURN (CHILDREN STATUS (MESSAGES UNSEEN) SPECIAL-USE)\r\n");
+        assert_eq!(
+            (plain.as_str(), extras.search_return.unwrap().join(" ")),
+            ("a UID SEARCH UNSEEN\r\n", "MIN COUNT".into())
+        );
+        let (plain, extras) =
+            get("a LIST (SUBSCRIBED) \"\" \"*\" RETURN (CHILDREN STATUS (MESSAGES UNSEEN) SPECIAL-USE)\r\n");
         assert_eq!(plain, "a LIST \"\" \"*\"\r\n");
         assert_eq!(extras.list_select, ["SUBSCRIBED"]);
         assert_eq!(extras.list_return, ["CHILDREN", "SPECIAL-USE"]);

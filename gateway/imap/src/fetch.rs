@@ -102,7 +102,12 @@ impl<'i> Plan<'i> {
         Item::Structure { extended }
     }
 
-    fn section(&mut self, name: String, section: Option<Section<'i>>, partial: Option<(u64, u64)>) -> Item<'i> {
+    fn section(
+        &mut self,
+        name: String,
+        section: Option<Section<'i>>,
+        partial: Option<(u64, u64)>,
+    ) -> Item<'i> {
         self.structure |= section::needs_structure(&section);
         self.header |= section.is_some();
         Item::Section { name, section, partial }
@@ -153,8 +158,12 @@ impl<B: Backend> Session<B> {
         if !plan.sets_seen || selected.read_only {
             return Ok(());
         }
-        let unseen: Vec<u32> =
-            batch.iter().map(|n| &selected.rows[*n]).filter(|r| !r.flags.has(Flags::SEEN)).map(|r| r.uid).collect();
+        let unseen: Vec<u32> = batch
+            .iter()
+            .map(|n| &selected.rows[*n])
+            .filter(|r| !r.flags.has(Flags::SEEN))
+            .map(|r| r.uid)
+            .collect();
         if unseen.is_empty() {
             return Ok(());
         }
@@ -287,7 +296,8 @@ impl<B: Backend> Session<B> {
                     section::choose(&block[from as usize..(from + len) as usize], &names, except)
                 } else {
                     let len = len.min(MAX_NESTED_HEADER);
-                    let bytes = collect(mailboxes.body(selected.folder, row.uid, from, len).await?, len).await?;
+                    let bytes =
+                        collect(mailboxes.body(selected.folder, row.uid, from, len).await?, len).await?;
                     section::choose(&bytes, &names, except)
                 }
             }
@@ -347,7 +357,13 @@ async fn send<D: Body, O: Output>(opened: Opened<D>, uid: u32, reply: &mut Reply
 }
 
 /// Writes what needs no body.
-fn simple(out: &mut Vec<u8>, item: &Item<'_>, row: &Row, header: Option<&Header>, structure: Option<&Structure>) {
+fn simple(
+    out: &mut Vec<u8>,
+    item: &Item<'_>,
+    row: &Row,
+    header: Option<&Header>,
+    structure: Option<&Structure>,
+) {
     let text = match item {
         Item::Flags => format!("FLAGS ({})", row.flags),
         Item::Uid => format!("UID {}", row.uid),

@@ -136,7 +136,8 @@ impl<B: Backend> Session<B> {
             if unfit {
                 continue;
             }
-            let show_subscribed = has(&extras.list_select, "SUBSCRIBED") || has(&extras.list_return, "SUBSCRIBED");
+            let show_subscribed =
+                has(&extras.list_select, "SUBSCRIBED") || has(&extras.list_return, "SUBSCRIBED");
             list_line(reply, "LIST", &attributes(folder, &folders, show_subscribed), &folder.name).await?;
             if let Some(items) = items {
                 let items: Vec<&str> = items.iter().map(String::as_str).collect();
@@ -168,8 +169,10 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Result<(), Stop> {
         let status = self.mailboxes()?.status(folder.id).await?;
-        let values: Vec<String> =
-            items.iter().filter_map(|item| Some(format!("{item} {}", status_value(item, &status)?))).collect();
+        let values: Vec<String> = items
+            .iter()
+            .filter_map(|item| Some(format!("{item} {}", status_value(item, &status)?)))
+            .collect();
         let out = reply.buffer();
         out.extend_from_slice(b"* STATUS ");
         text::folder(out, &folder.name, false);

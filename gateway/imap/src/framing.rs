@@ -262,7 +262,10 @@ mod tests {
     #[test]
     fn commands_and_literals() {
         use Frame::*;
-        assert_eq!(frames(&[b"a NOOP\r", b"\nb NOOP\r\n"]), [Command(b"a NOOP\r\n".into()), Command(b"b NOOP\r\n".into())]);
+        assert_eq!(
+            frames(&[b"a NOOP\r", b"\nb NOOP\r\n"]),
+            [Command(b"a NOOP\r\n".into()), Command(b"b NOOP\r\n".into())]
+        );
         assert_eq!(
             frames(&[b"a LOGIN {1}\r\n", b"u {2+}\r\npw\r\n"]),
             [Continue, Command(b"a LOGIN {1}\r\nu {2+}\r\npw\r\n".into())]

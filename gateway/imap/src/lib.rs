@@ -41,8 +41,8 @@ mod structure_text;
 mod text;
 
 pub use backend::{
-    Append, AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Folder, FolderId, Header, LoginError,
-    MailboxError, Mailboxes, Opened, Row, Special, Status,
+    Append, AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Folder, FolderId, Header,
+    LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
 };
 pub use flags::{Flags, ParseFlagError};
 pub use output::Output;

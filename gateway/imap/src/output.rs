@@ -24,6 +24,10 @@ impl<'o, O: Output> Reply<'o, O> {
     }
     /// Adds bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if bytes.len() >= FULL {
+            self.flush().await?;
+            return self.output.send(bytes).await;
+        }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= FULL {
             return self.flush().await;

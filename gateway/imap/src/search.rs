@@ -13,7 +13,7 @@ use imap_types::datetime::NaiveDate;
 use imap_types::search::SearchKey;
 use imap_types::sequence::SequenceSet;
 use jiff::civil::Date;
-use mail_parser::{HeaderValue, MessageParser};
+use mail_parser::{HeaderName, HeaderValue, MessageParser};
 
 /// Messages whose headers are held at once.
 const BATCH: usize = 64;
@@ -203,7 +203,18 @@ fn start(day: Date) -> i64 {
 
 /// Names and decoded values of a header block, lower case, and the day of its `Date:`.
 fn read_header(block: &[u8]) -> (Vec<(String, String)>, Option<Date>) {
-    let parser = MessageParser::new().default_header_text();
+    // Everything as decoded text, addresses included: that is what people look for.
+    let parser = [
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::Cc,
+        HeaderName::Bcc,
+        HeaderName::Sender,
+        HeaderName::ReplyTo,
+        HeaderName::Subject,
+    ]
+    .into_iter()
+    .fold(MessageParser::new().default_header_text(), MessageParser::header_text);
     let fields = parser.parse_headers(block).map_or_else(Vec::new, |message| {
         let part = message.parts.first();
         let headers = part.map_or(&[][..], |p| &p.headers);
@@ -222,7 +233,8 @@ fn read_header(block: &[u8]) -> (Vec<(String, String)>, Option<Date>) {
     let date = crate::header::first(block, "date").and_then(|v| {
         let text = String::from_utf8_lossy(&v).into_owned();
         let parsed = mail_parser::DateTime::parse_rfc822(&text)?;
-        Date::new(parsed.year.try_into().ok()?, parsed.month.try_into().ok()?, parsed.day.try_into().ok()?).ok()
+        Date::new(parsed.year.try_into().ok()?, parsed.month.try_into().ok()?, parsed.day.try_into().ok()?)
+            .ok()
     });
     (fields, date)
 }

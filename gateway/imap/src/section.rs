@@ -24,13 +24,21 @@ pub(crate) fn needs_structure(section: &Option<Section<'_>>) -> bool {
     !matches!(
         section,
         None | Some(
-            Section::Header(None) | Section::Text(None) | Section::HeaderFields(None, _) | Section::HeaderFieldsNot(None, _)
+            Section::Header(None)
+                | Section::Text(None)
+                | Section::HeaderFields(None, _)
+                | Section::HeaderFieldsNot(None, _)
         )
     )
 }
 
 /// Finds the bytes of a section in a message of `size` bytes whose header block has `header` bytes.
-pub(crate) fn resolve(section: &Option<Section<'_>>, header: u64, size: u64, structure: Option<&Structure>) -> Source {
+pub(crate) fn resolve(
+    section: &Option<Section<'_>>,
+    header: u64,
+    size: u64,
+    structure: Option<&Structure>,
+) -> Source {
     let part = |path: &imap_types::fetch::Part| {
         let path: Vec<u32> = path.0.as_ref().iter().map(|n| n.get()).collect();
         structure.and_then(|s| s.find(&path))
@@ -49,11 +57,13 @@ pub(crate) fn resolve(section: &Option<Section<'_>>, header: u64, size: u64, str
         Some(Section::Header(Some(path))) => inner(part(path), |p| p.header),
         Some(Section::Text(Some(path))) => inner(part(path), |p| p.body),
         Some(Section::HeaderFields(path, names)) => {
-            let source = path.as_ref().map_or(Source::Range(0, header), |path| inner(part(path), |p| p.header));
+            let source =
+                path.as_ref().map_or(Source::Range(0, header), |path| inner(part(path), |p| p.header));
             fields(source, names.as_ref(), false)
         }
         Some(Section::HeaderFieldsNot(path, names)) => {
-            let source = path.as_ref().map_or(Source::Range(0, header), |path| inner(part(path), |p| p.header));
+            let source =
+                path.as_ref().map_or(Source::Range(0, header), |path| inner(part(path), |p| p.header));
             fields(source, names.as_ref(), true)
         }
     }
@@ -113,7 +123,9 @@ pub(crate) fn label(section: &Option<Section<'_>>) -> String {
         Some(Section::Mime(part)) => format!("{}.MIME", path(part)),
         Some(Section::Header(part)) => with(part, "HEADER"),
         Some(Section::Text(part)) => with(part, "TEXT"),
-        Some(Section::HeaderFields(part, list)) => format!("{} ({})", with(part, "HEADER.FIELDS"), names(list.as_ref())),
+        Some(Section::HeaderFields(part, list)) => {
+            format!("{} ({})", with(part, "HEADER.FIELDS"), names(list.as_ref()))
+        }
         Some(Section::HeaderFieldsNot(part, list)) => {
             format!("{} ({})", with(part, "HEADER.FIELDS.NOT"), names(list.as_ref()))
         }

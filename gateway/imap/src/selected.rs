@@ -1,12 +1,12 @@
 //! The selected folder: what the client knows of it, and how it hears of changes.
 
+use crate::FolderId;
 use crate::backend::{Backend, Mailboxes, Row};
 use crate::command::done;
 use crate::flags::Flags;
 use crate::output::{Output, Reply};
 use crate::session::{Answer, Session, Stop};
 use crate::set::Ranges;
-use crate::FolderId;
 use imap_types::command::SelectParameter;
 use imap_types::mailbox::Mailbox;
 use imap_types::sequence::SequenceSet;
@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(crate) struct Selected {
     pub folder: FolderId,
-    pub uid_validity: u32,
     pub read_only: bool,
     pub modseq: u64,
     pub rows: Vec<Row>,
@@ -98,7 +97,6 @@ impl<B: Backend> Session<B> {
         let opened = self.mailboxes()?.open(folder.id).await?;
         let mut selected = Selected {
             folder: folder.id,
-            uid_validity: opened.uid_validity,
             read_only: opened.read_only || examine,
             modseq: opened.modseq,
             rows: opened.rows,
@@ -110,7 +108,8 @@ impl<B: Backend> Session<B> {
         }
         let list = selected.flags_line();
         reply.line(&format!("* FLAGS {list}")).await?;
-        let permanent = if selected.read_only { "()".to_owned() } else { format!("{} \\*)", list.trim_end_matches(')')) };
+        let permanent =
+            if selected.read_only { "()".to_owned() } else { format!("{} \\*)", list.trim_end_matches(')')) };
         reply.line(&format!("* OK [PERMANENTFLAGS {permanent}] these are kept")).await?;
         reply.line(&format!("* {} EXISTS", selected.rows.len())).await?;
         reply.line("* 0 RECENT").await?;
@@ -153,7 +152,11 @@ impl<B: Backend> Session<B> {
     }
 
     /// Removes messages from the client's view, the last first.
-    pub(crate) async fn forget<O: Output>(&mut self, uids: &[u32], reply: &mut Reply<'_, O>) -> Result<(), Stop> {
+    pub(crate) async fn forget<O: Output>(
+        &mut self,
+        uids: &[u32],
+        reply: &mut Reply<'_, O>,
+    ) -> Result<(), Stop> {
         let Some(selected) = &mut self.selected else { return Ok(()) };
         let mut positions: Vec<usize> = uids.iter().filter_map(|uid| selected.position(*uid)).collect();
         positions.sort_unstable();

@@ -251,7 +251,7 @@ impl<B: Backend> Session<B> {
                 }
                 Frame::Bad(text) => self.answer("*", Err(Stop::Bad(text.to_owned())), reply).await?,
                 Frame::Fatal(text) => {
-                    reply.line(&format!("* BYE [TOOBIG] {text}")).await?;
+                    reply.line(&format!("* BYE {text}")).await?;
                     Flow::Close
                 }
             };
@@ -275,7 +275,11 @@ impl<B: Backend> Session<B> {
         let (plain, extras) = crate::extras::split(line.expose());
         let command = match CommandCodec::default().decode(&plain) {
             Ok((b"", command)) => command,
-            _ => return self.answer(&tag, Err(Stop::Bad("this command is not understood".into())), reply).await,
+            _ => {
+                return self
+                    .answer(&tag, Err(Stop::Bad("this command is not understood".into())), reply)
+                    .await;
+            }
         };
         match command.body {
             CommandBody::StartTLS if self.tls || self.mailboxes.is_some() => {
@@ -301,8 +305,13 @@ impl<B: Backend> Session<B> {
                 Ok(Flow::Continue)
             }
             CommandBody::Authenticate { mechanism, initial_response } => {
-                self.authenticate(tag, &mechanism.to_string(), initial_response.map(|r| r.declassify().to_vec()), reply)
-                    .await
+                self.authenticate(
+                    tag,
+                    mechanism.as_ref(),
+                    initial_response.map(|r| r.declassify().to_vec()),
+                    reply,
+                )
+                .await
             }
             body => {
                 let answer = self.dispatch(body, extras, &tag, reply).await;
@@ -328,12 +337,12 @@ impl<B: Backend> Session<B> {
             Err(Stop::Bad(text)) => {
                 self.errors += 1;
                 reply.status(tag, "BAD", &text).await?;
-                if self.errors >= self.limits.errors {
-                    reply.line("* BYE too many errors").await?;
-                    return Ok(Flow::Close);
-                }
             }
             Err(Stop::End(e)) => return Err(e),
+        }
+        if self.errors >= self.limits.errors {
+            reply.line("* BYE too many errors").await?;
+            return Ok(Flow::Close);
         }
         Ok(Flow::Continue)
     }

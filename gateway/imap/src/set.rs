@@ -55,7 +55,11 @@ pub(crate) fn compact(numbers: impl IntoIterator<Item = u32>) -> String {
             (next, _) => {
                 if let Some((from, to)) = range {
                     let comma = if text.is_empty() { "" } else { "," };
-                    let _ = if from == to { write!(text, "{comma}{from}") } else { write!(text, "{comma}{from}:{to}") };
+                    let _ = if from == to {
+                        write!(text, "{comma}{from}")
+                    } else {
+                        write!(text, "{comma}{from}:{to}")
+                    };
                 }
                 range = next.map(|n| (n, n));
             }

@@ -67,7 +67,11 @@ impl Structure {
         let read: Self = serde_json::from_slice(bytes).ok()?;
         let sound = read.version == VERSION
             && !read.parts.is_empty()
-            && read.parts.iter().enumerate().all(|(n, p)| p.children.iter().all(|c| *c > n && *c < read.parts.len()));
+            && read
+                .parts
+                .iter()
+                .enumerate()
+                .all(|(n, p)| p.children.iter().all(|c| *c > n && *c < read.parts.len()));
         sound.then_some(read)
     }
     /// The part of this number path (RFC 3501 §6.4.5).
@@ -264,9 +268,10 @@ impl Scanner {
         let within = self.open.len().checked_sub(2).map(|n| &self.parts[self.open[n].part]);
         let in_digest = within.is_some_and(|p| p.media == "multipart/digest");
         let in_message = within.is_some_and(|p| p.kind == Kind::Message);
-        let Parametrised { value, params } =
+        let content =
             header::first(&block, "content-type").map(|v| header::parametrised(&v)).unwrap_or_default();
-        let boundary = params.iter().find(|(n, v)| n == "boundary" && !v.is_empty()).map(|(_, v)| v.clone());
+        let boundary = content.param("boundary").filter(|b| !b.is_empty()).map(str::to_owned);
+        let Parametrised { value, params } = content;
         let media = match value.split_once('/') {
             Some((a, b)) if !a.is_empty() && !b.is_empty() => value,
             // RFC 2046 §5.1.5.
@@ -308,7 +313,8 @@ impl Scanner {
             let Some(open) = self.open.pop() else { return };
             let part = &mut self.parts[open.part];
             part.body.1 = end.max(part.body.0);
-            part.lines = if part.body.1 > part.body.0 { self.lines.saturating_sub(open.first_line) } else { 0 };
+            part.lines =
+                if part.body.1 > part.body.0 { self.lines.saturating_sub(open.first_line) } else { 0 };
         }
     }
 }

@@ -106,7 +106,11 @@ fn from_utf7(text: &str) -> Option<String> {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         let (shifted, after) = rest[at + 1..].split_once('-')?;
-        if shifted.is_empty() { out.push('&') } else { out.push_str(&from_base64(shifted)?) }
+        if shifted.is_empty() {
+            out.push('&')
+        } else {
+            out.push_str(&from_base64(shifted)?)
+        }
         rest = after;
     }
     out.push_str(rest);
@@ -156,9 +160,12 @@ mod tests {
 
     #[test]
     fn strings() {
-        for (bytes, wire) in
-            [(&b"a\"b\\"[..], &b"\"a\\\"b\\\\\""[..]), (b"", b"\"\""), (b"a\r\nb", b"{4}\r\na\r\nb"), ("é".as_bytes(), b"{2}\r\n\xc3\xa9")]
-        {
+        for (bytes, wire) in [
+            (&b"a\"b\\"[..], &b"\"a\\\"b\\\\\""[..]),
+            (b"", b"\"\""),
+            (b"a\r\nb", b"{4}\r\na\r\nb"),
+            ("é".as_bytes(), b"{2}\r\n\xc3\xa9"),
+        ] {
             let mut out = Vec::new();
             string(&mut out, bytes);
             assert_eq!(out, wire);

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use sealpost_envelope::Secret;
 use sealpost_imap::{
-    Append, AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId, Header, LoginError,
-    MailboxError, Mailboxes, Opened, Output, Row, Special, Status,
+    Append, AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId,
+    Header, LoginError, MailboxError, Mailboxes, Opened, Output, Row, Special, Status,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -39,9 +39,12 @@ pub struct View(Shared);
 impl Memory {
     pub fn new() -> Self {
         let memory = Self::default();
-        for (id, name, special) in
-            [(1, "INBOX", None), (2, "Sent", Some(Special::Sent)), (3, "Archivés", Some(Special::Archive)), (4, "Archivés/2026", None)]
-        {
+        for (id, name, special) in [
+            (1, "INBOX", None),
+            (2, "Sent", Some(Special::Sent)),
+            (3, "Archivés", Some(Special::Archive)),
+            (4, "Archivés/2026", None),
+        ] {
             memory.add_folder(id, name, special);
         }
         memory
@@ -119,7 +122,11 @@ impl Body for Chunks {
 }
 
 impl View {
-    fn with<T>(&self, id: FolderId, f: impl FnOnce(&mut Box_) -> Result<T, MailboxError>) -> Result<T, MailboxError> {
+    fn with<T>(
+        &self,
+        id: FolderId,
+        f: impl FnOnce(&mut Box_) -> Result<T, MailboxError>,
+    ) -> Result<T, MailboxError> {
         f(self.0.lock().unwrap().get_mut(&id).ok_or(MailboxError::NotFound)?)
     }
 }
@@ -197,15 +204,22 @@ impl Mailboxes for View {
             let wanted = b.mails.iter().filter(|m| uids.contains(&m.row.uid));
             Ok(wanted
                 .map(|m| {
-                    let end = m.bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(m.bytes.len(), |n| n + 4);
+                    let end =
+                        m.bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(m.bytes.len(), |n| n + 4);
                     Header { uid: m.row.uid, header: m.bytes.slice(..end), structure: m.structure.clone() }
                 })
                 .collect())
         })
     }
-    async fn remember_structure(&self, id: FolderId, uid: u32, structure: Vec<u8>) -> Result<(), MailboxError> {
+    async fn remember_structure(
+        &self,
+        id: FolderId,
+        uid: u32,
+        structure: Vec<u8>,
+    ) -> Result<(), MailboxError> {
         self.with(id, |b| {
-            b.mails.iter_mut().find(|m| m.row.uid == uid).ok_or(MailboxError::Gone)?.structure = Some(structure.into());
+            b.mails.iter_mut().find(|m| m.row.uid == uid).ok_or(MailboxError::Gone)?.structure =
+                Some(structure.into());
             Ok(())
         })
     }
@@ -242,7 +256,8 @@ impl Mailboxes for View {
     }
     async fn expunge(&self, id: FolderId, uids: Option<&[u32]>) -> Result<Vec<u32>, MailboxError> {
         self.with(id, |b| {
-            let deleted = |m: &&Mail| m.row.flags.has(Flags::DELETED) && uids.is_none_or(|u| u.contains(&m.row.uid));
+            let deleted =
+                |m: &&Mail| m.row.flags.has(Flags::DELETED) && uids.is_none_or(|u| u.contains(&m.row.uid));
             let gone: Vec<u32> = b.mails.iter().filter(deleted).map(|m| m.row.uid).collect();
             if !gone.is_empty() {
                 remove(b, &gone);
