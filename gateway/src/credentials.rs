@@ -35,8 +35,16 @@ impl Credentials {
         let authority = open_root(dir, organisation, now)?;
         let subject =
             |name: &str| Subject { organisation: Some(short(organisation)), ..Subject::named(short(name)) };
-        let time = signer(dir, "time", &authority, &Profile::TimeStamping, &subject("Sealpost time authority"), now)?;
-        let journal = signer(dir, "journal", &authority, &Profile::EvidenceSeal, &subject("Sealpost journal"), now)?;
+        let time = signer(
+            dir,
+            "time",
+            &authority,
+            &Profile::TimeStamping,
+            &subject("Sealpost time authority"),
+            now,
+        )?;
+        let journal =
+            signer(dir, "journal", &authority, &Profile::EvidenceSeal, &subject("Sealpost journal"), now)?;
         Ok(Self { dir: dir.to_owned(), authority, time, journal, senders: Mutex::default() })
     }
 
@@ -47,13 +55,27 @@ impl Credentials {
 
     /// The signer of an organisation's evidence and proofs.
     pub fn evidence(&self, organisation: &str, domain: &str, now: Timestamp) -> Result<Arc<FileSigner>> {
-        let subject =
-            Subject { organisation: Some(short(organisation)), ..Subject::named(short(&format!("{organisation} – seal"))) };
-        signer(&self.dir, &format!("evidence-{domain}"), &self.authority, &Profile::EvidenceSeal, &subject, now)
+        let subject = Subject {
+            organisation: Some(short(organisation)),
+            ..Subject::named(short(&format!("{organisation} – seal")))
+        };
+        signer(
+            &self.dir,
+            &format!("evidence-{domain}"),
+            &self.authority,
+            &Profile::EvidenceSeal,
+            &subject,
+            now,
+        )
     }
 
     /// The S/MIME signer for an address in From: its own files if imported, else issued on first use.
-    pub fn mail(&self, address: &EmailAddress, name: Option<&str>, now: Timestamp) -> Result<Arc<FileSigner>> {
+    pub fn mail(
+        &self,
+        address: &EmailAddress,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<FileSigner>> {
         let key = address.key();
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = senders.get(&key).filter(|s| s.certificate().is_valid_at(now)) {
@@ -72,7 +94,8 @@ impl Credentials {
         let addresses = vec![std::net::Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into()];
         let profile = Profile::TlsServer { hosts: hosts.to_vec(), addresses };
         let name = hosts.first().context("a host name for the certificate")?;
-        let made = self.authority.issue_with_key(KeyKind::P256, &profile, &Subject::named(short(name)), now)?;
+        let made =
+            self.authority.issue_with_key(KeyKind::P256, &profile, &Subject::named(short(name)), now)?;
         save(&made, cert, key)
     }
 }
@@ -87,12 +110,17 @@ fn open_root(dir: &Path, organisation: &str, now: Timestamp) -> Result<Authority
     match (certificate.exists(), key.exists()) {
         (true, true) => Ok(Authority::load(&key, &certificate)?),
         (false, false) => {
-            let subject = Subject { organisation: Some(short(organisation)), ..Subject::named("Sealpost authority") };
+            let subject =
+                Subject { organisation: Some(short(organisation)), ..Subject::named("Sealpost authority") };
             let made = Authority::create_root(&subject, now)?;
             save(made.signer(), &certificate, &key)?;
             Ok(made)
         }
-        _ => bail!("one of {} and {} is missing: restore it from your copy", certificate.display(), key.display()),
+        _ => bail!(
+            "one of {} and {} is missing: restore it from your copy",
+            certificate.display(),
+            key.display()
+        ),
     }
 }
 
@@ -118,7 +146,11 @@ fn signer(
             save(&made, &certificate, &key)?;
             Ok(Arc::new(made))
         }
-        _ => bail!("one of {} and {} is missing: restore it from your copy", certificate.display(), key.display()),
+        _ => bail!(
+            "one of {} and {} is missing: restore it from your copy",
+            certificate.display(),
+            key.display()
+        ),
     }
 }
 

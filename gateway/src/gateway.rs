@@ -8,6 +8,7 @@
 use crate::config::{self, Config};
 use crate::credentials::Credentials;
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use sealpost_certs::{FileSigner, Signer, TimeAuthority};
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
 use sealpost_evidence::Issuer;
@@ -16,7 +17,6 @@ use sealpost_store::account::Accounts;
 use sealpost_store::mailbox::Mailboxes;
 use sealpost_store::queue::Queue;
 use sealpost_store::{Store, StoreConfig};
-use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -188,7 +188,14 @@ async fn organisation(
         policies: vec![format!("https://{}/policy/1", settings.hostname)],
         certificate: Some(evidence.certificate().der().to_vec()),
     };
-    Ok(Organisation { id, settings: settings.clone(), issuer, policy: policy.clone(), evidence, seal_address })
+    Ok(Organisation {
+        id,
+        settings: settings.clone(),
+        issuer,
+        policy: policy.clone(),
+        evidence,
+        seal_address,
+    })
 }
 
 /// The zone of the times that people read: the machine's (`TZ`, `/etc/localtime`).

@@ -12,12 +12,13 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use sealpost_envelope::{AccountId, Secret, Timestamp};
 use sealpost_imap::{
-    AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId, Header, LoginError,
-    MailboxError, Mailboxes, Opened, Row, Special, Status,
+    AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId, Header,
+    LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
 };
 use sealpost_store::account::Account;
 use sealpost_store::mailbox::{
-    self as kept, FlagOp, Folder as KeptFolder, MailStream, MailWriter, MailboxError as KeptError, MessageMeta, NewMail,
+    self as kept, FlagOp, Folder as KeptFolder, MailStream, MailWriter, MailboxError as KeptError,
+    MessageMeta, NewMail,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -103,7 +104,8 @@ impl Own {
     ) -> Result<Copied, MailboxError> {
         self.check(folder).await?;
         let target = self.check(to).await?;
-        let pairs = self.store().copy(kept::FolderId(folder), uids, target.id, moving).await.map_err(error)?;
+        let pairs =
+            self.store().copy(kept::FolderId(folder), uids, target.id, moving).await.map_err(error)?;
         Ok(Copied { uid_validity: target.uidvalidity, pairs })
     }
 }
@@ -242,7 +244,12 @@ impl Mailboxes for Own {
         Ok(headers)
     }
 
-    async fn remember_structure(&self, folder: FolderId, uid: u32, structure: Vec<u8>) -> Result<(), MailboxError> {
+    async fn remember_structure(
+        &self,
+        folder: FolderId,
+        uid: u32,
+        structure: Vec<u8>,
+    ) -> Result<(), MailboxError> {
         self.store().set_structure(kept::FolderId(folder), uid, &structure).await.map_err(error)
     }
 
@@ -287,7 +294,8 @@ impl Mailboxes for Own {
         let state = self.check(folder).await?;
         let now = self.gateway.clock.now();
         let organisation = self.gateway.organisation(self.account.entity);
-        let keep = organisation.map(|o| o.settings.retention.evidence.after(now)).ok_or(MailboxError::NotAllowed)?;
+        let keep =
+            organisation.map(|o| o.settings.retention.evidence.after(now)).ok_or(MailboxError::NotAllowed)?;
         let writer = self.store().writer(keep).map_err(error)?;
         let date = info.date.and_then(|s| Timestamp::from_second(s).ok()).unwrap_or(now);
         Ok(Incoming { own: self.clone(), folder: state, flags: words(&info.flags)?, date, writer })

@@ -62,7 +62,8 @@ pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Resu
     };
     let chosen = choose(store.entries_of_deposit(id).await?, &facts, options)?;
     let checkpoint = covering(gateway, &chosen).await?;
-    let organisation = gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
+    let organisation =
+        gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
     let mut evidence = evidence_of(gateway, id).await?;
     let mut bundle = Bundle {
         language: options.language,
@@ -106,7 +107,8 @@ fn choose(entries: Vec<JournalEntry>, facts: &DepositFacts, options: &Options) -
         return Err(ProofError::NoRecipient(n).into());
     }
     let alone = facts.recipients.len() == 1;
-    let belongs = |e: &JournalEntry| e.recipient == Some(n) || (e.recipient.is_none() && (alone || !e.event.is_etsi()));
+    let belongs =
+        |e: &JournalEntry| e.recipient == Some(n) || (e.recipient.is_none() && (alone || !e.event.is_etsi()));
     Ok(entries.into_iter().filter(belongs).collect())
 }
 
@@ -120,7 +122,9 @@ async fn covering(gateway: &Gateway, entries: &[JournalEntry]) -> Result<Checkpo
     for entry in entries {
         match entry.index {
             Some(index) => last = last.max(Some(index)),
-            None => return Err(ProofError::Pending(format!("{} has no place in the log", entry.event)).into()),
+            None => {
+                return Err(ProofError::Pending(format!("{} has no place in the log", entry.event)).into());
+            }
         }
     }
     let last = last.context("the journal knows nothing of this deposit")?;
@@ -265,7 +269,8 @@ fn reader(stream: ContentStream) -> impl std::io::Read {
 pub async fn write(gateway: &Gateway, id: DepositId, options: &Options, path: &Path) -> Result<()> {
     let bundle = gather(gateway, id, options).await?;
     let row = gateway.store.read_deposit(id).await?.row;
-    let organisation = gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
+    let organisation =
+        gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
     let signer = organisation.evidence.clone();
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().context("the output needs a file name")?;

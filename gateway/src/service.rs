@@ -27,7 +27,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Serves until `shutdown`. `ready` is called once every listener accepts.
-pub async fn run(gateway: Arc<Gateway>, shutdown: CancellationToken, ready: impl FnOnce() + Send) -> Result<()> {
+pub async fn run(
+    gateway: Arc<Gateway>,
+    shutdown: CancellationToken,
+    ready: impl FnOnce() + Send,
+) -> Result<()> {
     let fronts = Fronts::new(gateway.clone(), shutdown.clone())?;
     fronts.open().await?;
     // Stages end after the fronts, so that what was accepted at the last moment is still sealed.
@@ -123,7 +127,8 @@ impl Fronts {
             },
             ..ServerConfig::new(kind, hostname, TlsState::Offered)
         };
-        let times = Times { command: limits.command_timeout.duration(), data: limits.data_timeout.duration() };
+        let times =
+            Times { command: limits.command_timeout.duration(), data: limits.data_timeout.duration() };
         let config = SmtpListener {
             session,
             implicit_tls,

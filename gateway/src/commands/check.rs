@@ -28,10 +28,8 @@ pub async fn run(path: &Path, dns: bool, json: bool) -> Result<Answer> {
     }
     let faults = findings.iter().filter(|f| f.fault).count();
     if json {
-        let list: Vec<_> = findings
-            .iter()
-            .map(|f| serde_json::json!({ "fault": f.fault, "text": f.text }))
-            .collect();
+        let list: Vec<_> =
+            findings.iter().map(|f| serde_json::json!({ "fault": f.fault, "text": f.text })).collect();
         println!("{}", serde_json::json!({ "ok": faults == 0, "findings": list }));
     } else {
         for finding in &findings {

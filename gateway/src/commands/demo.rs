@@ -27,7 +27,9 @@ pub async fn run(args: DemoArgs) -> Result<Answer> {
     if is_ready.await.is_ok() {
         let sample = match args.no_sample {
             true => None,
-            false => Some(demo::sample::ensure(&demo, &gateway, &secrets).await.context("the sample message")?),
+            false => {
+                Some(demo::sample::ensure(&demo, &gateway, &secrets).await.context("the sample message")?)
+            }
         };
         demo.announce(&secrets, sample.as_ref())?;
     }

@@ -3,9 +3,9 @@
 use super::{Answer, Unusable, clock, load};
 use crate::cli::DepositCommand;
 use crate::gateway::Gateway;
+use crate::pipeline::content::OpenDeposit;
 use crate::pipeline::facts;
 use crate::pipeline::spec::Spec;
-use crate::pipeline::content::OpenDeposit;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use sealpost_envelope::{DepositId, RecipientNo, Timestamp};
@@ -36,7 +36,8 @@ struct Desk {
 impl Desk {
     async fn find(&self, text: &str) -> Result<DepositRow> {
         let found = self.gateway.store.find_deposit(None, text).await?;
-        let id = found.ok_or_else(|| Unusable(format!("there is no deposit {text}; see `sealpost deposit list`")))?;
+        let id = found
+            .ok_or_else(|| Unusable(format!("there is no deposit {text}; see `sealpost deposit list`")))?;
         Ok(self.gateway.store.read_deposit(id).await?.row)
     }
 
@@ -59,7 +60,10 @@ impl Desk {
             let row = row?;
             match json {
                 true => println!("{}", summary(&row)),
-                false => println!("{}  {}  {}  {:>12}  {}", row.reference, row.id, row.created, row.size, row.sender),
+                false => println!(
+                    "{}  {}  {}  {:>12}  {}",
+                    row.reference, row.id, row.created, row.size, row.sender
+                ),
             }
         }
         Ok(Answer::Done)
@@ -75,9 +79,11 @@ impl Desk {
             value["recipients"] = consignments.iter().map(|c| consignment(c, now)).collect();
             value["events"] = entries
                 .iter()
-                .map(|e| serde_json::json!({
-                    "time": e.time, "event": e.event.as_str(), "recipient": e.recipient, "index": e.index,
-                }))
+                .map(|e| {
+                    serde_json::json!({
+                        "time": e.time, "event": e.event.as_str(), "recipient": e.recipient, "index": e.index,
+                    })
+                })
                 .collect();
             println!("{value}");
             return Ok(Answer::Done);
@@ -100,7 +106,8 @@ impl Desk {
     async fn resend(&self, id: &str, n: Option<RecipientNo>) -> Result<Answer> {
         let row = self.find(id).await?;
         let key = self.gateway.store.deposit_key(&row)?;
-        let organisation = self.gateway.organisation(row.entity).context("the organisation is not configured")?;
+        let organisation =
+            self.gateway.organisation(row.entity).context("the organisation is not configured")?;
         for c in self.consignments(row.id, n).await? {
             if c.revoked.is_some() {
                 eprintln!("recipient {} was revoked: not sent again", c.n);
@@ -124,7 +131,9 @@ impl Desk {
                 created: now,
                 hold: None,
             };
-            let events = self.event(&row, EventName::Resent, Some(c.n), Detail::new().int("generation", generation)).await?;
+            let events = self
+                .event(&row, EventName::Resent, Some(c.n), Detail::new().int("generation", generation))
+                .await?;
             let change = Change { events, outbound: vec![outbound] };
             let hash = token_hash(key.link_token(c.n, generation).expose());
             self.gateway.store.add_token(row.id, c.n, generation, hash, change).await?;
@@ -158,14 +167,18 @@ impl Desk {
         n: Option<RecipientNo>,
         detail: Detail,
     ) -> Result<Vec<BuiltEvent>> {
-        let organisation = self.gateway.organisation(row.entity).context("the organisation is not configured")?;
+        let organisation =
+            self.gateway.organisation(row.entity).context("the organisation is not configured")?;
         let mut event = Event::new(name, row.entity, self.gateway.clock.now())
             .deposit(row.id)
             .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
             .detail(detail.text("reference", row.reference.as_str()));
         event.recipient = n;
         let facts = match name.is_etsi() {
-            true => Some(facts::of(&self.gateway.store, &OpenDeposit::open(&self.gateway.store, row.id).await?).await?),
+            true => Some(
+                facts::of(&self.gateway.store, &OpenDeposit::open(&self.gateway.store, row.id).await?)
+                    .await?,
+            ),
             false => None,
         };
         Ok(vec![render(&organisation.issuer, event, facts.as_ref())?])

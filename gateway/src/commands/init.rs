@@ -34,7 +34,8 @@ pub fn prepare(dir: &Path, text: &str, organisation: &str, hosts: &[String]) -> 
     let now = clock().now();
     let credentials = Credentials::open(&keys.dir().join("authority"), organisation, now)?;
     credentials.issue_tls(hosts, &config.tls.cert, &config.tls.key, now)?;
-    write_atomic(&dir.join("ca.pem"), credentials.root().to_pem().as_bytes(), 0o644).context("write ca.pem")?;
+    write_atomic(&dir.join("ca.pem"), credentials.root().to_pem().as_bytes(), 0o644)
+        .context("write ca.pem")?;
     write_atomic(&file, text.as_bytes(), 0o640).with_context(|| format!("write {}", file.display()))?;
     Ok(credentials)
 }

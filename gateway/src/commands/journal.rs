@@ -28,7 +28,8 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
             match output {
                 None => list(&store, &filter, &mut std::io::stdout().lock(), form).await?,
                 Some(path) => {
-                    let file = std::fs::File::create(&path).with_context(|| format!("write {}", path.display()))?;
+                    let file =
+                        std::fs::File::create(&path).with_context(|| format!("write {}", path.display()))?;
                     let mut out = std::io::BufWriter::new(file);
                     list(&store, &filter, &mut out, form).await?;
                     out.flush()?;
@@ -116,9 +117,12 @@ async fn verify(path: &Path, json: bool) -> Result<Answer> {
     let report = store.verify_log(|checkpoint, _root| judge(checkpoint, &key, &anchors)).await?;
     if json {
         let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
-        println!("{}", serde_json::json!({
-            "entries": report.head.size, "checkpoints": report.checkpoints, "ok": findings.is_empty(), "findings": findings,
-        }));
+        println!(
+            "{}",
+            serde_json::json!({
+                "entries": report.head.size, "checkpoints": report.checkpoints, "ok": findings.is_empty(), "findings": findings,
+            })
+        );
     } else {
         for finding in &report.findings {
             println!("FAIL  {finding}");

@@ -19,7 +19,8 @@ pub fn run(path: &Path, command: PolicyCommand, json: bool) -> Result<Answer> {
         Unusable(format!("no [[entity]] has the domain {}: this sender could not submit", sender.domain()))
     })?;
     let facts = facts(sender, &recipient, size, attachment, subject, headers);
-    let decision = config.policies[place].decide(&facts, &RecipientFacts { address: recipient }, clock().now());
+    let decision =
+        config.policies[place].decide(&facts, &RecipientFacts { address: recipient }, clock().now());
     print(&decision, json);
     Ok(Answer::Done)
 }
@@ -72,11 +73,14 @@ fn facts(
 fn print(decision: &Decision, json: bool) {
     let verdict = &decision.verdict;
     if json {
-        println!("{}", serde_json::json!({
-            "treatment": verdict.treatment, "gate": verdict.gate, "expires": verdict.expires,
-            "retention": verdict.retention, "rule": verdict.rule, "phone": verdict.phone, "hold": verdict.hold,
-            "explanation": decision.explanation,
-        }));
+        println!(
+            "{}",
+            serde_json::json!({
+                "treatment": verdict.treatment, "gate": verdict.gate, "expires": verdict.expires,
+                "retention": verdict.retention, "rule": verdict.rule, "phone": verdict.phone, "hold": verdict.hold,
+                "explanation": decision.explanation,
+            })
+        );
         return;
     }
     println!("treatment  {}", verdict.treatment);

@@ -69,7 +69,9 @@ fn print(report: &Report, json: bool) -> Result<()> {
         println!("{mark}  {}: {}", check.subject, check.what);
     }
     if report.aged {
-        println!("aged: the last timestamp's authority is no longer valid; the proof should have been renewed");
+        println!(
+            "aged: the last timestamp's authority is no longer valid; the proof should have been renewed"
+        );
     }
     println!("{}", report.verdict);
     Ok(())

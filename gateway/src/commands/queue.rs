@@ -13,7 +13,8 @@ pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Ans
     let queue = Queue::new(store.db().clone());
     let moved = match command {
         QueueCommand::List { state } => {
-            let state = state.map(|s| s.parse()).transpose().map_err(|e| Unusable(format!("--state: {e}")))?;
+            let state =
+                state.map(|s| s.parse()).transpose().map_err(|e| Unusable(format!("--state: {e}")))?;
             let mut rows = queue.list(&Filter { state, ..Filter::default() });
             while let Some(row) = rows.next().await {
                 print(&row?, json);
@@ -22,7 +23,9 @@ pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Ans
         }
         QueueCommand::Retry { id } => queue.retry_now(parse(&id)?, clock().now()).await?,
         QueueCommand::Hold { id } => queue.hold(parse(&id)?, "held by the administrator").await?,
-        QueueCommand::Drop { id } => queue.drop_row(parse(&id)?, "dropped by the administrator", Vec::new()).await?,
+        QueueCommand::Drop { id } => {
+            queue.drop_row(parse(&id)?, "dropped by the administrator", Vec::new()).await?
+        }
     };
     if !moved {
         eprintln!("nothing was changed: there is no such row, or it has been sent or given up");
@@ -39,11 +42,14 @@ fn print(row: &Outbound, json: bool) {
     let reply = row.last_reply.as_deref().unwrap_or("");
     if json {
         let deposit = row.deposit.map(|d| d.to_string());
-        println!("{}", serde_json::json!({
-            "id": row.id.to_string(), "state": row.state.as_str(), "rcpt": row.rcpt, "deposit": deposit,
-            "recipient": row.recipient, "attempts": row.attempts, "next_at": row.next_at, "created": row.created,
-            "size": row.size, "last_reply": reply,
-        }));
+        println!(
+            "{}",
+            serde_json::json!({
+                "id": row.id.to_string(), "state": row.state.as_str(), "rcpt": row.rcpt, "deposit": deposit,
+                "recipient": row.recipient, "attempts": row.attempts, "next_at": row.next_at, "created": row.created,
+                "size": row.size, "last_reply": reply,
+            })
+        );
         return;
     }
     println!(

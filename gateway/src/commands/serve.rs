@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 /// Serves the configured installation.
 pub async fn run(path: &Path) -> Result<Answer> {
     let config = load(path)?;
-    tracing::warn!("time-stamps come from the embedded authority, which is no independent witness: set `timestamp.url`");
+    tracing::warn!(
+        "time-stamps come from the embedded authority, which is no independent witness: set `timestamp.url`"
+    );
     let gateway = Gateway::open(config, clock()).await?;
     let shutdown = ended_by_signal()?;
     service::run(gateway, shutdown, || tracing::info!("ready")).await?;

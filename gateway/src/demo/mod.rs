@@ -151,7 +151,8 @@ impl Demo {
         }
         let adapted = doc.to_string();
         if adapted != text {
-            write_atomic(&file, adapted.as_bytes(), 0o640).with_context(|| format!("write {}", file.display()))?;
+            write_atomic(&file, adapted.as_bytes(), 0o640)
+                .with_context(|| format!("write {}", file.display()))?;
         }
         Ok(())
     }

@@ -39,7 +39,11 @@ impl Mail {
         let accounts = self.gateway.accounts.list(None, AccountId(0)).await?;
         for account in accounts.into_iter().filter(|a| a.role == Role::Demo) {
             let login = account.login.to_string();
-            boxes.push(DemoMailbox { login, password: password.clone(), messages: self.messages(&account).await? });
+            boxes.push(DemoMailbox {
+                login,
+                password: password.clone(),
+                messages: self.messages(&account).await?,
+            });
         }
         Ok(boxes)
     }

@@ -126,7 +126,8 @@ impl Client {
         while left > 0 {
             let take = left.min(piece.len());
             for chunk in piece[..take].chunks_mut(8) {
-                number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                number =
+                    number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 chunk.copy_from_slice(&number.to_le_bytes()[..chunk.len()]);
             }
             let mut lines = String::with_capacity(take / 57 * 78 + 78);

@@ -25,7 +25,8 @@ pub fn text(demo: &Demo, secrets: &Secrets, sample: Option<&Sample>) -> String {
     );
     let _ = writeln!(out, "  trust the certificate authority {}\n", demo.dir.join("ca.pem").display());
     let _ = writeln!(out, "RECIPIENT'S SIDE (a browser; it will warn of a certificate it does not know)");
-    let _ = writeln!(out, "  {url}/demo   the mailboxes of bob@example.test, dora@example.test and of anybody");
+    let _ =
+        writeln!(out, "  {url}/demo   the mailboxes of bob@example.test, dora@example.test and of anybody");
     let _ = writeln!(out, "  else outside whom you write to; the same by IMAP");
     if let Some(bob) = secrets.mailboxes.first() {
         let _ = writeln!(out, "  login {}   password {}\n", bob.login, bob.password);
@@ -35,10 +36,18 @@ pub fn text(demo: &Demo, secrets: &Secrets, sample: Option<&Sample>) -> String {
         let config = demo.config_file();
         let config = config.display();
         let _ = writeln!(out, "SAMPLE");
-        let _ = writeln!(out, "  Alice has sent Bob a 64 MiB file, reference {reference}. Open Bob's mailbox,");
-        let _ = writeln!(out, "  follow the link, ask for a code, read it in the mailbox, open, download. Then:\n");
+        let _ =
+            writeln!(out, "  Alice has sent Bob a 64 MiB file, reference {reference}. Open Bob's mailbox,");
+        let _ = writeln!(
+            out,
+            "  follow the link, ask for a code, read it in the mailbox, open, download. Then:\n"
+        );
         let _ = writeln!(out, "  sealpost --config {config} proof export {reference} --wait -o proof.asice");
-        let _ = writeln!(out, "  sealpost proof verify proof.asice --trust {}\n", demo.dir.join("ca.pem").display());
+        let _ = writeln!(
+            out,
+            "  sealpost proof verify proof.asice --trust {}\n",
+            demo.dir.join("ca.pem").display()
+        );
     }
     let _ = write!(out, "All of this, for programs: {}\n{line}", demo.dir.join("demo.json").display());
     out

@@ -85,8 +85,11 @@ async fn connection(
         return Ok(());
     };
     let limits = &config.gateway.config.limits;
-    let bounds =
-        Limits { errors: limits.errors_per_session, commands: limits.commands_per_session, ..Limits::default() };
+    let bounds = Limits {
+        errors: limits.errors_per_session,
+        commands: limits.commands_per_session,
+        ..Limits::default()
+    };
     let doorman = Arc::new(Doorman { gateway: config.gateway.clone(), peer: peer.ip() });
     let mut talk = Talk {
         session: Session::new(doorman, config.implicit_tls, bounds),

@@ -149,7 +149,8 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
             let consignment = consignment(desk).await?;
             match consignment.verdict.treatment {
                 Treatment::Link | Treatment::Notify => {
-                    letters::secure(desk, &consignment, super::deposit::FIRST_GENERATION, Occasion::First).await?
+                    letters::secure(desk, &consignment, super::deposit::FIRST_GENERATION, Occasion::First)
+                        .await?
                 }
                 treatment => return authored(desk, treatment, &helo, &protocol).await,
             }
@@ -166,7 +167,8 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
         Spec::Code { challenge } => letters::code(desk, challenge).await?,
         Spec::Receipt { event } => letters::receipt(desk, event).await?,
     };
-    sign(desk, draft, &desk.organisation.seal_address, Some(&desk.organisation.settings.name), cms::Use::Mail).await
+    sign(desk, draft, &desk.organisation.seal_address, Some(&desk.organisation.settings.name), cms::Use::Mail)
+        .await
 }
 
 async fn consignment(desk: &Desk<'_>) -> Result<ConsignmentRow, ComposeError> {

@@ -9,16 +9,16 @@
 //! submission sent again answers the first deposit.
 
 use super::intake::Received;
+use super::spec::Spec;
 use super::verdict::Verdicts;
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{
     AccountId, DepositId, EmailAddress, Envelope, Reference, Sha256Digest, Submitter, Timestamp,
 };
 use sealpost_evidence::{
-    Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName, PartFacts,
-    Party, Reason, render,
+    Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName,
+    PartFacts, Party, Reason, render,
 };
-use super::spec::Spec;
 use sealpost_message::{Mailbox, Structure};
 use sealpost_store::StoreError;
 use sealpost_store::content::Place;
@@ -123,7 +123,11 @@ fn plan(
         submitter: submission.submitter.clone(),
         sender: submission.sender.clone(),
         reference: Reference::generate(),
-        idempotency: idempotency(submission, &received.meta.structure.top.message_id, &received.digests.sha256)?,
+        idempotency: idempotency(
+            submission,
+            &received.meta.structure.top.message_id,
+            &received.digests.sha256,
+        )?,
         message_id: received.meta.structure.top.message_id.clone(),
         created: submission.now,
         size: received.size,
@@ -182,7 +186,8 @@ pub const FIRST_GENERATION: u32 = 1;
 /// One mail for each recipient. Ours leave under our own address, the others under the author's.
 fn outbound(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec<NewOutbound> {
     let own = Some(submission.organisation.seal_address.clone());
-    let spec = Spec::Consignment { helo: submission.helo.clone(), protocol: submission.protocol.to_owned() }.to_json();
+    let spec = Spec::Consignment { helo: submission.helo.clone(), protocol: submission.protocol.to_owned() }
+        .to_json();
     let numbered = (1..).zip(submission.envelope.recipients.iter().zip(&verdicts.0));
     numbered
         .map(|(n, (recipient, decision))| NewOutbound {

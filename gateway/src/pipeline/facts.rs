@@ -9,7 +9,8 @@ use sealpost_store::{Store, StoreError};
 pub async fn of(store: &Store, open: &OpenDeposit) -> Result<DepositFacts, StoreError> {
     let structure = &open.meta.structure;
     let mut facts = store.facts(&open.deposit.row, |_| Ok(None)).await?;
-    let author = |m: &&sealpost_message::Mailbox| m.address.eq_ignore_ascii_case(facts.sender.address.as_str());
+    let author =
+        |m: &&sealpost_message::Mailbox| m.address.eq_ignore_ascii_case(facts.sender.address.as_str());
     facts.sender.name = structure.top.from.iter().find(author).and_then(|m| m.name.clone());
     facts.parts = part_facts(structure);
     Ok(facts)

@@ -45,7 +45,8 @@ fn content_error(error: ContentError) -> DeliveryError {
 impl Handover {
     /// The row's recipe and the deposit whose parts it refers to.
     async fn recipe(&self, item: &Outbound) -> Result<(OpenDeposit, Recipe), DeliveryError> {
-        let id = item.deposit.ok_or_else(|| DeliveryError::Gone("the row belongs to no deposit".to_owned()))?;
+        let id =
+            item.deposit.ok_or_else(|| DeliveryError::Gone("the row belongs to no deposit".to_owned()))?;
         let open = OpenDeposit::open(&self.gateway.store, id).await.map_err(content_error)?;
         let sealed = self.gateway.queue.recipe(item.id).await.map_err(later)?;
         let plain = Place::recipe(item.id.0).open(&open.key, &sealed).map_err(later)?;
@@ -53,7 +54,10 @@ impl Handover {
     }
 
     /// Who gets the row's mail here.
-    async fn mailbox(&self, item: &Outbound) -> Result<Option<sealpost_store::account::Account>, DeliveryError> {
+    async fn mailbox(
+        &self,
+        item: &Outbound,
+    ) -> Result<Option<sealpost_store::account::Account>, DeliveryError> {
         let accounts = &self.gateway.accounts;
         if let Some(owner) = accounts.owner_of(&item.rcpt).await.map_err(later)? {
             return Ok(Some(owner));
@@ -194,7 +198,8 @@ impl Handover {
             }
             (false, false) => (EventName::RelayToNonERDSFailure, Reason::ExternalSystemUnreachable),
         };
-        let host = report.remote.as_ref().map_or(organisation.settings.hostname.as_str(), |r| r.host.as_str());
+        let host =
+            report.remote.as_ref().map_or(organisation.settings.hostname.as_str(), |r| r.host.as_str());
         let event = Event::new(name, item.entity, report.at)
             .deposit(consignment.deposit)
             .recipient(consignment.n)

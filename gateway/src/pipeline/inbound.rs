@@ -77,7 +77,8 @@ impl Reception for Arrival {
         let trace = trace(&envelope, protocol, helo, self.peer, self.gateway.hostname(), now);
         let mut copies = Vec::new();
         for owner in self.owners.drain(..) {
-            let keep = self.gateway.organisation(owner.entity).map(|o| o.settings.retention.evidence.after(now));
+            let keep =
+                self.gateway.organisation(owner.entity).map(|o| o.settings.retention.evidence.after(now));
             let mut writer = self.gateway.mailboxes.writer(keep.unwrap_or(now)).map_err(refused)?;
             writer.write(trace.as_bytes()).await.map_err(refused)?;
             copies.push((owner, writer));
@@ -112,15 +113,15 @@ impl Reception for Arrival {
 }
 
 async fn deliver(gateway: &Gateway, message: Message) -> Result<(), MailboxError> {
-        let now = gateway.clock.now();
-        let origin = Sha256Digest::from_slice(message.digest.finish().as_ref()).map(|d| d.to_hex());
-        for (owner, writer) in message.copies {
-            let inbox = gateway.mailboxes.ensure_folder(owner.id, "INBOX", None).await?;
-            let body = writer.finish().await?;
-            let mail = NewMail { origin: origin.clone(), ..NewMail::plain(inbox.id, body, now) };
-            gateway.mailboxes.deliver(mail, Vec::new()).await?;
-        }
-        Ok(())
+    let now = gateway.clock.now();
+    let origin = Sha256Digest::from_slice(message.digest.finish().as_ref()).map(|d| d.to_hex());
+    for (owner, writer) in message.copies {
+        let inbox = gateway.mailboxes.ensure_folder(owner.id, "INBOX", None).await?;
+        let body = writer.finish().await?;
+        let mail = NewMail { origin: origin.clone(), ..NewMail::plain(inbox.id, body, now) };
+        gateway.mailboxes.deliver(mail, Vec::new()).await?;
+    }
+    Ok(())
 }
 
 fn refused(error: MailboxError) -> Reply {

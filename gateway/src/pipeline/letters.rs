@@ -18,8 +18,8 @@ use sealpost_message::compose::{
 use sealpost_message::present::{self, Collector, SafeHtml};
 use sealpost_message::{SkeletonReader, Structure};
 use sealpost_policy::strip_tags;
-use sealpost_store::access::Challenge;
 use sealpost_store::ConsignmentRow;
+use sealpost_store::access::Challenge;
 use uuid::Uuid;
 
 /// Whether a recipient gets a message for the first time.

@@ -7,10 +7,10 @@
 //! **Standards.** RFC 4954 §4 (`535`, `454`), contract 4.10.
 
 use crate::gateway::Gateway;
-use sealpost_smtp::server::Credentials;
 use sealpost_envelope::{EmailAddress, Secret};
-use sealpost_store::account::{Account, AccountError};
 use sealpost_evidence::{Actor, Detail, Event, EventName, render};
+use sealpost_smtp::server::Credentials;
+use sealpost_store::account::{Account, AccountError};
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -6,8 +6,8 @@ use super::deposit::{Submission, actor};
 use super::intake::Received;
 use crate::gateway::Gateway;
 use sealpost_envelope::EmailAddress;
-use sealpost_evidence::{Detail, DepositFacts, Event, EventName, Party, Reason, render};
 use sealpost_envelope::Reference;
+use sealpost_evidence::{DepositFacts, Detail, Event, EventName, Party, Reason, render};
 use sealpost_smtp::Reply;
 
 /// At most so many refused recipients are named in one reply.
@@ -67,7 +67,9 @@ mod tests {
     fn the_reply_names_recipients_and_rules() {
         let address = EmailAddress::parse("x@bad.example").unwrap();
         let text = reply(&[(&address, "no mail to bad.example")]).to_string();
-        assert!(text.starts_with("550 5.7.1 x@bad.example is refused by the rule \"no mail to bad.example\""));
+        assert!(
+            text.starts_with("550 5.7.1 x@bad.example is refused by the rule \"no mail to bad.example\"")
+        );
         let many = vec![(&address, "r"); 30];
         assert_eq!(reply(&many).text.lines().count(), NAMED + 2);
     }

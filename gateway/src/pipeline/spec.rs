@@ -69,7 +69,10 @@ mod tests {
                 Spec::Consignment { helo: "x".into(), protocol: "ESMTPSA".into() },
                 r#"{"kind":"consignment","helo":"x","protocol":"ESMTPSA"}"#,
             ),
-            (Spec::Receipt { event: ReceiptEvent::OpenedByOne }, r#"{"kind":"receipt","event":"opened-by-one"}"#),
+            (
+                Spec::Receipt { event: ReceiptEvent::OpenedByOne },
+                r#"{"kind":"receipt","event":"opened-by-one"}"#,
+            ),
         ] {
             assert_eq!(spec.to_json(), text);
             assert_eq!(Spec::read(text).unwrap(), spec);

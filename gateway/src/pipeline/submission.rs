@@ -11,9 +11,9 @@
 
 use super::deposit::{DepositFailure, Submission, deposit};
 use super::intake::{Intake, IntakeError, Received};
-use super::verdict::{self, Verdicts};
 use super::rejection;
 use super::submitter::Client;
+use super::verdict::{self, Verdicts};
 use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
@@ -84,7 +84,8 @@ impl Reception for Conversation {
                     }
                 };
                 let organisation = organisation.clone();
-                self.client = Some(Client::Account { account: *account, addresses, mechanism, at, organisation });
+                self.client =
+                    Some(Client::Account { account: *account, addresses, mechanism, at, organisation });
                 AuthResult::Accepted
             }
             // Mailboxes of outside recipients never send.
@@ -219,14 +220,18 @@ fn author(received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
 }
 
 fn not_yours(address: &EmailAddress) -> Reply {
-    let text = format!("{address} is not one of your addresses: choose your own sender identity, or ask for delegation");
+    let text = format!(
+        "{address} is not one of your addresses: choose your own sender identity, or ask for delegation"
+    );
     Reply::new(550, 7, 1, text)
 }
 
 /// What a client reads when its message cannot be taken in.
 pub fn intake_reply(error: IntakeError) -> Reply {
     match &error {
-        IntakeError::Message(fault) => Reply::new(554, 6, 0, format!("This message cannot be accepted: {fault}")),
+        IntakeError::Message(fault) => {
+            Reply::new(554, 6, 0, format!("This message cannot be accepted: {fault}"))
+        }
         IntakeError::Blob(blob) if blob.is_full() => {
             tracing::error!(%error, "storage is full");
             Reply::new(452, 3, 1, "Storage is short at the moment, try again later")

@@ -52,7 +52,9 @@ impl Client {
     /// As evidence names it.
     pub fn submitter(&self) -> Submitter {
         match self {
-            Self::Account { account, .. } => Submitter::Account { id: account.id, login: account.login.clone() },
+            Self::Account { account, .. } => {
+                Submitter::Account { id: account.id, login: account.login.clone() }
+            }
             Self::Server(server) => Submitter::Asserted { server: server.name.clone() },
         }
     }

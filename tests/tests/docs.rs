@@ -1,0 +1,42 @@
+//! The documentation names files that exist: `docs/flow.md` matches the code.
+
+use std::path::{Path, PathBuf};
+
+/// Folders that the documents abbreviate.
+const ROOTS: [&str; 4] = ["", "gateway", "gateway/src", "gateway/message/src"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn named_files(text: &str) -> Vec<String> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|t| t.contains('/') && (t.ends_with(".rs") || t.ends_with('/') || t.ends_with(".md")))
+        .map(|t| t.split('#').next().unwrap_or(t).to_owned())
+        .collect()
+}
+
+#[test]
+fn flow_names_files_that_exist() {
+    let root = repository();
+    let text = std::fs::read_to_string(root.join("docs/flow.md")).expect("docs/flow.md");
+    let files = named_files(&text);
+    assert!(files.len() > 40, "the document names its files: {}", files.len());
+    let missing: Vec<_> =
+        files.iter().filter(|f| ROOTS.iter().all(|r| !root.join(r).join(f).exists())).collect();
+    assert!(missing.is_empty(), "docs/flow.md names what is not there: {missing:?}");
+}
+
+#[test]
+fn flow_tells_every_stage() {
+    let root = repository();
+    let text = std::fs::read_to_string(root.join("docs/flow.md")).expect("docs/flow.md");
+    for entry in std::fs::read_dir(root.join("gateway/src/pipeline")).expect("the pipeline") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a plain name");
+        let told = text.contains(&format!("pipeline/{name}"))
+            || ["facts.rs", "meta.rs", "mod.rs"].contains(&name.as_str());
+        assert!(told, "docs/flow.md does not tell what pipeline/{name} does");
+    }
+}
