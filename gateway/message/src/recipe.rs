@@ -110,7 +110,7 @@ impl Recipe {
         if chars / LINE > 0 {
             builder.lines(LINE, false, chars / LINE);
         }
-        if chars % LINE > 0 {
+        if !chars.is_multiple_of(LINE) {
             builder.line(chars % LINE, false);
         }
         builder.finish(len)

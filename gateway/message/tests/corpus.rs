@@ -2,7 +2,8 @@
 //!
 //! After a deliberate change: `SEALPOST_BLESS=1 cargo nextest run -p sealpost-message corpus`, then read
 //! the difference.
-#![allow(missing_docs)]
+// The lint spares test functions only, not their helpers.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! A message of 300 MB passes through the walker and the rebuilder in memory that does not depend on it.
-#![allow(missing_docs)]
+// The lint spares test functions only, not their helpers.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use sealpost_envelope::{Digests, DualDigester};
 use sealpost_message::{Limits, Rebuilder, Step, WalkEvent, Walker};

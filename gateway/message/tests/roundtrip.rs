@@ -1,5 +1,6 @@
 //! Whatever the message and however it arrives: what is rebuilt is what was received.
-#![allow(missing_docs)]
+// The lint spares test functions only, not their helpers.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -84,8 +85,6 @@ fn base64_body(data: &[u8], line: usize, stray: &[(usize, u8)]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn any_fragments(message in fragments(), sizes in proptest::collection::vec(1usize..50, 1..6), step in 1usize..200) {
         check(&message, &sizes, step);

@@ -27,8 +27,11 @@ struct Raw {
     value: Vec<u8>,
 }
 
-/// Parameters of one field that are read; the rest is ignored.
-const MAX_PARAMETERS: usize = 200;
+/// Parameters and comments of one field that are read; the rest is ignored.
+const MAX_PARAMETERS: usize = 100;
+
+/// Comments looked for before the first semicolon: each search may cross the whole value.
+const MAX_COMMENTS: usize = 20;
 
 impl Parameters {
     /// Reads an unfolded or folded value.
@@ -36,7 +39,7 @@ impl Parameters {
         let value: Vec<u8> = value.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
         let (main, mut rest) = main_value(&value);
         let mut list = Vec::new();
-        while !rest.is_empty() && list.len() < MAX_PARAMETERS {
+        for _ in 0..MAX_PARAMETERS {
             let (parameter, after) = next(rest);
             list.extend(parameter);
             rest = after;
@@ -211,9 +214,10 @@ fn comment_end(text: &[u8]) -> Option<usize> {
 
 /// What stands before the first semicolon, without comments and blanks, and what follows.
 fn main_value(value: &[u8]) -> (String, &[u8]) {
-    let (mut main, mut rest) = (Vec::new(), value);
+    let (mut main, mut rest, mut tries) = (Vec::new(), value, MAX_COMMENTS);
     while let Some((&byte, after)) = rest.split_first() {
-        let comment = if byte == b'(' { comment_end(rest) } else { None };
+        let comment = if byte == b'(' && tries > 0 { comment_end(rest) } else { None };
+        tries -= usize::from(byte == b'(' && tries > 0);
         rest = match (byte, comment) {
             (b';', _) => break,
             (_, Some(end)) => &rest[end..],

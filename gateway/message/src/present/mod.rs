@@ -141,10 +141,10 @@ impl Collector {
     }
     /// Looks at one record.
     pub fn see(&mut self, record: &Record) {
-        if let Record::Text { node, info, raw } = record {
-            if let Some(slot) = self.wanted.get_mut(node) {
-                *slot = Some(decode_text(raw, info.transfer));
-            }
+        if let Record::Text { node, info, raw } = record
+            && let Some(slot) = self.wanted.get_mut(node)
+        {
+            *slot = Some(decode_text(raw, info.transfer));
         }
     }
     /// Content bytes of that node's text, once seen.

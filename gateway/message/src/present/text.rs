@@ -33,7 +33,6 @@ pub(super) fn flowed(text: &str, delsp: bool) -> String {
         let signature = content == "-- ";
         if open && (quotes != depth || signature) {
             put_paragraph(&mut out, &mut paragraph);
-            open = false;
         }
         while depth < quotes {
             out.push_str("<blockquote>");

@@ -12,6 +12,8 @@ use memchr::memchr;
 
 /// Characters decoded at a time on the fast path.
 const BLOCK: usize = 32 << 10;
+/// Bytes for any recipe at all.
+const MIN_BUDGET: usize = 64;
 /// Raw bytes that may stand between two whole groups.
 const MAX_PENDING: usize = 4096;
 
@@ -53,7 +55,8 @@ impl Base64Coder {
             recipe: RecipeBuilder::default(),
             budget,
             blank: 0,
-            state: State::Data,
+            // Whether it gives up must not depend on how the input was cut: not at the first byte it judges.
+            state: if budget < MIN_BUDGET { State::Raw { tail: true } } else { State::Data },
             decoded: 0,
             line: 0,
             cr: false,

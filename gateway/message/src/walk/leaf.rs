@@ -105,15 +105,15 @@ impl PartWriter {
         if self.stage.capacity() == 0 {
             self.stage.reserve(STAGE + (STAGE >> 1));
         }
-        if let Coder::Base64(coder) = &mut self.coder {
-            if self.coding == Coding::Identity {
-                let used = coder.push(input, &mut self.stage);
-                rest = &input[used..];
-                if coder.raw().is_none() {
-                    return;
-                }
-                self.give_up(cids, out);
+        if let Coder::Base64(coder) = &mut self.coder
+            && self.coding == Coding::Identity
+        {
+            let used = coder.push(input, &mut self.stage);
+            rest = &input[used..];
+            if coder.raw().is_none() {
+                return;
             }
+            self.give_up(cids, out);
         }
         self.stage.extend_from_slice(rest);
     }
