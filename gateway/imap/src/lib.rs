@@ -29,6 +29,7 @@ mod flags;
 mod folders;
 mod framing;
 mod header;
+mod login;
 mod output;
 mod search;
 mod section;

@@ -1,7 +1,7 @@
 //! The session: who the client is, what it may say now, and the way from a command to its answer.
 
 use crate::append::Appending;
-use crate::backend::{Backend, LoginError, MailboxError};
+use crate::backend::{Backend, MailboxError};
 use crate::framing::{Frame, Framer};
 use crate::output::{Output, Reply};
 use crate::selected::Selected;
@@ -111,7 +111,7 @@ pub(crate) type Answer = Result<String, Stop>;
 
 /// What a raw line answers.
 #[derive(Debug)]
-enum Awaiting {
+pub(crate) enum Awaiting {
     Nothing,
     /// The response to AUTHENTICATE PLAIN.
     Plain(String),
@@ -122,10 +122,10 @@ enum Awaiting {
 /// One client's session.
 #[derive(Debug)]
 pub struct Session<B: Backend> {
-    backend: Arc<B>,
+    pub(crate) backend: Arc<B>,
     pub(crate) limits: Limits,
     pub(crate) tls: bool,
-    framer: Framer,
+    pub(crate) framer: Framer,
     awaiting: Awaiting,
     pub(crate) mailboxes: Option<B::Mailboxes>,
     pub(crate) selected: Option<Selected>,
@@ -133,9 +133,9 @@ pub struct Session<B: Backend> {
     /// CONDSTORE was enabled: changes carry MODSEQ (RFC 7162 §3.1).
     pub(crate) condstore: bool,
     commands: u32,
-    errors: u32,
+    pub(crate) errors: u32,
     closed: bool,
-    login: Option<String>,
+    pub(crate) login: Option<String>,
     faults: Vec<String>,
 }
 
@@ -321,7 +321,7 @@ impl<B: Backend> Session<B> {
     }
 
     /// Ends a command with its tagged answer and counts errors.
-    async fn answer<O: Output>(
+    pub(crate) async fn answer<O: Output>(
         &mut self,
         tag: &str,
         answer: Answer,
@@ -347,7 +347,7 @@ impl<B: Backend> Session<B> {
         Ok(Flow::Continue)
     }
 
-    fn begin_raw(&mut self, awaiting: Awaiting) {
+    pub(crate) fn begin_raw(&mut self, awaiting: Awaiting) {
         self.framer.set_raw_lines(true);
         self.awaiting = awaiting;
     }
@@ -379,70 +379,6 @@ impl<B: Backend> Session<B> {
                 self.answer(&tag, answer, reply).await
             }
             Awaiting::Nothing => Ok(Flow::Continue),
-        }
-    }
-
-    async fn authenticate<O: Output>(
-        &mut self,
-        tag: String,
-        mechanism: &str,
-        initial: Option<Vec<u8>>,
-        reply: &mut Reply<'_, O>,
-    ) -> Result<Flow, SessionError> {
-        let refused = if self.mailboxes.is_some() {
-            Some(Stop::Bad("already logged in".into()))
-        } else if !self.tls {
-            Some(Stop::No("[PRIVACYREQUIRED] start TLS first".into()))
-        } else if !mechanism.eq_ignore_ascii_case("PLAIN") {
-            Some(Stop::No("this mechanism is not offered".into()))
-        } else {
-            None
-        };
-        if let Some(stop) = refused {
-            return self.answer(&tag, Err(stop), reply).await;
-        }
-        match initial {
-            Some(bytes) => {
-                let answer = self.plain(Secret::new(bytes)).await;
-                self.answer(&tag, answer, reply).await
-            }
-            None => {
-                self.begin_raw(Awaiting::Plain(tag));
-                reply.line("+ ").await?;
-                Ok(Flow::Continue)
-            }
-        }
-    }
-
-    /// RFC 4616: `[authzid] NUL authcid NUL passwd`.
-    async fn plain(&mut self, message: Secret<Vec<u8>>) -> Answer {
-        let fields: Vec<&[u8]> = message.expose().split(|b| *b == 0).collect();
-        let [authorize, login, password] = fields[..] else {
-            return Err(Stop::Bad("three fields belong into PLAIN".into()));
-        };
-        if !authorize.is_empty() && authorize != login {
-            return Err(Stop::No("[AUTHORIZATIONFAILED] act as yourself only".into()));
-        }
-        self.log_in(login, password).await
-    }
-
-    pub(crate) async fn log_in(&mut self, login: &[u8], password: &[u8]) -> Answer {
-        let refused = || Stop::No(format!("[AUTHENTICATIONFAILED] {}", LoginError::Refused));
-        let login = std::str::from_utf8(login).map_err(|_| refused())?;
-        let password = Secret::new(std::str::from_utf8(password).map_err(|_| refused())?.to_owned());
-        match self.backend.login(login, password).await {
-            Ok(mailboxes) => {
-                self.mailboxes = Some(mailboxes);
-                self.login = Some(login.to_owned());
-                self.framer.set_limit(self.limits.command);
-                Ok(format!("[CAPABILITY {}] logged in", self.capabilities()))
-            }
-            Err(LoginError::Refused) => {
-                self.errors += 1;
-                Err(refused())
-            }
-            Err(e @ LoginError::Throttled) => Err(Stop::No(format!("[LIMIT] {e}"))),
-            Err(e @ LoginError::Unavailable) => Err(Stop::No(format!("[UNAVAILABLE] {e}"))),
         }
     }
 
