@@ -67,3 +67,17 @@ fn foreign_tokens_are_as_rigid_once_canonical() {
     let passes = |b: &[u8]| verify_timestamp(b, &Sha256Digest::of(b"content"), &w.trust).is_ok();
     assert_eq!(survivors(&token, &FLIPS, passes), []);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+    #[test]
+    fn noise_is_refused_without_panic(noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+        let trust = TrustAnchors::new(vec![]).unwrap();
+        let digest = Sha256Digest::of(b"");
+        assert!(verify_detached(&noise, &digest, &trust, Purpose::Mail, Level::T).is_err());
+        assert!(verify_timestamp(&noise, &digest, &trust).is_err());
+        assert!(Certificate::from_der(&noise).is_err());
+        let request = TimeStampRequest::new(digest);
+        assert!(request.accept(&noise, &trust, testing::now(), jiff::SignedDuration::from_mins(5)).is_err());
+    }
+}

@@ -12,12 +12,16 @@ pub(super) fn openssl_reply(w: &World, signer: &FileSigner, request: &[u8]) -> V
     let dir = w.path().display();
     let config = format!(
         "[tsa]\ndefault_tsa = t\n[t]\ndir = {dir}\nserial = {dir}/serial\ncrypto_device = builtin\n\
-         signer_cert = {dir}/tsa.pem\ncerts = {dir}/ca.pem\nsigner_key = {dir}/tsa.key\nsigner_digest = sha256\n\
+         signer_cert = {dir}/tsa.pem\ncerts = {dir}/extra.pem\nsigner_key = {dir}/tsa.key\nsigner_digest = sha256\n\
          default_policy = 1.2.3.4.1\ndigests = sha256\naccuracy = secs:1\nordering = no\ntsa_name = yes\n\
          ess_cert_id_chain = no\ness_cert_id_alg = sha256\n"
     );
     w.file("tsa.cnf", config);
     w.file("serial", "01");
+    // Superfluous here, as authorities like it: everything up to the root, and the root.
+    let chain: String =
+        signer.chain().iter().chain([w.authority.certificate()]).map(Certificate::to_pem).collect();
+    w.file("extra.pem", chain);
     w.file("tsa.pem", signer.certificate().to_pem());
     signer.key().save(&w.path().join("tsa.key")).unwrap();
     w.file("q.tsq", request);

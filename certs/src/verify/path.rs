@@ -47,11 +47,13 @@ impl Purpose {
     }
 
     fn key_usage(self) -> webpki::KeyUsage {
-        // Content octets of id-kp-emailProtection and id-kp-timeStamping (RFC 5280 §4.2.1.12).
-        match self {
-            Self::Seal | Self::Mail => webpki::KeyUsage::required_if_present(&[0x2b, 6, 1, 5, 5, 7, 3, 4]),
-            Self::TimeStamp => webpki::KeyUsage::required(&[0x2b, 6, 1, 5, 5, 7, 3, 8]),
-        }
+        // Content octets of id-kp-emailProtection and id-kp-timeStamping (RFC 5280 §4.2.1.12). Only if
+        // present, since webpki asks intermediates too; the leaf's own is [`Purpose::admits`]'s to judge.
+        let purpose: &'static [u8] = match self {
+            Self::Seal | Self::Mail => &[0x2b, 6, 1, 5, 5, 7, 3, 4],
+            Self::TimeStamp => &[0x2b, 6, 1, 5, 5, 7, 3, 8],
+        };
+        webpki::KeyUsage::required_if_present(purpose)
     }
 }
 

@@ -1,17 +1,23 @@
-# FR  0. Le fichier à vérifier et la racine de confiance.
-# EN  0. The file to check and the root you trust.
+# FR  0. Le fichier à vérifier et la racine de confiance, dans un dossier vide.
+# EN  0. The file to check and the root you trust, in an empty folder.
 FILE=${FILE:-proof.asice}
 CA=${CA:-ca.pem}
-# FR  Quand les certificats auront expiré, décommentez : vérification à la date de l'export.
-# EN  Once the certificates have expired, uncomment: verification at the date of export.
+# FR  Quand l'autorité d'horodatage aura expiré, décommentez : vérification à la date de l'export.
+# EN  Once the time authority has expired, uncomment: verification at the date of export.
 AT=""
 # AT="-attime @EPOCH@"
 unzip -q -o "$FILE" -d proof
 
-# FR  Outils : verdict, empreinte, horodatage d'une signature, signature.
-# EN  Tools: verdict, digest, timestamp within a signature, signature.
+# FR  Outils : verdict, empreinte, horodatage d'une signature, signature (à la date de son horodatage).
+# EN  Tools: verdict, digest, timestamp within a signature, signature (at the date of its timestamp).
 say() { if [ "$1" = 0 ]; then echo "OK   $2"; else echo "BAD  $2"; fi; }
 digest() { openssl dgst -sha256 -binary "$1" | openssl base64 -A; }
+epoch() {
+  local y=${1:0:4} m=$((10#${1:4:2})) d=$((10#${1:6:2}))
+  y=$((m > 2 ? y : y - 1))
+  d=$((365 * y + y / 4 - y / 100 + y / 400 + (153 * ((m + 9) % 12) + 2) / 5 + d - 719469))
+  echo $((d * 86400 + 10#${1:8:2} * 3600 + 10#${1:10:2} * 60 + 10#${1:12:2}))
+}
 stamp() {
   local line at value= token= skip=
   while IFS= read -r line; do
@@ -24,11 +30,15 @@ stamp() {
   done < <(openssl asn1parse -inform DER -in "$1")
   openssl asn1parse -inform DER -in "$1" -strparse "$value" -noout -out value.bin &&
   openssl asn1parse -inform DER -in "$1" -strparse "$token" -noout -out token.der &&
-  openssl ts -verify -data value.bin -in token.der -token_in -CAfile "$CA" $AT >/dev/null 2>&1
+  openssl ts -verify -data value.bin -in token.der -token_in -CAfile "$CA" $AT >/dev/null 2>&1 || return 1
+  openssl cms -verify -noverify -inform DER -in token.der -out tst.der 2>/dev/null || return 1
+  while IFS= read -r line; do
+    if [[ $line == *GENERALIZEDTIME* ]]; then when=$(epoch "${line##*:}"); break; fi
+  done < <(openssl asn1parse -inform DER -in tst.der)
 }
 sealed() {
-  openssl cms -verify -binary -cades -inform DER -in "$2" -content "$1" -CAfile "$CA" $AT \
-    -signer signer.pem -out /dev/null >/dev/null 2>&1 && stamp "$2"
+  stamp "$2" && openssl cms -verify -binary -cades -inform DER -in "$2" -content "$1" \
+    -CAfile "$CA" -attime "$when" -signer signer.pem -out /dev/null >/dev/null 2>&1
   say $? "$1 = $2"
 }
 

@@ -19,3 +19,6 @@ pub const MIMETYPE: &str = "application/vnd.etsi.asic-e+zip";
 
 pub(crate) use crc::Crc32;
 pub(crate) use read::WHOLE;
+
+#[cfg(test)]
+mod tests;

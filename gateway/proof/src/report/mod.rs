@@ -19,8 +19,8 @@ pub(crate) fn render(bundle: &Bundle<'_>, now: Timestamp) -> Vec<u8> {
     d.paragraph(Font::Bold, 18.0, 0.0, &title);
     d.space(4.0);
     let intro = l.pick(
-        "Ce rapport résume une preuve sous forme lisible. Font foi les fichiers de l'archive qui le contient : \
-         preuves scellées et horodatées, journal, et leurs signatures.",
+        "Ce rapport résume une preuve sous forme lisible. Seuls font foi les fichiers de l'archive qui le \
+         contient : preuves scellées et horodatées, journal, et leurs signatures.",
         "This report sums up a proof in readable form. What counts are the files of the archive that contains \
          it: sealed and timestamped evidence, journal, and their signatures.",
     );

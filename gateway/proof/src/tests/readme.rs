@@ -68,3 +68,13 @@ fn the_commands_confirm_a_proof_and_find_damage() {
     let said = run(dir.path(), &changed, &ca, &commands);
     assert!(said.contains("BAD  message/original.eml"), "{said}");
 }
+
+#[test]
+fn the_commands_confirm_a_proof_whose_signers_have_ended() {
+    let w = World::new(Timestamp::now() - jiff::SignedDuration::from_hours(24 * 365 * 4));
+    let proof = w.proof();
+    let dir = tempfile::tempdir().unwrap();
+    let commands = commands(dir.path(), &proof);
+    let said = run(dir.path(), &proof, &w.authority.certificate().to_pem(), &commands);
+    assert!(said.contains("OK") && !said.contains("BAD"), "{said}");
+}
