@@ -1,4 +1,5 @@
 //! Links, challenges, sessions and download progress, on both engines.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 #[macro_use]
 mod common;

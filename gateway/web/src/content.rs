@@ -5,6 +5,7 @@
 use crate::fault::Fault;
 use crate::state::WebState;
 use crate::view::Door;
+use crate::whole::Whole;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sealpost_envelope::{PartNo, Sha256Digest};
@@ -26,6 +27,8 @@ pub(crate) struct Content {
     key: DepositKey,
     pub(crate) structure: Structure,
     skeleton_len: u64,
+    size: u64,
+    sha256: Sha256Digest,
 }
 
 /// `deposits.meta`, see [`sealpost_store::content`].
@@ -45,7 +48,16 @@ pub(crate) struct File {
     pub(crate) charset: Option<String>,
     pub(crate) size: u64,
     pub(crate) sha256: Sha256Digest,
-    stored: Stored,
+    source: Source,
+}
+
+/// Where a file's bytes come from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// A stored part.
+    Part(Stored),
+    /// The whole message; its number is 0.
+    Whole,
 }
 
 impl Content {
@@ -54,11 +66,28 @@ impl Content {
         let key = state.store.deposit_key(&door.deposit)?;
         let json = Place::meta(door.deposit.id).open(&key, &door.deposit.meta)?;
         let meta: Meta = serde_json::from_slice(&json).map_err(|e| Fault::internal("deposits.meta", e))?;
-        Ok(Self { key, structure: meta.structure, skeleton_len: meta.skeleton_len })
+        Ok(Self {
+            key,
+            structure: meta.structure,
+            skeleton_len: meta.skeleton_len,
+            size: door.deposit.size,
+            sha256: door.deposit.digests.sha256,
+        })
     }
 
-    /// Files in the order of the message.
+    /// Files in the order of the message. One that its author signed or encrypted is offered whole.
     pub(crate) fn files(&self) -> Vec<File> {
+        if self.structure.author_signed || self.structure.author_encrypted {
+            return vec![File {
+                n: 0,
+                name: "message.eml".to_owned(),
+                media_type: "message/rfc822".to_owned(),
+                charset: None,
+                size: self.size,
+                sha256: self.sha256,
+                source: Source::Whole,
+            }];
+        }
         let offered = |role| matches!(role, Role::Attachment | Role::Calendar | Role::VCard);
         self.structure
             .stored()
@@ -92,9 +121,12 @@ impl Content {
         file: &File,
         range: Range<u64>,
     ) -> Result<ContentStream, Fault> {
+        let Source::Part(stored) = &file.source else {
+            let (state, key, deposit) = (state.clone(), self.key.clone(), door.deposit.id);
+            return Ok(cut(Whole { state, key, deposit, skeleton_len: self.skeleton_len }.stream(), range));
+        };
         let body = state.store.part_body(door.deposit.id, file.n).await?.ok_or(Fault::Unknown)?;
         let place = Place::body(door.deposit.id, file.n);
-        let stored = &file.stored;
         let read = |r| state.store.read_body(&self.key, &place, &body, stored.stored_len, r);
         Ok(match stored.coding {
             Coding::Identity => read(range)?,
@@ -191,7 +223,7 @@ impl File {
             charset: node.info.charset.clone(),
             size: stored.size,
             sha256: stored.digests.sha256,
-            stored: *stored,
+            source: Source::Part(*stored),
         }
     }
     /// Strong validator: the content's digest.
@@ -242,8 +274,11 @@ fn cut(source: ContentStream, range: Range<u64>) -> ContentStream {
     stream::try_unfold(
         (source, range.start, range.end.saturating_sub(range.start)),
         |(mut source, mut skip, left)| async move {
-            while left > 0 {
-                let Some(mut piece) = source.try_next().await? else { break };
+            if left == 0 {
+                return Ok(None);
+            }
+            loop {
+                let Some(mut piece) = source.try_next().await? else { return Ok(None) };
                 let over = skip.min(piece.len() as u64);
                 skip -= over;
                 let mut piece = piece.split_off(over as usize);
@@ -253,7 +288,6 @@ fn cut(source: ContentStream, range: Range<u64>) -> ContentStream {
                     return Ok(Some((piece, (source, skip, rest))));
                 }
             }
-            Ok(None)
         },
     )
     .boxed()

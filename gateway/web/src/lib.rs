@@ -38,6 +38,7 @@ mod stall;
 mod state;
 mod tiles;
 mod view;
+mod whole;
 mod zip;
 
 pub use admin::{AdminState, Metrics, admin_router};

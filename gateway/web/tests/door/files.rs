@@ -170,3 +170,27 @@ async fn nothing_is_had_before_opening() {
         assert!(!answer.text().contains("geheim"));
     }
 }
+
+#[tokio::test]
+async fn what_the_author_signed_is_offered_whole() {
+    let signed = b"From: alice@lilas.example\r\nSubject: Signed\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=s\r\n\r\n\
+        --s\r\nContent-Type: text/plain\r\n\r\nTenu par sa signature.\r\n--s\r\n\
+        Content-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+        AAECAwQFBgcICQoLDA0ODw==\r\n--s--\r\n";
+    let bench = Bench::new().await;
+    let sent = bench.deposit(signed, &["bob@example.test"], &["otp-mail"]).await;
+    let mut browser = Browser::new(&bench);
+    let page = browser.open(&bench, &sent, 1).await.text();
+    let path = format!("/m/{}", sent.tokens[0]);
+    assert!(page.contains("Tenu par sa signature") && page.contains("message.eml"), "{page}");
+    assert!(page.contains(&format!("data-sha256=\"{}\"", Sha256Digest::of(signed))));
+    assert!(!page.contains("smime.p7s"));
+    let whole = browser.get(&format!("{path}/files/0")).await;
+    assert_eq!((whole.status, whole.header("content-type")), (StatusCode::OK, "message/rfc822"));
+    assert!(whole.body == signed);
+    let part = browser.send(Method::GET, &format!("{path}/files/0"), &[("range", "bytes=10-20")], "").await;
+    assert_eq!(part.body, &signed[10..21]);
+    assert_eq!(browser.get(&format!("{path}/files/1")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(count(&bench.events(sent.id).await, "ContentHandover"), 1);
+}

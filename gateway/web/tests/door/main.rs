@@ -1,6 +1,8 @@
 //! The recipient's door over a real store: the whole walk, what strangers try, what files do.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod bench;
+mod demo;
 mod files;
 mod strangers;
 mod walk;
