@@ -5,13 +5,14 @@
 //!
 //! **Failure.** Opening says which setting is at fault.
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Trusted};
 use crate::credentials::Credentials;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use sealpost_certs::{FileSigner, Signer, TimeAuthority};
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
-use sealpost_evidence::Issuer;
+use sealpost_evidence::{Detail, Event, EventName, Issuer, render};
 use sealpost_policy::Policy;
 use sealpost_store::account::Accounts;
 use sealpost_store::mailbox::Mailboxes;
@@ -29,8 +30,8 @@ pub struct Organisation {
     pub settings: config::Entity,
     /// How its evidence names it.
     pub issuer: Issuer,
-    /// Its rules.
-    pub policy: Arc<Policy>,
+    /// Its rules; replaced as a whole at reload.
+    pub policy: ArcSwap<Policy>,
     /// Signs its evidence and proofs.
     pub evidence: Arc<FileSigner>,
     /// From address of the mail we write for it.
@@ -67,8 +68,10 @@ pub struct Bells {
 /// A gateway with everything open.
 #[derive(Debug)]
 pub struct Gateway {
-    /// Its configuration.
+    /// Its configuration as it was opened; see [`Gateway::reload`] for what can change.
     pub config: Arc<Config>,
+    /// Servers that may relay in.
+    pub trusted: ArcSwap<Vec<Trusted>>,
     /// What it keeps.
     pub store: Store,
     /// Who may log in.
@@ -105,9 +108,11 @@ impl Gateway {
         let accounts = Accounts::new(&store)?;
         let mailboxes = Mailboxes::new(&store);
         let queue = Queue::new(store.db().clone());
+        let trusted = ArcSwap::from_pointee(config.trusted.clone());
         let (config, bells) = (Arc::new(config), Bells::default());
         Ok(Arc::new(Self {
             config,
+            trusted,
             store,
             accounts,
             mailboxes,
@@ -118,6 +123,32 @@ impl Gateway {
             organisations,
             bells,
         }))
+    }
+
+    /// Takes rules and trusted servers of a newly read configuration into force, and journals that.
+    /// Everything else needs a restart.
+    pub async fn reload(&self, fresh: &Config) -> Result<()> {
+        let names = |c: &Config| c.entity.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
+        if names(fresh) != names(&self.config) {
+            bail!("other [[entity]] sections need a restart");
+        }
+        let now = self.clock.now();
+        let mut events = Vec::new();
+        for (organisation, policy) in self.organisations.iter().zip(&fresh.policies) {
+            organisation.policy.store(policy.clone());
+            let rules = fresh.rule.iter().map(|r| r.name.clone());
+            let event = Event::new(EventName::PolicyLoaded, organisation.id, now)
+                .detail(Detail::new().list("rules", rules));
+            events.push(render(&organisation.issuer, event, None)?);
+        }
+        self.trusted.store(Arc::new(fresh.trusted.clone()));
+        self.store.record(events).await?;
+        Ok(())
+    }
+
+    /// The trusted server that connects from this address.
+    pub fn trusted_from(&self, address: std::net::IpAddr) -> Option<Trusted> {
+        self.trusted.load().iter().find(|t| t.serves(address)).cloned()
     }
 
     /// The organisation a mail domain belongs to.
@@ -176,10 +207,8 @@ async fn organisation(
     let siren = settings.siren.as_ref().map(ToString::to_string);
     let id = store.ensure_entity(&settings.name, siren.as_deref()).await?;
     let evidence = credentials.evidence(&settings.name, domain, now)?;
-    let seal_address = match &settings.seal.address {
-        Some(address) => address.clone(),
-        None => EmailAddress::parse(&format!("seal@{domain}"))?,
-    };
+    let seal_address =
+        settings.seal_address().context("`entity.seal.address`: none can be derived from the domain")?;
     let issuer = Issuer {
         entity: id,
         name: settings.name.clone(),
@@ -192,7 +221,7 @@ async fn organisation(
         id,
         settings: settings.clone(),
         issuer,
-        policy: policy.clone(),
+        policy: ArcSwap::new(policy.clone()),
         evidence,
         seal_address,
     })

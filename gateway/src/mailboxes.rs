@@ -10,7 +10,7 @@ use crate::gateway::Gateway;
 use crate::pipeline::login::{self, Outcome};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use sealpost_envelope::{AccountId, Secret, Timestamp};
+use sealpost_envelope::{Secret, Timestamp};
 use sealpost_imap::{
     AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId, Header,
     LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
@@ -82,11 +82,6 @@ fn error(error: KeptError) -> MailboxError {
 impl Own {
     fn store(&self) -> &kept::Mailboxes {
         &self.gateway.mailboxes
-    }
-
-    /// The account of this session.
-    pub fn account(&self) -> AccountId {
-        self.account.id
     }
 
     /// The folder, if it is this account's.

@@ -1,9 +1,13 @@
 //! Where mail goes: the configuration's routes in the relay's terms.
 
-use crate::config::{HostPort, SecretSource, UpstreamTls, Via};
+use crate::config::{Config, HostPort, SecretSource, UpstreamTls, Via};
 use crate::gateway::Gateway;
 use anyhow::{Context, Result};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use sealpost_relay::{RelayConfig, RetrySchedule, Route, Smarthost, Target, TlsMode};
+use std::sync::Arc;
 
 /// Routes in order: those configured, the mailboxes of a demonstration, then the smarthost.
 pub fn relay_config(gateway: &Gateway, holder: String) -> Result<RelayConfig> {
@@ -18,6 +22,7 @@ pub fn relay_config(gateway: &Gateway, holder: String) -> Result<RelayConfig> {
         };
         routes.push(Route { domains: route.domains.clone(), target });
     }
+    let roots = roots(config)?;
     let everything = vec!["*".to_owned()];
     if let Some(place) = &config.relay.smarthost {
         let login = match (&config.relay.smarthost_user, &config.relay.smarthost_password) {
@@ -35,9 +40,30 @@ pub fn relay_config(gateway: &Gateway, holder: String) -> Result<RelayConfig> {
             waits: config.relay.retry.iter().map(|p| p.duration()).collect(),
             give_up: config.relay.give_up.duration(),
         },
+        roots: Arc::new(roots),
         concurrency: config.relay.connections as usize,
         ..RelayConfig::new(gateway.hostname(), holder)
     })
+}
+
+/// Certificates that servers must chain to: those configured, or the system's.
+fn roots(config: &Config) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let mut files: Vec<&std::path::Path> = config.route.iter().filter_map(|r| r.ca.as_deref()).collect();
+    files.extend(config.relay.smarthost_ca.as_deref());
+    for file in &files {
+        for certificate in
+            CertificateDer::pem_file_iter(file).with_context(|| format!("read {}", file.display()))?
+        {
+            roots.add(certificate?).with_context(|| format!("{} holds no authority", file.display()))?;
+        }
+    }
+    let system = std::path::Path::new("/etc/ssl/certs/ca-certificates.crt");
+    if files.is_empty() && system.exists() {
+        let found = CertificateDer::pem_file_iter(system).context("the system's certificates")?;
+        roots.add_parsable_certificates(found.filter_map(Result::ok));
+    }
+    Ok(roots)
 }
 
 fn smarthost(place: &HostPort, tls: UpstreamTls, login: Option<(&str, &SecretSource)>) -> Result<Smarthost> {

@@ -6,6 +6,7 @@
 //!
 //! **Failure.** What cannot be bound is named with its setting, before anything is served.
 
+use crate::config;
 use crate::gateway::Gateway;
 use crate::listeners::limits::Connections;
 use crate::listeners::smtp::{self, Receptionist, SmtpListener, Times};
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,7 +40,7 @@ pub async fn run(
     let stop_stages = CancellationToken::new();
     let stages = start_stages(&gateway, &stop_stages)?;
     ready();
-    shutdown.cancelled().await;
+    fronts.serve_until_shutdown().await?;
     fronts.close().await;
     stop_stages.cancel();
     stages.close();
@@ -52,6 +54,7 @@ struct Fronts {
     gateway: Arc<Gateway>,
     shutdown: CancellationToken,
     connections: Arc<Connections>,
+    identity: Arc<tls::Identity>,
     mail_tls: TlsAcceptor,
     web_tls: TlsAcceptor,
     web: sealpost_web::WebState,
@@ -68,6 +71,7 @@ impl Fronts {
             web_tls: tls::server_config(&identity, &["h2", "http/1.1"])?.into(),
             web: site::state(&gateway)?,
             tasks: TaskTracker::new(),
+            identity,
             gateway,
             shutdown,
         })
@@ -112,6 +116,29 @@ impl Fronts {
         Ok(())
     }
 
+    /// Reloads on SIGHUP; a file that is wrong leaves the old one in force and says so.
+    async fn serve_until_shutdown(&self) -> Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Ok(()),
+                _ = hangup.recv() => match self.reload().await {
+                    Ok(()) => tracing::info!("rules, certificates and trust were reloaded"),
+                    Err(error) => tracing::error!("not reloaded, the old configuration stays in force: {error:#}"),
+                }
+            }
+        }
+    }
+
+    async fn reload(&self) -> Result<()> {
+        let fresh = config::load(&self.gateway.config.file)?;
+        if let Some(first) = config::unsupported(&fresh).first() {
+            anyhow::bail!("{first}");
+        }
+        self.gateway.reload(&fresh).await?;
+        self.identity.reload(&fresh.tls.cert, &fresh.tls.key)
+    }
+
     fn smtp<R: Receptionist>(&self, listener: Option<TcpListener>, kind: Kind, implicit_tls: bool, desk: R) {
         let Some(listener) = listener else { return };
         let limits = &self.gateway.config.limits;
@@ -127,8 +154,11 @@ impl Fronts {
             },
             ..ServerConfig::new(kind, hostname, TlsState::Offered)
         };
-        let times =
-            Times { command: limits.command_timeout.duration(), data: limits.data_timeout.duration() };
+        let times = Times {
+            command: limits.command_timeout.duration(),
+            data: limits.data_timeout.duration(),
+            per_minute: limits.data_per_minute.0,
+        };
         let config = SmtpListener {
             session,
             implicit_tls,

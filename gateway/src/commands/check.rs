@@ -1,7 +1,7 @@
 //! `sealpost check`: everything that is wrong with configuration, keys, stores and certificates, at once.
 
 use super::{Answer, clock, load};
-use crate::config::{Config, TimestampMode};
+use crate::config::{Config, TimestampMode, unsupported};
 use crate::listeners::tls::Identity;
 use anyhow::Result;
 use sealpost_certs::Certificate;
@@ -81,6 +81,7 @@ fn warnings(config: &Config, findings: &mut Vec<Finding>) {
             "`timestamp.mode`: the embedded authority is no independent witness; nobody makes proof for himself",
         ));
     }
+    findings.extend(unsupported(config).into_iter().map(fault));
     if config.relay.smarthost.is_none() && !config.demo.outside_mailboxes {
         findings.push(fault(
             "`relay.smarthost`: delivery by MX records is not available yet; without a smarthost mail is held",

@@ -1,6 +1,7 @@
 //! `sealpost serve`: runs until SIGTERM or SIGINT.
 
-use super::{Answer, clock, load};
+use super::{Answer, Unusable, clock, load};
+use crate::config::unsupported;
 use crate::gateway::Gateway;
 use crate::service;
 use anyhow::{Context, Result};
@@ -11,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 /// Serves the configured installation.
 pub async fn run(path: &Path) -> Result<Answer> {
     let config = load(path)?;
-    tracing::warn!(
-        "time-stamps come from the embedded authority, which is no independent witness: set `timestamp.url`"
-    );
+    let asked = unsupported(&config);
+    if !asked.is_empty() {
+        return Err(Unusable(asked.join("\n")).into());
+    }
+    tracing::warn!("time-stamps come from the embedded authority, which is no independent witness");
     let gateway = Gateway::open(config, clock()).await?;
     let shutdown = ended_by_signal()?;
     service::run(gateway, shutdown, || tracing::info!("ready")).await?;

@@ -1,7 +1,7 @@
 //! Questions that the program asks of the settings.
 
 use super::sections::{Entity, Listen, Route, Rule, Settings, Trusted};
-use sealpost_envelope::{EmailAddress, Language};
+use sealpost_envelope::EmailAddress;
 use sealpost_policy::RuleConfig;
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,25 +14,17 @@ impl Settings {
     pub fn route_of(&self, domain: &str) -> Option<&Route> {
         self.route.iter().find(|r| r.names(domain))
     }
-    /// The trusted server that connects from this address.
-    pub fn trusted_from(&self, address: IpAddr) -> Option<&Trusted> {
-        self.trusted.iter().find(|t| t.networks.iter().any(|n| n.contains(address)))
-    }
 }
 
 impl Entity {
-    /// Whether the domain is one of its own.
-    pub fn owns(&self, domain: &str) -> bool {
-        self.domains.iter().any(|d| d.as_str().eq_ignore_ascii_case(domain))
-    }
     /// From address of the mail that Sealpost writes.
     pub fn seal_address(&self) -> Option<EmailAddress> {
         let by_domain = || EmailAddress::parse(&format!("seal@{}", self.domains.first()?.as_str())).ok();
         self.seal.address.clone().or_else(by_domain)
     }
-    /// Language where nothing tells another.
-    pub fn language(&self) -> Language {
-        self.languages.first().copied().unwrap_or_default()
+    /// Whether the domain is one of its own.
+    pub fn owns(&self, domain: &str) -> bool {
+        self.domains.iter().any(|d| d.as_str().eq_ignore_ascii_case(domain))
     }
 }
 
@@ -69,6 +61,10 @@ impl Route {
 }
 
 impl Trusted {
+    /// Whether it connects from this address.
+    pub fn serves(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|n| n.contains(address))
+    }
     /// Whether it may send with this From.
     pub fn may_send_as(&self, from: &EmailAddress) -> bool {
         self.from.iter().any(|allowed| match allowed.strip_prefix('@') {

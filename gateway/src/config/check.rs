@@ -39,7 +39,7 @@ fn entities(settings: &Settings, context: &mut Context) {
         if entity.languages.is_empty() {
             context.wrong_at(&at("languages"), "at least one language is needed");
         }
-        if entity.hostname.parse::<super::DomainName>().is_err() {
+        if entity.hostname.parse::<super::kinds::DomainName>().is_err() {
             context.wrong_at(&at("hostname"), format!("{:?} is not a host name", entity.hostname));
         }
         for (m, domain) in entity.domains.iter().enumerate() {
@@ -125,7 +125,7 @@ fn check_route(route: &Route, n: usize, context: &mut Context) {
     }
     for (m, domain) in route.domains.iter().enumerate() {
         let name = domain.strip_prefix("*.").unwrap_or(domain);
-        if domain != "*" && name.parse::<super::DomainName>().is_err() {
+        if domain != "*" && name.parse::<super::kinds::DomainName>().is_err() {
             context.wrong_at(&format!("route[{n}].domains[{m}]"), format!("{domain:?} is not a domain"));
         }
     }

@@ -14,22 +14,23 @@
 
 mod access;
 mod check;
+#[cfg(test)]
+mod document;
 mod kinds;
 mod places;
 mod reader;
 mod section;
 mod sections;
 mod template;
+mod unsupported;
 
-pub use kinds::{
-    DomainName, Mode, Network, Profile, Receipts, Siren, Size, TimestampMode, Tolerance, UpstreamTls,
-};
-pub use places::{Blobs, Database, HostPort, SecretError, SecretSource, Via, WebUrl};
-pub use sections::{
-    Accounts, Alerts, Demo, Entity, GateSettings, Limits, Listen, Relay, Retention, Route, Rule, Seal,
-    Settings, Store, Support, TimestampSettings, Tls, Trusted, Web,
-};
-pub use template::{documentation, template, template_with};
+#[cfg(test)]
+pub use document::documentation;
+pub use kinds::{Mode, Profile, Receipts, TimestampMode, UpstreamTls};
+pub use places::{Blobs, HostPort, SecretSource, Via};
+pub use sections::{Entity, Settings, Trusted};
+pub use template::{template, template_with};
+pub use unsupported::unsupported;
 
 use reader::{Context, Mistake, Spot};
 use sealpost_policy::Policy;

@@ -40,14 +40,6 @@ impl WebUrl {
     pub fn as_str(&self) -> &str {
         &self.text
     }
-    /// Host name, or IP address (without brackets).
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-    /// Port, given or the scheme's.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
     /// `https`.
     pub fn is_https(&self) -> bool {
         self.tls

@@ -104,7 +104,7 @@ fn routes_and_networks() {
     for (address, found) in
         [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("10.2.0.1", false), ("::1", false)]
     {
-        assert_eq!(config.trusted_from(address.parse().unwrap()).is_some(), found, "{address}");
+        assert_eq!(config.trusted.iter().any(|t| t.serves(address.parse().unwrap())), found, "{address}");
     }
     let from = |a: &str| sealpost_envelope::EmailAddress::parse(a).unwrap();
     assert!(config.trusted[0].may_send_as(&from("a@LILAS.example")));
@@ -131,6 +131,6 @@ fn secrets_come_from_where_they_are() {
     assert_eq!(source.read().unwrap().expose(), "s3cret");
     assert!(!format!("{config:?}").contains("s3cret"));
     fs::remove_file(dir.path().join("p")).unwrap();
-    assert!(matches!(source.read(), Err(SecretError::File { .. })));
+    assert!(matches!(source.read(), Err(super::places::SecretError::File { .. })));
     assert!(matches!(load(&dir.path().join("none")), Err(ConfigErrors::Unreadable { .. })));
 }

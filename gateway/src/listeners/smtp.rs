@@ -34,6 +34,8 @@ pub struct Times {
     pub command: Duration,
     /// For the next bytes of a message.
     pub data: Duration,
+    /// Octets of data that must come in every minute.
+    pub per_minute: u64,
 }
 
 /// One listener's configuration.
@@ -141,6 +143,7 @@ async fn connection<R: Receptionist>(
         shutdown,
         input: BytesMut::new(),
         in_data: false,
+        pace: (Instant::now(), 0),
     };
     if !config.implicit_tls {
         match conversation.run(&mut socket).await? {
@@ -169,6 +172,8 @@ struct Conversation<R> {
     shutdown: CancellationToken,
     input: BytesMut,
     in_data: bool,
+    /// Data since when, and how much.
+    pace: (Instant, u64),
 }
 
 impl<R: Reception> Conversation<R> {
@@ -213,13 +218,32 @@ impl<R: Reception> Conversation<R> {
                 Ok(true)
             }
             read = timeout_at(Instant::now() + limit, stream.read_buf(&mut self.input)) => match read {
-                Ok(read) => Ok(read? > 0),
+                Ok(read) => {
+                    let read = read?;
+                    if self.in_data && self.is_too_slow(read as u64) {
+                        self.session.end(Reply::new(421, 4, 2, "The message comes too slowly, closing"));
+                        return Ok(true);
+                    }
+                    Ok(read > 0)
+                }
                 Err(_) => {
                     self.session.end(Reply::new(421, 4, 2, "Nothing heard for too long, closing"));
                     Ok(true)
                 }
             }
         }
+    }
+
+    /// Counts bytes of data; a client that sends some now and then only holds a place for others.
+    fn is_too_slow(&mut self, read: u64) -> bool {
+        let (since, bytes) = &mut self.pace;
+        *bytes += read;
+        if since.elapsed() < Duration::from_secs(60) {
+            return false;
+        }
+        let slow = *bytes < self.times.per_minute;
+        self.pace = (Instant::now(), 0);
+        slow
     }
 
     async fn answer(&mut self, question: Action) -> std::io::Result<()> {
@@ -235,6 +259,7 @@ impl<R: Reception> Conversation<R> {
                 let (protocol, helo) = (session.protocol(), session.client_name().to_owned());
                 let result = self.reception.begin(*envelope, protocol, &helo).await;
                 self.in_data = result.is_ok();
+                self.pace = (Instant::now(), 0);
                 session.begin_result(result)
             }
             Action::Data(bytes) => match self.reception.data(bytes).await {

@@ -11,7 +11,7 @@
 use super::meta::Meta;
 use crate::gateway::Gateway;
 use sealpost_envelope::{DepositId, Digests, DualDigester, PartNo, Timestamp};
-use sealpost_message::{Limits, MessageError, PartInfo, Stored, Structure, WalkEvent, Walker};
+use sealpost_message::{Limits, MessageError, PartInfo, Stored, WalkEvent, Walker};
 use sealpost_store::blob::{BlobError, BlobWriter, Blobs};
 use sealpost_store::content::{INLINE, Place};
 use sealpost_store::crypto::CryptoError;

@@ -36,11 +36,11 @@ pub struct SubmissionDesk {
 impl Receptionist for SubmissionDesk {
     type Reception = Conversation;
     fn welcome(&self, peer: SocketAddr) -> Conversation {
-        let server = self.gateway.config.trusted_from(peer.ip()).filter(|_| self.servers);
+        let server = self.gateway.trusted_from(peer.ip()).filter(|_| self.servers);
         Conversation {
             gateway: self.gateway.clone(),
             peer,
-            client: server.map(|s| Client::Server(Arc::new(s.clone()))),
+            client: server.map(|s| Client::Server(Arc::new(s))),
             servers: self.servers,
             message: None,
         }
@@ -210,10 +210,15 @@ impl Conversation {
 
 /// The one address in From, which the account must be allowed to use (contract 4.4).
 fn author(received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
-    let from = &received.meta.structure.top.from;
-    let [mailbox] = from.as_slice() else {
+    let top = &received.meta.structure.top;
+    // RFC 5322 §3.6: one From field. Two of them would be read differently by different programs.
+    let twice = top.repeated.iter().any(|name| name == "from");
+    let [mailbox] = top.from.as_slice() else {
         return Err(Reply::new(554, 6, 0, "The message needs exactly one address in its From field"));
     };
+    if twice {
+        return Err(Reply::new(554, 6, 0, "The message has more than one From field"));
+    }
     let address = EmailAddress::parse(&mailbox.address)
         .map_err(|e| Reply::new(554, 6, 0, format!("The address in From cannot be used: {e}")))?;
     if client.may_use(&address) { Ok(address) } else { Err(not_yours(&address)) }

@@ -47,7 +47,7 @@ pub async fn decide(
 ) -> Result<Verdicts, StoreError> {
     let replies_to = inherited(gateway, structure).await?;
     let facts = facts(submission, structure, replies_to);
-    let policy = &submission.organisation.policy;
+    let policy = submission.organisation.policy.load();
     let decisions = submission
         .envelope
         .recipients

@@ -1,0 +1,48 @@
+//! Settings that this version reads but does not act on yet. Using one is refused, never ignored.
+
+use super::sections::Settings;
+use super::{Mode, Receipts, TimestampMode, UpstreamTls};
+
+/// What the file asks for and this version cannot do, one line each.
+pub fn unsupported(settings: &Settings) -> Vec<String> {
+    let mut asked = Vec::new();
+    let mut wants = |is_wanted: bool, text: &str| {
+        if is_wanted {
+            asked.push(text.to_owned());
+        }
+    };
+    wants(settings.mode == Mode::Observe, "`mode = \"observe\"` is not available yet: leave `mode` out");
+    wants(
+        settings.timestamp.mode == TimestampMode::External
+            || settings.timestamp.url.is_some()
+            || settings.timestamp.ca.is_some(),
+        "`timestamp`: external authorities are not available yet: leave `mode`, `url` and `ca` out",
+    );
+    wants(
+        settings.trusted.iter().any(|t| !t.tolerate.is_empty()),
+        "`trusted.tolerate`: no fault is tolerated yet: leave it out",
+    );
+    wants(
+        settings.relay.smarthost_tls == UpstreamTls::Tls
+            || settings.route.iter().any(|r| r.tls == UpstreamTls::Tls),
+        "`tls = \"tls\"` towards a smarthost is not available yet: use \"require\" on its STARTTLS port",
+    );
+    wants(
+        settings.accounts.receipts != Receipts::Both,
+        "`accounts.receipts`: receipts go by mail for now: leave it out",
+    );
+    wants(settings.alerts.mail.is_some(), "`alerts.mail`: alerts are not sent yet: leave it out");
+    wants(
+        settings.store.s3_access_key.is_some(),
+        "`store.s3_access_key`: give the S3 keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for now",
+    );
+    wants(
+        settings.listen.card.is_some() && !settings.demo.outside_mailboxes,
+        "`listen.card`: cards are not read yet: leave it out",
+    );
+    wants(
+        settings.route.iter().any(|r| r.via == super::Via::Mx),
+        "`route.via = \"mx\"`: delivery by MX records is not available yet: name a smarthost",
+    );
+    asked
+}
