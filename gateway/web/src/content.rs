@@ -2,7 +2,7 @@
 //!
 //! **Memory.** Bodies are shown up to a bound; files are streams.
 
-use crate::fault::Fault;
+use crate::fault::{Ended, Fault};
 use crate::state::WebState;
 use crate::view::Door;
 use crate::whole::Whole;
@@ -14,7 +14,7 @@ use sealpost_message::present::{self, BodySource, Collector, MAX_SHOWN, SafeHtml
 use sealpost_message::{Coding, ContentDecoder, Node, Role, SkeletonReader, Stored, Structure};
 use sealpost_store::blob::BlobError;
 use sealpost_store::content::Place;
-use sealpost_store::keys::DepositKey;
+use sealpost_store::keys::{DepositKey, KeyError};
 use serde::Deserialize;
 use std::ops::Range;
 
@@ -63,7 +63,10 @@ enum Source {
 impl Content {
     /// Unlocks a deposit.
     pub(crate) fn load(state: &WebState, door: &Door) -> Result<Self, Fault> {
-        let key = state.store.deposit_key(&door.deposit)?;
+        let key = state.store.deposit_key(&door.deposit).map_err(|e| match e {
+            KeyError::Destroyed(_) => Fault::Ended(Ended::Destroyed, Box::new(door.clone())),
+            e => e.into(),
+        })?;
         let json = Place::meta(door.deposit.id).open(&key, &door.deposit.meta)?;
         let meta: Meta = serde_json::from_slice(&json).map_err(|e| Fault::internal("deposits.meta", e))?;
         Ok(Self {
