@@ -87,7 +87,11 @@ pub struct DualDigester {
 
 impl Default for DualDigester {
     fn default() -> Self {
-        Self { sha256: digest::Context::new(&digest::SHA256), sha512: digest::Context::new(&digest::SHA512), len: 0 }
+        Self {
+            sha256: digest::Context::new(&digest::SHA256),
+            sha512: digest::Context::new(&digest::SHA512),
+            len: 0,
+        }
     }
 }
 

@@ -97,7 +97,9 @@ impl fmt::Display for GateMethod {
 
 /// A word that is no gate method.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown gate method {0:?}; one of link, otp-mail, otp-sms, totp, hotp, tiqr, cps, oidc:NAME, password, combined by +")]
+#[error(
+    "unknown gate method {0:?}; one of link, otp-mail, otp-sms, totp, hotp, tiqr, cps, oidc:NAME, password, combined by +"
+)]
 pub struct ParseGateError(pub String);
 
 impl FromStr for GateMethod {

@@ -13,11 +13,11 @@
 //!
 //! **Failure.** Damage is an error before a wrong byte is handed out; a destroyed key is [`KeyError::Destroyed`].
 
+use crate::Store;
 use crate::blob::{BlobError, BlobStream};
 use crate::crypto::CryptoError;
 use crate::deposit::{DepositRow, StoredBody};
 use crate::keys::{DepositKey, KeyError};
-use crate::Store;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sealpost_envelope::{DepositId, PartNo};

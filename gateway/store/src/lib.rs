@@ -29,8 +29,8 @@ pub mod write;
 pub use consignment::{Change, ConsignmentRow, ConsignmentState, Progress};
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
-    Deposit, DepositError, DepositFilter, DepositRow, Deposited, NewConsignment, NewDeposit, NewPart, PartRow,
-    StoredBody,
+    Deposit, DepositError, DepositFilter, DepositRow, Deposited, NewConsignment, NewDeposit, NewPart,
+    PartRow, StoredBody,
 };
 pub use entity::Entity;
 pub use error::StoreError;
