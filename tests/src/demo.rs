@@ -87,9 +87,34 @@ impl Demo {
 
     /// Starts one in `dir`, which may hold an earlier one.
     pub fn start_in(dir: &Path, options: DemoOptions) -> Result<Self> {
-        let offset = free_offset()?;
-        let (child, about) = launch(dir, &options, offset)?;
-        Ok(Self { dir: dir.to_owned(), about, options, offset, child, _temporary: None })
+        // Another scenario may take a port between our look and the start: then other ports serve.
+        for _ in 0..3 {
+            let offset = free_offset()?;
+            match launch(dir, &options, offset) {
+                Ok((child, about)) => {
+                    return Ok(Self { dir: dir.to_owned(), about, options, offset, child, _temporary: None });
+                }
+                Err(error) if error.to_string().contains("listen.") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bail!("three demonstrations in turn found their ports taken")
+    }
+
+    /// Starts one in a new directory after `edit` has changed its configuration.
+    pub fn start_edited(options: DemoOptions, edit: impl FnOnce(String) -> String) -> Result<Self> {
+        let mut demo = Self::start(options)?;
+        demo.terminate()?;
+        demo.edit(edit)?;
+        demo.restart()?;
+        Ok(demo)
+    }
+
+    /// Changes `sealpost.toml`, for the next start.
+    pub fn edit(&self, edit: impl FnOnce(String) -> String) -> Result<()> {
+        let file = self.dir.join("sealpost.toml");
+        std::fs::write(&file, edit(std::fs::read_to_string(&file)?))?;
+        Ok(())
     }
 
     /// The account whose login begins with `name`.
@@ -224,12 +249,13 @@ fn launch(dir: &Path, options: &DemoOptions, offset: u16) -> Result<(Child, Desc
     }
 }
 
-/// An offset under which all the demonstration's ports are free at this moment.
+/// An offset under which all the demonstration's ports are free at this moment. They stay below the range
+/// from which Linux takes the local ports of outgoing connections (32768 on).
 fn free_offset() -> Result<u16> {
     const PORTS: [u16; 9] = [2587, 2465, 2525, 2526, 2143, 2993, 8443, 8444, 9090];
-    let start = 10_000 + (std::process::id() % 40) as u16 * 1000;
-    for step in 0..200 {
-        let offset = start.wrapping_add(step * 7) % 50_000 + 1000;
+    let start = (std::process::id() % 110) as u16 * 200;
+    for step in 0..400 {
+        let offset = 1000 + (start + step * 53) % 22_000;
         let free = PORTS.iter().all(|p| TcpListener::bind(("127.0.0.1", p + offset)).is_ok());
         if free {
             return Ok(offset);

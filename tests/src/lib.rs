@@ -2,7 +2,13 @@
 //!
 //! Each scenario is one file in `tests/tests`. A missing tool fails the scenario; nothing is skipped.
 
+pub mod browser;
 pub mod demo;
+pub mod door;
+pub mod mail;
+pub mod sending;
 pub mod tools;
 
 pub use demo::{Account, Demo, DemoOptions};
+pub use door::Door;
+pub use mail::Mail;

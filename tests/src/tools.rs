@@ -37,6 +37,8 @@ pub fn send_by_curl(demo: &Demo, to: &[&str], message: &Path) -> Result<String> 
     let (ca, file) = (demo.about.ca.to_string_lossy(), message.to_string_lossy());
     let mut args = vec![
         "-sv",
+        "--noproxy",
+        "*",
         "--url",
         &url,
         "--cacert",
@@ -63,33 +65,51 @@ pub fn deposit_id(dialogue: &str) -> Result<String> {
     Ok(dialogue[at + 20..].chars().take(36).collect())
 }
 
-/// Waits until a message whose raw text contains `needle` is in the INBOX of `login`; returns it raw.
-pub fn wait_for_mail(demo: &Demo, login: &str, needle: &str) -> Result<String> {
+/// The raw messages in the INBOX of `login`, newest first.
+pub fn inbox(demo: &Demo, login: &str) -> Result<Vec<Vec<u8>>> {
     let account = demo.account(login);
     let password = if account.app_password.is_empty() { &account.password } else { &account.app_password };
+    let (port, ca) = (demo.about.ports.imaps.to_string(), demo.about.ca.to_string_lossy());
+    let list = must("python3", &[&script("mailbox.py"), &port, &ca, &account.login, password])?;
+    let list: Vec<String> = serde_json::from_str(&list)?;
+    list.iter().map(|m| Ok(base64_simd::STANDARD.decode_to_vec(m)?)).collect()
+}
+
+/// Waits for a message in the INBOX of `login`; returns the newest that fits, raw.
+pub fn wait_for_raw(demo: &Demo, login: &str, fits: &dyn Fn(&str) -> bool) -> Result<Vec<u8>> {
     let begun = Instant::now();
     loop {
-        let output = run(
-            "python3",
-            &[
-                &script("mailbox.py"),
-                &demo.about.ports.imaps.to_string(),
-                &demo.about.ca.to_string_lossy(),
-                &account.login,
-                password,
-                needle,
-            ],
-        )?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        let all = inbox(demo, login)?;
+        let count = all.len();
+        if let Some(found) = all.into_iter().find(|m| fits(&String::from_utf8_lossy(m))) {
+            return Ok(found);
         }
-        ensure!(
-            begun.elapsed() < Duration::from_secs(30),
-            "no mail with {needle:?} for {login}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        std::thread::sleep(Duration::from_millis(200));
+        ensure!(begun.elapsed() < PATIENCE, "none of the {count} messages for {login} is the awaited one");
+        std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// The same as text.
+pub fn wait_for_mail(demo: &Demo, login: &str, fits: &dyn Fn(&str) -> bool) -> Result<String> {
+    Ok(String::from_utf8_lossy(&wait_for_raw(demo, login, fits)?).into_owned())
+}
+
+/// Waits for the mail of a deposit: every mail of ours names it.
+pub fn wait_for_deposit(demo: &Demo, login: &str, deposit: &str) -> Result<String> {
+    wait_for_mail(demo, login, &|mail| mail.contains(&format!("X-Sealpost-Deposit: {deposit}")))
+}
+
+/// How long to wait for what should take a second, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Polls until `condition` holds.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !condition()? {
+        ensure!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// The one link `https://…/m/<token>` in a raw message.

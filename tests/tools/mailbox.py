@@ -1,23 +1,27 @@
-"""Prints the newest message of an INBOX whose raw text contains a string; exit 1 when there is none.
+"""Reads an INBOX over IMAP: as a command it prints all messages, newest first, as a JSON list of base64 strings.
 
-usage: mailbox.py IMAPS_PORT CA LOGIN PASSWORD NEEDLE
+usage: mailbox.py IMAPS_PORT CA LOGIN PASSWORD
 """
+import base64
 import imaplib
+import json
 import ssl
 import sys
 
-port, ca, login, password, needle = sys.argv[1:]
-client = imaplib.IMAP4_SSL("localhost", int(port), ssl_context=ssl.create_default_context(cafile=ca))
-client.login(login, password)
-client.select("INBOX", readonly=True)
-status, found = client.search(None, "ALL")
-for number in reversed(found[0].split()):
-    status, data = client.fetch(number, "(BODY.PEEK[])")
-    raw = data[0][1]
-    if needle.encode() in raw:
-        sys.stdout.buffer.write(raw)
-        client.logout()
-        sys.exit(0)
-client.logout()
-sys.stderr.write("not found\n")
-sys.exit(1)
+
+def messages(port, ca, login, password):
+    """The raw messages, newest first."""
+    client = imaplib.IMAP4_SSL("localhost", int(port), ssl_context=ssl.create_default_context(cafile=ca))
+    client.login(login, password)
+    client.select("INBOX", readonly=True)
+    _, found = client.search(None, "ALL")
+    raw = []
+    for number in reversed(found[0].split()):
+        _, data = client.fetch(number, "(BODY.PEEK[])")
+        raw.append(data[0][1])
+    client.logout()
+    return raw
+
+
+if __name__ == "__main__":
+    json.dump([base64.b64encode(raw).decode() for raw in messages(*sys.argv[1:])], sys.stdout)
