@@ -13,13 +13,15 @@ use super::spec::Spec;
 use super::verdict::Verdicts;
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{
-    AccountId, DepositId, EmailAddress, Envelope, Reference, Sha256Digest, Submitter, Timestamp,
+    AccountId, DepositId, EmailAddress, Envelope, RecipientNo, Reference, Sha256Digest, Submitter, Timestamp,
+    Treatment,
 };
 use sealpost_evidence::{
     Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName,
     PartFacts, Party, Reason, render,
 };
 use sealpost_message::{Mailbox, Structure};
+use sealpost_policy::Decision;
 use sealpost_store::StoreError;
 use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
@@ -256,24 +258,42 @@ pub fn part_facts(structure: &Structure) -> Vec<PartFacts> {
         .collect()
 }
 
-/// A.1, with evidence unless every recipient gets the bytes as they came.
+/// A.1, with evidence unless every recipient gets the bytes as they came. Its evidence names all recipients;
+/// where there are several, each gets one of their own too, so that a proof for one shows none of the others.
 fn events(
     submission: &Submission<'_>,
     facts: &DepositFacts,
     verdicts: &Verdicts,
 ) -> Result<Vec<BuiltEvent>, EventError> {
+    let mut events = vec![acceptance(submission, facts, None, &verdicts.0, !verdicts.all_pass())?];
+    if verdicts.0.len() > 1 {
+        for (n, decision) in (1..).zip(&verdicts.0) {
+            let evidenced = decision.verdict.treatment != Treatment::Pass;
+            events.push(acceptance(submission, facts, Some(n), std::slice::from_ref(decision), evidenced)?);
+        }
+    }
+    Ok(events)
+}
+
+fn acceptance(
+    submission: &Submission<'_>,
+    facts: &DepositFacts,
+    recipient: Option<RecipientNo>,
+    decisions: &[Decision],
+    evidenced: bool,
+) -> Result<BuiltEvent, EventError> {
     let organisation = submission.organisation;
-    let event = Event::new(EventName::SubmissionAcceptance, organisation.id, submission.now)
+    let mut event = Event::new(EventName::SubmissionAcceptance, organisation.id, submission.now)
         .deposit(facts.id)
         .actor(actor(&submission.submitter, &submission.sender))
         .reason(Reason::MessageAccepted, None)
         .detail(
             Detail::of_deposit(facts)
-                .list("treatments", verdicts.0.iter().map(|d| d.verdict.treatment.as_str()))
-                .list("rules", verdicts.0.iter().map(|d| d.verdict.rule.as_str())),
+                .list("treatments", decisions.iter().map(|d| d.verdict.treatment.as_str()))
+                .list("rules", decisions.iter().map(|d| d.verdict.rule.as_str())),
         );
-    let facts = (!verdicts.all_pass()).then_some(facts);
-    Ok(vec![render(&organisation.issuer, event, facts)?])
+    event.recipient = recipient;
+    render(&organisation.issuer, event, evidenced.then_some(facts))
 }
 
 /// Who acts, as the journal names them.
