@@ -12,6 +12,7 @@ use super::meta::Meta;
 use crate::gateway::Gateway;
 use sealpost_envelope::{DepositId, Digests, DualDigester, PartNo, Timestamp};
 use sealpost_message::{Limits, MessageError, PartInfo, Stored, WalkEvent, Walker};
+use sealpost_policy::strip_tags;
 use sealpost_store::blob::{BlobError, BlobWriter, Blobs};
 use sealpost_store::content::{INLINE, Place};
 use sealpost_store::crypto::CryptoError;
@@ -130,7 +131,11 @@ impl Intake {
             digests: self.digester.finish(),
             skeleton,
             parts,
-            meta: Meta { structure, skeleton_len: self.skeleton_len },
+            meta: Meta {
+                shown_subject: Some(strip_tags(&structure.top.subject)),
+                structure,
+                skeleton_len: self.skeleton_len,
+            },
             key: self.key,
         })
     }

@@ -16,6 +16,9 @@ pub struct Meta {
     pub structure: Structure,
     /// Bytes of the skeleton.
     pub skeleton_len: u64,
+    /// Subject without the sender's tags, as recipients read it.
+    #[serde(default)]
+    pub shown_subject: Option<String>,
 }
 
 /// Why it cannot be read.

@@ -5,7 +5,7 @@
 //!
 //! | piece | purpose | id | plaintext |
 //! |---|---|---|---|
-//! | `deposits.meta` | `meta` | deposit | JSON of the message crate's `Structure`, with one more member, `skeleton_len` |
+//! | `deposits.meta` | `meta` | deposit | JSON of the message crate's `Structure`, with two more members, `skeleton_len` and `shown_subject` |
 //! | `deposits.skeleton` | `skeleton` | deposit | skeleton records (docs/formats/skeleton.md) |
 //! | `parts.meta` | `part` | deposit, number | JSON `{"info": PartInfo, "stored": Stored}` |
 //! | `parts.body` | `body` | deposit, number | the part as stored |

@@ -26,6 +26,8 @@ pub(crate) type ContentStream = BoxStream<'static, Result<Bytes, BlobError>>;
 pub(crate) struct Content {
     key: DepositKey,
     pub(crate) structure: Structure,
+    /// Subject without the sender's tags.
+    pub(crate) subject: String,
     skeleton_len: u64,
     size: u64,
     sha256: Sha256Digest,
@@ -35,6 +37,8 @@ pub(crate) struct Content {
 #[derive(Deserialize)]
 struct Meta {
     skeleton_len: u64,
+    #[serde(default)]
+    shown_subject: Option<String>,
     #[serde(flatten)]
     structure: Structure,
 }
@@ -71,6 +75,7 @@ impl Content {
         let meta: Meta = serde_json::from_slice(&json).map_err(|e| Fault::internal("deposits.meta", e))?;
         Ok(Self {
             key,
+            subject: meta.shown_subject.unwrap_or_else(|| meta.structure.top.subject.clone()),
             structure: meta.structure,
             skeleton_len: meta.skeleton_len,
             size: door.deposit.size,

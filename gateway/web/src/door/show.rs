@@ -170,7 +170,7 @@ pub(super) async fn content(
     grant: &Grant,
     print: bool,
 ) -> Result<Response, Fault> {
-    let subject = content.structure.top.subject.clone();
+    let subject = content.subject.clone();
     let title = if subject.is_empty() { ctx.language.pick("(sans objet)", "(no subject)") } else { &subject };
     let frame = Frame::new(state, ctx, title, Some(door.site.clone()));
     let done = completed(state.store.db(), grant.hash).await?;
