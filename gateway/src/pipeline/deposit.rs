@@ -82,9 +82,10 @@ const DRAWS: usize = 4;
 pub async fn deposit(
     gateway: &Gateway,
     submission: &Submission<'_>,
-    received: Received,
+    mut received: Received,
     verdicts: &Verdicts,
 ) -> Result<DepositId, DepositFailure> {
+    let blobs = received.unclaimed.claim();
     let (mut plan, mut facts) = plan(gateway, submission, received, verdicts)?;
     for _ in 0..DRAWS {
         match gateway.store.deposit(plan.clone()).await {
@@ -93,7 +94,10 @@ pub async fn deposit(
                 gateway.bells.seal.notify_one();
                 return Ok(plan.id);
             }
-            Ok(Deposited::Repeated(first)) => return Ok(first),
+            Ok(Deposited::Repeated(first)) => {
+                blobs.give_up();
+                return Ok(first);
+            }
             Err(DepositError::ReferenceTaken) => {
                 plan.reference = Reference::generate();
                 facts.reference = plan.reference.clone();
@@ -102,6 +106,7 @@ pub async fn deposit(
             Err(DepositError::Store(error)) => return Err(error.into()),
         }
     }
+    blobs.give_up();
     Err(DepositFailure::Reference)
 }
 

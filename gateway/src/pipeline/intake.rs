@@ -10,7 +10,7 @@
 
 use super::meta::Meta;
 use crate::gateway::Gateway;
-use sealpost_envelope::{DepositId, Digests, DualDigester, PartNo, Timestamp};
+use sealpost_envelope::{BlobId, DepositId, Digests, DualDigester, PartNo, Timestamp};
 use sealpost_message::{Limits, MessageError, PartInfo, Stored, WalkEvent, Walker};
 use sealpost_policy::strip_tags;
 use sealpost_store::blob::{BlobError, BlobWriter, Blobs};
@@ -43,7 +43,7 @@ pub struct Intake {
     key: DepositKey,
     wrapped: WrappedKey,
     week: String,
-    blobs: Blobs,
+    unclaimed: Unclaimed,
     walker: Walker,
     digester: DualDigester,
     events: Vec<WalkEvent>,
@@ -74,6 +74,58 @@ pub struct Received {
     pub skeleton: StoredBody,
     /// Its stored parts.
     pub parts: Vec<NewPart>,
+    /// The blobs among all that.
+    pub unclaimed: Unclaimed,
+}
+
+/// Blobs that no row names yet: deleted when dropped, unless [`Unclaimed::claim`]ed.
+#[derive(Debug)]
+pub struct Unclaimed {
+    blobs: Blobs,
+    ids: Vec<BlobId>,
+}
+
+impl Unclaimed {
+    /// Call before a row that names them may be written: from then on, dropping deletes nothing, so that
+    /// an interrupted commit never loses its content.
+    pub fn claim(&mut self) -> Claim {
+        Claim { blobs: self.blobs.clone(), ids: std::mem::take(&mut self.ids) }
+    }
+
+    fn note(&mut self, body: &StoredBody) {
+        if let StoredBody::Blob(id) = body {
+            self.ids.push(*id);
+        }
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let (blobs, ids) = (self.blobs.clone(), std::mem::take(&mut self.ids));
+        // Without a runtime the process is ending; the blobs are then like those of a crash.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            for id in ids {
+                if let Err(error) = blobs.delete(id).await {
+                    tracing::warn!(%error, "a blob that nothing names stays behind");
+                }
+            }
+        });
+    }
+}
+
+/// Blobs that a row may name.
+#[derive(Debug)]
+pub struct Claim {
+    blobs: Blobs,
+    ids: Vec<BlobId>,
+}
+
+impl Claim {
+    /// It is certain that no row names them.
+    pub fn give_up(self) {
+        drop(Unclaimed { blobs: self.blobs, ids: self.ids });
+    }
 }
 
 impl Intake {
@@ -92,7 +144,7 @@ impl Intake {
             key,
             wrapped,
             week,
-            blobs: gateway.store.blobs().clone(),
+            unclaimed: Unclaimed { blobs: gateway.store.blobs().clone(), ids: Vec::new() },
             walker: Walker::new(walk),
             digester: DualDigester::new(),
             events: Vec::new(),
@@ -117,6 +169,7 @@ impl Intake {
         let structure = walker.finish(&mut self.events)?;
         self.carry_out().await?;
         let skeleton = self.skeleton.finish(&self.key, &Place::skeleton(self.id)).await?;
+        self.unclaimed.note(&skeleton);
         let parts = self.parts.into_iter().filter_map(|(stored, body)| {
             let (node, _) = structure.part(stored.n)?;
             Some((node.info.clone(), stored, body))
@@ -137,6 +190,7 @@ impl Intake {
                 skeleton_len: self.skeleton_len,
             },
             key: self.key,
+            unclaimed: self.unclaimed,
         })
     }
 
@@ -145,17 +199,18 @@ impl Intake {
             match event {
                 WalkEvent::Skeleton(bytes) => {
                     self.skeleton_len += bytes.len() as u64;
-                    self.skeleton.write(&self.blobs, &self.key, &bytes).await?;
+                    self.skeleton.write(&self.unclaimed.blobs, &self.key, &bytes).await?;
                 }
                 WalkEvent::PartStart { n, info } => self.part = Some((n, info, Sink::default())),
                 WalkEvent::PartData(bytes) => {
                     if let Some((_, _, sink)) = &mut self.part {
-                        sink.write(&self.blobs, &self.key, &bytes).await?;
+                        sink.write(&self.unclaimed.blobs, &self.key, &bytes).await?;
                     }
                 }
                 WalkEvent::PartEnd(stored) => {
                     if let Some((n, _, sink)) = self.part.take() {
                         let body = sink.finish(&self.key, &Place::body(self.id, n)).await?;
+                        self.unclaimed.note(&body);
                         self.parts.push((stored, body));
                     }
                 }
