@@ -15,9 +15,11 @@ mod link;
 mod progress;
 mod rate;
 mod secret;
+mod sweep;
 
 pub use challenge::{AnswerOutcome, AskOutcome, AskRule, Challenge, NewChallenge};
 pub use grant::{Grant, GrantHash, GrantStep, Opening};
 pub use link::{Link, NewLink, TokenHash, insert_links, revoke_links};
 pub use progress::{FileMark, Span, completed, record};
 pub use secret::{set_verifier, verifier};
+pub use sweep::sweep;

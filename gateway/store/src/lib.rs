@@ -15,6 +15,7 @@ pub mod content;
 pub mod crypto;
 pub mod db;
 pub mod deposit;
+mod endoflife;
 mod entity;
 mod error;
 mod job;
@@ -23,6 +24,7 @@ pub mod keys;
 pub mod log;
 pub mod mailbox;
 mod open;
+mod orphans;
 pub mod queue;
 pub mod write;
 
@@ -32,10 +34,12 @@ pub use deposit::{
     Deposit, DepositError, DepositFilter, DepositRow, Deposited, NewConsignment, NewDeposit, NewPart,
     PartRow, StoredBody,
 };
+pub use endoflife::{EndError, EndingDeposit};
 pub use entity::Entity;
 pub use error::StoreError;
 pub use job::Fence;
 pub use journal::{JournalEntry, JournalFilter, PendingEvidence, StoredEvidence};
 pub use log::{Checkpoint, Finding, LogHead, LogReport, Sequenced};
 pub use open::{OpenError, Store, StoreConfig};
+pub use orphans::Orphans;
 pub use write::Tx;

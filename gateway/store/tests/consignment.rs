@@ -65,10 +65,16 @@ async fn sending_is_counted(t: TestStore) {
     assert_eq!(count(&t, ENTRIES).await, 2 + 3);
     t.clock.advance(SignedDuration::from_hours(24 * 30));
     assert_eq!(t.consignment(id, 1).await.unwrap().state(t.now()), ConsignmentState::Expired);
-    assert_eq!(t.expiring(10).await.unwrap().len(), 1);
-    assert!(t.mark_expired(id, 1, t.now(), change(&t, id)).await.unwrap());
-    assert!(!t.mark_expired(id, 1, t.now(), change(&t, id)).await.unwrap());
-    assert_eq!((t.expiring(10).await.unwrap().len(), count(&t, ENTRIES).await), (0, 6));
+    let ending = t.expiring(None, 10).await.unwrap();
+    assert_eq!(ending.len(), 1);
+    assert!(t.expiring(ending.last(), 10).await.unwrap().is_empty());
+    // What was decided for one who has not opened is not written for one who has.
+    t.mark_opened(id, 1, t.now(), |_| Ok(Change::default())).await.unwrap();
+    assert!(!t.mark_expired(&ending[0], t.now(), change(&t, id)).await.unwrap());
+    let ending = t.expiring(None, 10).await.unwrap();
+    assert!(t.mark_expired(&ending[0], t.now(), change(&t, id)).await.unwrap());
+    assert!(!t.mark_expired(&ending[0], t.now(), change(&t, id)).await.unwrap());
+    assert_eq!((t.expiring(None, 10).await.unwrap().len(), count(&t, ENTRIES).await), (0, 6));
 }
 
 async fn the_first_opening_is_one(t: TestStore) {
@@ -147,7 +153,8 @@ async fn access_is_extended_within_retention(t: TestStore) {
     assert_eq!(t.consignment(id, 2).await.unwrap().verdict.expires, days(60));
     let later = days(50);
     t.clock.advance(SignedDuration::from_hours(24 * 31));
-    t.mark_expired(id, 1, t.now(), change(&t, id)).await.unwrap();
+    let row = t.consignment(id, 1).await.unwrap();
+    assert!(t.mark_expired(&row, t.now(), change(&t, id)).await.unwrap());
     assert_eq!(t.extend(id, Some(1), later, change(&t, id)).await.unwrap(), 1);
     let row = t.consignment(id, 1).await.unwrap();
     assert_eq!((row.expired, row.state(t.now())), (None, ConsignmentState::Queued));

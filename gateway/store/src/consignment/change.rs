@@ -1,5 +1,6 @@
 //! Changes of consignments, with what they cause.
 
+use super::ConsignmentRow;
 use crate::db::{Args, AssertSqlSafe};
 use crate::deposit::INSERT_TOKENS;
 use crate::queue::{NewOutbound, insert_all};
@@ -120,19 +121,21 @@ impl Store {
         self.db.write(async move |tx| tx.mark_failed(deposit, n, at, reason, change).await).await
     }
 
-    /// Records that access has ended; `false` when that was recorded before (nothing is written then).
+    /// Records that access has ended for a consignment as it was read. `false` when that was recorded
+    /// before, or when it was opened, downloaded, extended or revoked meanwhile (nothing is written then).
     pub async fn mark_expired(
         &self,
-        deposit: DepositId,
-        n: RecipientNo,
+        read: &ConsignmentRow,
         at: Timestamp,
         change: Change,
     ) -> Result<bool, StoreError> {
+        let values = args![read.deposit, read.n, at, read.opened.is_none(), read.downloaded.is_none()];
         self.db
             .write(async move |tx| {
                 let sql = "UPDATE consignments SET expired = $3 WHERE deposit = $1 AND recipient = $2 \
-                     AND expired IS NULL AND expires <= $3";
-                if tx.execute(sql, args![deposit, n, at]).await? == 0 {
+                     AND expired IS NULL AND revoked IS NULL AND expires <= $3 \
+                     AND (opened IS NULL) = $4 AND (downloaded IS NULL) = $5";
+                if tx.execute(sql, values).await? == 0 {
                     return Ok(false);
                 }
                 finish(tx, change).await?;

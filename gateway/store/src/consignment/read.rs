@@ -153,13 +153,23 @@ impl Store {
         consignment(&row.ok_or(StoreError::NotFound("consignment"))?)
     }
 
-    /// Consignments with a link whose access has ended and whose expiry is not recorded yet.
-    pub async fn expiring(&self, limit: u32) -> Result<Vec<ConsignmentRow>, StoreError> {
+    /// Consignments with a link whose access has ended and whose expiry is not recorded yet, in the order
+    /// in which it ended; `after` is the last one of the page before.
+    pub async fn expiring(
+        &self,
+        after: Option<&ConsignmentRow>,
+        limit: u32,
+    ) -> Result<Vec<ConsignmentRow>, StoreError> {
+        // The index `consignments_ending` has these very conditions.
         let sql = select!(
-            "WHERE expired IS NULL AND expires <= $1 AND revoked IS NULL AND treatment IN ('link', 'notify') \
-             ORDER BY expires LIMIT $2"
+            "WHERE expired IS NULL AND revoked IS NULL AND treatment IN ('link', 'notify') AND expires <= $1 \
+             AND (expires, deposit, recipient) > ($2, $3, $4) ORDER BY expires, deposit, recipient LIMIT $5"
         );
-        let rows = self.db.fetch_all(sql, args![self.clock.now(), limit]).await?;
+        let (ended, deposit, n) = match after {
+            Some(c) => (c.verdict.expires.as_microsecond(), c.deposit.to_string(), c.n),
+            None => (i64::MIN, String::new(), 0),
+        };
+        let rows = self.db.fetch_all(sql, args![self.clock.now(), ended, deposit, n, limit]).await?;
         rows.iter().map(consignment).collect()
     }
 }

@@ -12,6 +12,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (2, "access", include_str!("../../migrations/0002_access.sql")),
     (3, "queue", include_str!("../../migrations/0003_queue.sql")),
     (4, "accounts", include_str!("../../migrations/0004_accounts.sql")),
+    (5, "end of life", include_str!("../../migrations/0005_end_of_life.sql")),
 ];
 
 /// Any fixed number: PostgreSQL's advisory lock against two programs migrating at once.
