@@ -243,6 +243,6 @@ impl Challenge {
 
 fn latest_sql() -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE c.deposit = $1 AND c.recipient = $2 AND c.method = $3 ORDER BY c.created DESC, c.id LIMIT 1"
+        "{COLUMNS} WHERE c.deposit = $1 AND c.recipient = $2 AND c.method = $3 ORDER BY c.created DESC, c.id DESC LIMIT 1"
     ))
 }
