@@ -6,9 +6,12 @@ pub mod browser;
 pub mod demo;
 pub mod door;
 pub mod mail;
+pub mod parsed;
 pub mod sending;
+pub mod sink;
 pub mod tools;
 
 pub use demo::{Account, Demo, DemoOptions};
 pub use door::Door;
 pub use mail::Mail;
+pub use parsed::Parsed;

@@ -7,7 +7,7 @@ use sealpost_tests::door::code_in;
 use sealpost_tests::mail::{File, Mail, Noise, sha256};
 use sealpost_tests::sending::Place;
 use sealpost_tests::tools::{link_in, must, run, wait_for_deposit, wait_for_mail, wait_until};
-use sealpost_tests::{Demo, Door};
+use sealpost_tests::{Demo, Door, Parsed};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -160,7 +160,8 @@ fn receipts_thread_on_the_senders_message() -> Result<()> {
         ensure!(unfolded.contains("In-Reply-To: <bilan-1@sealpost.test>"), "{head}");
         ensure!(unfolded.contains("References: <bilan-1@sealpost.test>"), "{head}");
         ensure!(unfolded.contains("Auto-Submitted: auto-replied"), "{head}");
-        let subject = subject(&receipt)?;
+        let parsed = Parsed::new(receipt.as_bytes())?;
+        let subject = parsed.header("Subject")?;
         ensure!(subject.starts_with(&format!("{state} :")), "{subject}");
         ensure!(!subject.contains("[secure]"), "{subject}");
         receipts.push(receipt);
@@ -168,15 +169,6 @@ fn receipts_thread_on_the_senders_message() -> Result<()> {
         door.open(&demo, login)?;
     }
     Ok(())
-}
-
-/// The decoded subject.
-fn subject(mail: &str) -> Result<String> {
-    let code = "import sys,email,email.policy\nm=email.message_from_binary_file(sys.stdin.buffer,policy=email.policy.default)\nprint(m['Subject'])";
-    let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), mail)?;
-    let shell = format!("python3 -c \"$0\" < {}", file.path().display());
-    Ok(must("sh", &["-c", &shell, code])?.trim().to_owned())
 }
 
 #[test]
