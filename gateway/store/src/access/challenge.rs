@@ -243,6 +243,7 @@ impl Challenge {
 
 fn latest_sql() -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE c.deposit = $1 AND c.recipient = $2 AND c.method = $3 ORDER BY c.created DESC, c.id DESC LIMIT 1"
+        "{COLUMNS} WHERE c.deposit = $1 AND c.recipient = $2 AND c.method = $3 \
+         ORDER BY c.created DESC, CASE WHEN c.answered IS NULL THEN 0 ELSE 1 END, c.id LIMIT 1"
     ))
 }
