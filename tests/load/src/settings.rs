@@ -37,6 +37,9 @@ pub struct Settings {
     /// Only these groups of rows: accepted, dkim, large, memory, download, start, proof.
     #[arg(long, env = "BENCH_ONLY", value_delimiter = ',')]
     pub only: Vec<String>,
+    /// Small messages at 10 sessions only, without peers: for profiles and for comparing two builds.
+    #[arg(long, env = "BENCH_ALONE")]
+    pub alone: bool,
     /// Leave the directory in place.
     #[arg(long, env = "BENCH_KEEP")]
     pub keep: bool,
@@ -48,6 +51,9 @@ pub struct Settings {
 impl Settings {
     /// Whether a group of rows is wanted.
     pub fn wants(&self, group: &str) -> bool {
+        if self.alone {
+            return group == "accepted";
+        }
         self.only.is_empty() || self.only.iter().any(|g| g == group)
     }
 }

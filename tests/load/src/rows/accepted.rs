@@ -37,6 +37,9 @@ impl Side {
 
 /// Against Postfix, at 1, 10 and 50 sessions.
 pub async fn beside_postfix(bench: &mut Bench<'_>) -> Result<()> {
+    if bench.settings.alone {
+        return alone(bench).await;
+    }
     let mut cpu = 0.0;
     for (sessions, budget) in SESSIONS {
         let (mut ours, mut theirs) = (Side::default(), Side::default());
@@ -59,6 +62,21 @@ pub async fn beside_postfix(bench: &mut Bench<'_>) -> Result<()> {
         let row = Row::new(what, "/s", beside, ours.relayed);
         bench.report.add(row.against("Postfix", theirs.relayed));
     }
+    Ok(())
+}
+
+/// Without a peer.
+async fn alone(bench: &mut Bench<'_>) -> Result<()> {
+    let (mut side, mut cpu) = (Side::default(), Samples::default());
+    for _ in 0..bench.settings.rounds {
+        let (loaded, spent) = sealpost(bench, 10).await?;
+        side.add(loaded);
+        cpu.0.push(spent);
+    }
+    let note = side.text("Sealpost");
+    bench.report.add(Row::new("accepted, 10 sessions", "/s", Budget::Beside, side.accepted).note(note));
+    bench.report.add(Row::new("relayed, 10 sessions", "/s", Budget::Beside, side.relayed));
+    bench.report.add(Row::new("CPU per message, all stages", "µs", Budget::Beside, cpu));
     Ok(())
 }
 
