@@ -53,6 +53,22 @@ impl Handover {
         Ok((open, Recipe::from_bytes(plain.into()).map_err(later)?))
     }
 
+    /// How a consignment's row is treated; nothing for our own notices. A recipient who was withdrawn after
+    /// the row was claimed gets no mail any more.
+    async fn treatment(&self, item: &Outbound) -> Result<Option<Treatment>, DeliveryError> {
+        let spec = Spec::read(&item.spec).map_err(later)?;
+        let (Spec::Consignment { .. } | Spec::Resend { .. }, Some(deposit), Some(n)) =
+            (&spec, item.deposit, item.recipient)
+        else {
+            return Ok(None);
+        };
+        let consignment = self.gateway.store.consignment(deposit, n).await.map_err(later)?;
+        match consignment.revoked {
+            Some(_) => Err(DeliveryError::Gone("the recipient was withdrawn".to_owned())),
+            None => Ok(Some(consignment.verdict.treatment)),
+        }
+    }
+
     /// Who gets the row's mail here.
     async fn mailbox(
         &self,
@@ -89,11 +105,13 @@ pub fn wire(open: OpenDeposit, recipe: Recipe) -> ContentStream {
 
 impl Delivery for Handover {
     async fn open(&self, item: &Outbound) -> Result<Content, DeliveryError> {
+        let treatment = self.treatment(item).await?;
         let (open, recipe) = self.recipe(item).await?;
-        // Only `pass` and `trace` can hold octets over 127, and saying so is harmless for the others.
-        let spec = Spec::read(&item.spec).map_err(later)?;
-        let body = match spec {
-            Spec::Consignment { .. } => BodyType::EightBitMime,
+        // What we write or sign is 7-bit, except inside an author's own signature. The rest may hold octets
+        // over 127, which a server without 8BITMIME does not take.
+        let body = match treatment {
+            Some(Treatment::Seal) if !open.meta.structure.author_signed => BodyType::SevenBit,
+            Some(treatment) if !treatment.has_link() => BodyType::EightBitMime,
             _ => BodyType::SevenBit,
         };
         let size = recipe.size();
@@ -103,14 +121,17 @@ impl Delivery for Handover {
     }
 
     async fn local(&self, item: &Outbound) -> Result<LocalOutcome, DeliveryError> {
+        self.treatment(item).await?;
         let Some(account) = self.mailbox(item).await? else {
             return Ok(LocalOutcome::Refused(format!("{} has no mailbox here", item.rcpt)));
         };
         let (open, recipe) = self.recipe(item).await?;
         let mailboxes = &self.gateway.mailboxes;
         let now = self.gateway.clock.now();
-        let keep = self.gateway.config.entity.iter().map(|e| e.retention.evidence.after(now)).max();
-        let mut writer = mailboxes.writer(keep.unwrap_or(now)).map_err(later)?;
+        let organisation = self.gateway.organisation(item.entity);
+        let organisation = organisation.ok_or_else(|| later("the row's organisation is not configured"))?;
+        let keep = organisation.settings.retention.evidence.after(now);
+        let mut writer = mailboxes.writer(keep).map_err(later)?;
         let mut stream = wire(open, recipe);
         while let Some(bytes) = stream.next().await {
             writer.write(&bytes.map_err(content_error)?).await.map_err(later)?;
@@ -150,6 +171,15 @@ impl Handover {
         };
         let done = matches!(report.decision, Decision::Sent | Decision::Failed);
         let consignment = self.gateway.store.consignment(deposit, n).await?;
+        if consignment.revoked.is_some() && report.decision != Decision::Sent {
+            // Nobody waits for this mail any more, and its sender knows why.
+            return self
+                .gateway
+                .queue
+                .drop_row(item.id, "withdrawn by the sender", Vec::new())
+                .await
+                .map(drop);
+        }
         let events = if done { self.events(item, &consignment, report).await? } else { Vec::new() };
         let outbound = match report.decision {
             Decision::Failed => failure_receipt(&self.gateway, item).await?,

@@ -77,9 +77,11 @@ impl Reception for Arrival {
         let trace = trace(&envelope, protocol, helo, self.peer, self.gateway.hostname(), now);
         let mut copies = Vec::new();
         for owner in self.owners.drain(..) {
-            let keep =
-                self.gateway.organisation(owner.entity).map(|o| o.settings.retention.evidence.after(now));
-            let mut writer = self.gateway.mailboxes.writer(keep.unwrap_or(now)).map_err(refused)?;
+            let organisation = self.gateway.organisation(owner.entity);
+            let organisation =
+                organisation.ok_or_else(|| ours("inbound mail", &"its organisation is not configured"))?;
+            let keep = organisation.settings.retention.evidence.after(now);
+            let mut writer = self.gateway.mailboxes.writer(keep).map_err(refused)?;
             writer.write(trace.as_bytes()).await.map_err(refused)?;
             copies.push((owner, writer));
         }
