@@ -6,23 +6,27 @@
 //!
 //! **Standards.** Contract 4.5; RFC 8551 §3.5.
 //!
-//! **Failure.** A row that cannot be composed waits and is tried again; one whose content is gone fails.
+//! **Failure.** A row that cannot be composed waits and is tried again, as long as the relay would; one whose
+//! content is gone fails at once. A failed consignment is journaled, and its sender is told.
 
 use super::content::{ContentError, OpenDeposit};
-use super::handover::wire;
+use super::handover::{Handover, wire};
 use super::letters::{self, Occasion};
 use super::spec::Spec;
 use crate::gateway::{Gateway, Organisation, zone};
 use aws_lc_rs::digest;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use sealpost_certs::{SignError, cms};
 use sealpost_envelope::{EmailAddress, Sha256Digest, Treatment};
 use sealpost_message::SkeletonError;
 use sealpost_message::compose::{self, Draft, Recipe, Stamp};
+use sealpost_relay::{Decision, Delivery, Report};
 use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
-use sealpost_store::queue::{Composed, Outbound, Settlement};
+use sealpost_store::queue::{Composed, Outbound};
 use sealpost_store::{ConsignmentRow, StoreError};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -70,10 +74,16 @@ const LEASE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_secs(5);
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(30);
+/// How often codes are looked for while other rows are being composed.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// Runs until `shutdown`; rows under way are finished.
 pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationToken) {
     let holder = format!("{holder}/compose");
+    // What this node was composing when it died need not wait for its claims to lapse.
+    if let Err(error) = gateway.queue.release(&holder).await {
+        tracing::error!(%error, "claims could not be given back; they lapse by themselves");
+    }
     while !shutdown.is_cancelled() {
         let now = gateway.clock.now();
         let rows = match gateway.queue.claim_compose(&holder, now, LEASE, CLAIM).await {
@@ -91,28 +101,67 @@ pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationTo
             }
             continue;
         }
-        futures_util::stream::iter(rows)
-            .for_each_concurrent(TOGETHER, |row| {
-                let gateway = gateway.clone();
-                async move { settle(&gateway, &row).await }
-            })
-            .await;
+        let batch = futures_util::stream::iter(rows)
+            .for_each_concurrent(TOGETHER, |row| isolated(gateway.clone(), row));
+        tokio::select! {
+            () = batch => {}
+            // Never resolves.
+            never = codes(&gateway, &holder) => match never {},
+        }
     }
 }
 
-async fn settle(gateway: &Gateway, row: &Outbound) {
+/// Codes overtake all other mail (contract 4.5): those that come in while large messages are being composed
+/// are composed beside them.
+async fn codes(gateway: &Arc<Gateway>, holder: &str) -> Infallible {
+    loop {
+        tokio::time::sleep(GLANCE).await;
+        let (gateway, holder) = (gateway.clone(), holder.to_owned());
+        // A task of its own: a claim that was made is worked on even when the batch ends meanwhile.
+        let work = tokio::spawn(async move {
+            match gateway.queue.claim_compose_urgent(&holder, gateway.clock.now(), LEASE, TOGETHER).await {
+                Ok(rows) => join_all(rows.into_iter().map(|row| isolated(gateway.clone(), row))).await,
+                Err(error) => {
+                    tracing::error!(%error, "the queue cannot be read");
+                    Vec::new()
+                }
+            }
+        });
+        if let Err(error) = work.await {
+            tracing::error!(%error, "composing codes");
+        }
+    }
+}
+
+/// Composes one row in a task of its own: what a stranger's message may break in it breaks nothing else.
+async fn isolated(gateway: Arc<Gateway>, row: Outbound) {
+    let id = row.id;
+    if let Err(error) = tokio::spawn(async move { settle(&gateway, &row).await }).await {
+        tracing::error!(%error, row = %id, "composing broke off; the row keeps its claim until it lapses");
+    }
+}
+
+async fn settle(gateway: &Arc<Gateway>, row: &Outbound) {
     let Err(error) = fulfil(gateway, row).await else { return };
     tracing::error!(%error, row = %row.id, "a message could not be composed");
-    let reply = error.to_string();
-    let settlement = if error.is_final() {
-        Settlement::Failed { reply }
-    } else {
-        let next_at = gateway.clock.now().saturating_add(RETRY).unwrap_or(row.next_at);
-        Settlement::Retry { reply, next_at }
-    };
-    if let Err(error) = gateway.queue.settle(row.id, settlement, Vec::new()).await {
+    let report = verdict(gateway, row, &error);
+    let handover = Handover { gateway: gateway.clone() };
+    let Err(error) = handover.outcome(row, &report).await else { return };
+    tracing::error!(%error, row = %row.id, "the failure could not be journaled");
+    if let Err(error) = gateway.queue.settle(row.id, report.settlement(), Vec::new()).await {
         tracing::error!(%error, row = %row.id, "the row keeps its claim until it lapses");
     }
+}
+
+/// Another try, for as long as the relay would try; then the end, of which the sender hears.
+fn verdict(gateway: &Gateway, row: &Outbound, error: &ComposeError) -> Report {
+    let at = gateway.clock.now();
+    let next = at.saturating_add(RETRY).unwrap_or(row.next_at);
+    let patience = gateway.config.relay.give_up.duration();
+    let last = row.created.saturating_add(patience).unwrap_or(row.created);
+    let decision = if error.is_final() || next > last { Decision::Failed } else { Decision::Retry(next) };
+    let attempt = row.attempts.saturating_add(1);
+    Report { decision, remote: None, reply: None, text: error.to_string(), attempt, at }
 }
 
 async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(), ComposeError> {

@@ -41,6 +41,16 @@ impl Queue {
     ) -> Result<Vec<Outbound>, StoreError> {
         self.claim(State::Compose, &Priority::ALL, holder, now, lease, limit).await
     }
+    /// [`Queue::claim_compose`] for code mails alone, which must not wait behind large ones.
+    pub async fn claim_compose_urgent(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<Outbound>, StoreError> {
+        self.claim(State::Compose, &[Priority::Code], holder, now, lease, limit).await
+    }
     /// Claims up to `limit` rows that are ready to leave, most urgent first.
     pub async fn claim_ready(
         &self,
