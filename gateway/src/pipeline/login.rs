@@ -25,7 +25,7 @@ pub enum Outcome {
     Throttled,
 }
 
-/// A wrong password costs this long.
+/// A wrong password costs this long, whatever was wrong.
 const PENALTY: Duration = Duration::from_millis(800);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -46,6 +46,8 @@ pub async fn check(
     peer: IpAddr,
     protocol: &'static str,
 ) -> Result<Outcome, AccountError> {
+    // Counted from here, so that the work that only known accounts cause does not show in the time.
+    let answer_at = tokio::time::Instant::now() + PENALTY;
     let address = EmailAddress::parse(login).ok();
     if let Some(address) = &address
         && let Some(account) = gateway.accounts.verify_app_password(address, password).await?
@@ -60,8 +62,11 @@ pub async fn check(
     let db = gateway.store.db();
     let allowed = db.rate_allows(of_account, HOUR, limits.logins_per_account, now).await?
         & db.rate_allows(of_address, HOUR, limits.logins_per_address, now).await?;
-    record(gateway, address, peer, protocol).await?;
-    tokio::time::sleep(PENALTY).await;
+    // Guesses beyond the brake say nothing new and must not fill the journal.
+    if allowed {
+        record(gateway, address, peer, protocol).await?;
+    }
+    tokio::time::sleep_until(answer_at).await;
     Ok(if allowed { Outcome::Denied } else { Outcome::Throttled })
 }
 
