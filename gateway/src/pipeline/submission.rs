@@ -18,6 +18,7 @@ use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
 use sealpost_envelope::{EmailAddress, Envelope, EnvelopeRecipient};
+use sealpost_message::Mailbox;
 use sealpost_smtp::Reply;
 use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom};
 use sealpost_store::account::Role;
@@ -221,7 +222,22 @@ fn author(received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
     }
     let address = EmailAddress::parse(&mailbox.address)
         .map_err(|e| Reply::new(554, 6, 0, format!("The address in From cannot be used: {e}")))?;
-    if client.may_use(&address) { Ok(address) } else { Err(not_yours(&address)) }
+    if !client.may_use(&address) {
+        return Err(not_yours(&address));
+    }
+    claimed_sender(top.sender.as_ref(), client)?;
+    Ok(address)
+}
+
+/// RFC 5322 §3.6.2: Sender says who sent it for the author. Mail programs show it ("on behalf of"), so an
+/// account names nobody else there; a trusted server answers for its own.
+fn claimed_sender(sender: Option<&Mailbox>, client: &Client) -> Result<(), Reply> {
+    let (Some(sender), Client::Account { .. }) = (sender, client) else { return Ok(()) };
+    match EmailAddress::parse(&sender.address) {
+        Ok(address) if client.may_use(&address) => Ok(()),
+        Ok(address) => Err(not_yours(&address)),
+        Err(e) => Err(Reply::new(554, 6, 0, format!("The address in Sender cannot be used: {e}"))),
+    }
 }
 
 fn not_yours(address: &EmailAddress) -> Reply {

@@ -8,7 +8,7 @@
 
 use super::deposit::Submission;
 use crate::gateway::Gateway;
-use sealpost_envelope::{DepositId, EmailAddress, Envelope, Submitter, Timestamp, Treatment};
+use sealpost_envelope::{DepositId, EmailAddress, EntityId, Envelope, Submitter, Timestamp, Treatment};
 use sealpost_message::Structure;
 use sealpost_policy::{Decision, Hints, MessageFacts, RecipientFacts};
 use sealpost_store::StoreError;
@@ -45,7 +45,7 @@ pub async fn decide(
     submission: &Submission<'_>,
     structure: &Structure,
 ) -> Result<Verdicts, StoreError> {
-    let replies_to = inherited(gateway, structure).await?;
+    let replies_to = inherited(gateway, submission.organisation.id, structure).await?;
     let facts = facts(submission, structure, replies_to);
     let policy = submission.organisation.policy.load();
     let decisions = submission
@@ -99,14 +99,18 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
 const REFERENCES: usize = 20;
 
 /// The strongest treatment among the secure deposits that this message answers: what we sent is named
-/// `<uuid.n@hostname>` (contract 4.5).
-async fn inherited(gateway: &Gateway, structure: &Structure) -> Result<Option<Treatment>, StoreError> {
+/// `<uuid.n@hostname>` (contract 4.5). Deposits of other organisations say nothing here.
+async fn inherited(
+    gateway: &Gateway,
+    entity: EntityId,
+    structure: &Structure,
+) -> Result<Option<Treatment>, StoreError> {
     let top = &structure.top;
     let mut strongest = None;
     for id in top.in_reply_to.iter().chain(top.references.iter().rev()).take(REFERENCES) {
         let Some((deposit, recipient)) = our_message(id) else { continue };
         match gateway.store.consignment(deposit, recipient).await {
-            Ok(found) if found.verdict.treatment.has_link() => {
+            Ok(found) if found.entity == entity && found.verdict.treatment.has_link() => {
                 strongest = strongest.max(Some(found.verdict.treatment));
             }
             Ok(_) | Err(StoreError::NotFound(_)) => {}
