@@ -1,8 +1,8 @@
 //! A running gateway: its listeners and background tasks, from start to orderly end.
 //!
 //! **Job.** [`run`] binds everything the configuration names, starts the stages' tasks, calls back when all
-//! is ready, and ends in order: first no new connections, then running sessions, then the stages, then the
-//! last round of sealing.
+//! is ready, and ends in order: first no new connections and no new attempts, then running sessions, then
+//! the last round of sealing. Nothing of it waits for a stranger for ever: [`SESSIONS`] and [`SEALING`].
 //!
 //! **Failure.** What cannot be bound is named with its setting, before anything is served.
 
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,18 +37,33 @@ pub async fn run(
 ) -> Result<()> {
     let fronts = Fronts::new(gateway.clone(), shutdown.clone())?;
     fronts.open().await?;
-    // Stages end after the fronts, so that what was accepted at the last moment is still sealed.
-    let stop_stages = CancellationToken::new();
-    let stages = start_stages(&gateway, &stop_stages)?;
+    let stages = start_stages(&gateway, &shutdown)?;
+    // Sealing ends after all others, so that what was accepted at the last moment is still sealed.
+    let (sealing, stop_sealing) = (TaskTracker::new(), CancellationToken::new());
+    sealing.spawn(seal::run(gateway.clone(), gateway.holder(), stop_sealing.clone()));
     ready();
     fronts.serve_until_shutdown().await?;
-    fronts.close().await;
-    stop_stages.cancel();
     stages.close();
-    stages.wait().await;
-    gateway.accounts.flush_uses().await?;
+    let sessions = async { tokio::join!(fronts.close(), stages.wait()) };
+    if timeout(SESSIONS, sessions).await.is_err() {
+        tracing::warn!("some sessions are cut by the shutdown; nothing of theirs was acknowledged");
+    }
+    stop_sealing.cancel();
+    sealing.close();
+    if timeout(SEALING, sealing.wait()).await.is_err() {
+        tracing::warn!("the last round of sealing is left to the next start");
+    }
+    if let Err(error) = gateway.accounts.flush_uses().await {
+        tracing::warn!(%error, "writing the accounts' last use");
+    }
     Ok(())
 }
+
+/// How long running sessions and attempts may take to end; with [`SEALING`] it stays below the ten seconds
+/// of contract 4.2.
+const SESSIONS: Duration = Duration::from_millis(7000);
+/// How long the last round of sealing may take.
+const SEALING: Duration = Duration::from_millis(1500);
 
 /// Everything that accepts connections.
 struct Fronts {
@@ -198,11 +214,10 @@ async fn optional(setting: &str, address: Option<SocketAddr>) -> Result<Option<T
 /// Time between two writings of the accounts' last use.
 const USES: Duration = Duration::from_secs(60);
 
-/// Composition, relay, sealing and housekeeping.
+/// Composition, relay and housekeeping.
 fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<TaskTracker> {
     let stages = TaskTracker::new();
     let holder = gateway.holder();
-    stages.spawn(seal::run(gateway.clone(), holder.clone(), stop.clone()));
     stages.spawn(composition::run(gateway.clone(), holder.clone(), stop.clone()));
     let relay = Relay::new(
         routes::relay_config(gateway, holder)?,

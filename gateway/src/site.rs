@@ -30,10 +30,17 @@ pub fn state(gateway: &Arc<Gateway>) -> Result<WebState> {
         url: config.web.url.as_str().trim_end_matches('/').to_owned(),
         keys: WebKeys { csrf: *keys.purpose("csrf")?.expose(), rates: *keys.purpose("rates")?.expose() },
         methods: Methods::new(vec![Arc::new(LinkMethod), Arc::new(OtpMail::new(codes, limits))]),
-        limits: WebLimits { session: config.gate.session.duration(), ..WebLimits::default() },
+        limits: web_limits(config),
         hooks: Hooks { outbound: Arc::new(move || queue.wake()) },
         demo: config.demo.outside_mailboxes,
     }))
+}
+
+/// Forms need far less than a request may have, so that the setting can only lower their bound.
+fn web_limits(config: &Config) -> WebLimits {
+    let usual = WebLimits::default();
+    let body = usize::try_from(config.limits.request_body.0).unwrap_or(usize::MAX).min(usual.body);
+    WebLimits { session: config.gate.session.duration(), body, ..usual }
 }
 
 fn site_of(organisation: &Organisation, config: &Config) -> EntitySite {
@@ -85,5 +92,10 @@ async fn metrics(gateway: &Gateway) -> Metrics {
 
 /// Bounds of the web listeners.
 pub fn serve_limits(config: &Config) -> ServeLimits {
-    ServeLimits { connections: config.limits.connections as usize, ..ServeLimits::default() }
+    let limits = &config.limits;
+    ServeLimits {
+        connections: limits.connections as usize,
+        per_address: limits.connections_per_address as usize,
+        ..ServeLimits::default()
+    }
 }

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long places that become free are gathered before the next claim, which costs a commit.
 const GATHER: Duration = Duration::from_millis(3);
 /// How long attempts under way may take to end when the relay stops.
-const GRACE: Duration = Duration::from_secs(6);
+const GRACE: Duration = Duration::from_secs(5);
 /// Waits between tries to store an outcome.
 const STORE_WAITS: [Duration; 5] = [
     Duration::from_millis(100),
@@ -98,7 +98,7 @@ impl<D: Delivery> Relay<D> {
             lanes.closing.spawn(idle.quit());
         }
         // Politeness towards idle connections has its limit.
-        let _ = timeout(Duration::from_secs(2), lanes.closing.join_all()).await;
+        let _ = timeout(Duration::from_secs(1), lanes.closing.join_all()).await;
         inner.release().await;
     }
 

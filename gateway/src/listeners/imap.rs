@@ -7,6 +7,7 @@
 //! **Failure.** A silent client is told BYE and let go; a broken connection ends itself and nothing else.
 
 use super::limits::Connections;
+use super::{HANDSHAKE, STALL};
 use crate::gateway::Gateway;
 use crate::mailboxes::Doorman;
 use bytes::BytesMut;
@@ -39,8 +40,6 @@ const STRANGER: Duration = Duration::from_secs(60);
 const MEMBER: Duration = Duration::from_secs(31 * 60);
 /// Changes by other processes make no call; an idle session looks by itself.
 const LOOK: Duration = Duration::from_secs(15);
-/// Time to take an answer.
-const STALL: Duration = Duration::from_secs(120);
 
 /// Accepts until `shutdown`, then says goodbye to all.
 pub async fn serve(listener: TcpListener, config: ImapListener, shutdown: CancellationToken) {
@@ -104,7 +103,10 @@ async fn connection(
         }
         socket = clear.0;
     }
-    let mut secured = Stream(tokio::time::timeout(STRANGER, config.tls.accept(socket)).await??);
+    let mut secured = tokio::select! {
+        () = talk.shutdown.cancelled() => return Ok(()),
+        accepted = tokio::time::timeout(HANDSHAKE, config.tls.accept(socket)) => Stream(accepted??),
+    };
     if config.implicit_tls {
         talk.session.greet(&mut secured).await?;
     } else {

@@ -10,7 +10,13 @@ pub mod tls;
 
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
+
+/// Time for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// Time for a client to take an answer.
+const STALL: Duration = Duration::from_secs(120);
 
 /// Binds `address`, naming the configuration key `setting` when that fails.
 pub async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener> {

@@ -151,13 +151,29 @@ async fn connection<R: Receptionist>(
             Next::StartTls => {}
         }
     }
-    let deadline = Instant::now() + config.times.command;
-    let mut secured = timeout_at(deadline, config.tls.accept(socket)).await??;
+    let deadline = Instant::now() + config.times.command.min(super::HANDSHAKE);
+    let mut secured = tokio::select! {
+        () = conversation.shutdown.cancelled() => return Ok(()),
+        accepted = timeout_at(deadline, config.tls.accept(socket)) => accepted??,
+    };
     if !config.implicit_tls && conversation.session.tls_started().is_err() {
         return Ok(());
     }
     conversation.run(&mut secured).await?;
     secured.shutdown().await
+}
+
+/// Writes and flushes. A client that sends commands and never reads the answers is given up.
+async fn write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    bytes: &[u8],
+    patience: Duration,
+) -> std::io::Result<()> {
+    let all = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    timeout_at(Instant::now() + patience, all).await?
 }
 
 enum Next {
@@ -182,22 +198,23 @@ impl<R: Reception> Conversation<R> {
         &mut self,
         stream: &mut S,
     ) -> std::io::Result<Next> {
+        let patience = self.times.command.min(super::STALL);
         loop {
             match self.session.next(&mut self.input) {
                 Action::NeedInput => {
-                    stream.flush().await?;
+                    write(stream, &[], patience).await?;
                     if !self.read(stream).await? {
                         self.reception.abort().await;
                         return Ok(Next::Closed);
                     }
                 }
-                Action::Reply(bytes) => stream.write_all(&bytes).await?,
+                Action::Reply(bytes) => write(stream, &bytes, patience).await?,
                 Action::StartTls => {
-                    stream.flush().await?;
+                    write(stream, &[], patience).await?;
                     return Ok(Next::StartTls);
                 }
                 Action::Close => {
-                    stream.flush().await?;
+                    write(stream, &[], patience).await?;
                     return Ok(Next::Closed);
                 }
                 question => self.answer(question).await?,

@@ -3,7 +3,9 @@
 //! **Exposure.** Faces strangers before anything is known of them. A handshake, a request's head and idle
 //! keep-alive connections are bounded in time; an open connection costs one task and small buffers.
 //!
-//! **Failure.** A failing connection ends itself and nothing else. On shutdown running responses end first.
+//! **Failure.** A failing connection ends itself and nothing else; one too many of an address is closed
+//! unheard. On shutdown running responses end first; those that take too long are cut, and what they sent
+//! is still recorded.
 
 use crate::stall::StallGuard;
 use axum::Router;
@@ -12,14 +14,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 /// Bounds of a listener.
@@ -27,6 +31,8 @@ use tower::ServiceExt;
 pub struct ServeLimits {
     /// Connections at the same time.
     pub connections: usize,
+    /// Connections of one address (of one /64 of IPv6) at the same time.
+    pub per_address: usize,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For a request's head, and for idle connections.
@@ -41,10 +47,11 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             connections: 1000,
+            per_address: 50,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
             stall: Duration::from_secs(120),
-            drain: Duration::from_secs(7),
+            drain: Duration::from_secs(6),
         }
     }
 }
@@ -59,7 +66,8 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
+    let (graceful, guests) = (GracefulShutdown::new(), Guests::default());
+    let (running, cut) = (TaskTracker::new(), CancellationToken::new());
     loop {
         let place = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -82,12 +90,16 @@ pub async fn serve(
                 continue;
             }
         };
+        let Some(guest) = guests.enter(peer.ip(), limits.per_address) else {
+            tracing::debug!(%peer, "too many connections of one address");
+            continue;
+        };
         // Without it small answers wait for the peer's delayed acknowledgement.
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
         let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
-        tokio::spawn(async move {
+        let conversation = async move {
             match tls {
                 None => speak(socket, peer, router, limits, watcher).await,
                 Some(tls) => match tokio::time::timeout(limits.handshake, tls.accept(socket)).await {
@@ -96,12 +108,63 @@ pub async fn serve(
                     Err(_) => tracing::debug!("TLS handshake took too long"),
                 },
             }
-            drop(place);
-        });
+            drop((place, guest));
+        };
+        let cut = cut.clone();
+        running.spawn(async move { cut.run_until_cancelled(conversation).await });
     }
     drop(listener);
     if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some downloads were cut by the shutdown");
+    }
+    // Dropping a response records what it sent: see `WebState::finish`.
+    cut.cancel();
+    running.close();
+    running.wait().await;
+}
+
+/// Connections by address.
+#[derive(Debug, Clone, Default)]
+struct Guests(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A counted connection; gives its place back when dropped.
+struct Guest {
+    of: Guests,
+    address: IpAddr,
+}
+
+impl Guests {
+    fn enter(&self, address: IpAddr, at_most: usize) -> Option<Guest> {
+        let address = network(address);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = counts.get(&address).copied().unwrap_or(0);
+        if mine >= at_most {
+            return None;
+        }
+        counts.insert(address, mine + 1);
+        Some(Guest { of: self.clone(), address })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut counts = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(&self.address) {
+            Some(mine) if *mine > 1 => *mine -= 1,
+            _ => drop(counts.remove(&self.address)),
+        }
+    }
+}
+
+/// One host owns a /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let mut octets = v6.octets();
+            octets[8..].fill(0);
+            IpAddr::from(octets)
+        }
+        v4 => v4,
     }
 }
 
@@ -150,4 +213,21 @@ fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error
         error = source;
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_an_address_come_back() {
+        let guests = Guests::default();
+        let (a, b): (IpAddr, IpAddr) = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        let first = guests.enter(a, 2).unwrap();
+        let _second = guests.enter(b, 2).unwrap();
+        assert!(guests.enter(a, 2).is_none(), "one /64");
+        assert!(guests.enter("192.0.2.1".parse().unwrap(), 2).is_some());
+        drop(first);
+        assert!(guests.enter(b, 2).is_some());
+    }
 }
