@@ -56,7 +56,7 @@ async fn deliver(
         return Err(Fault::Unknown);
     }
     let etag = file.etag();
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|v| v.as_bytes() == etag.as_bytes()) {
+    if has_it(headers, &etag) {
         return respond(StatusCode::NOT_MODIFIED, &file, look, Body::empty());
     }
     let (status, span) = match wanted(headers, file.size, &etag) {
@@ -100,6 +100,13 @@ pub(crate) async fn inline(
     };
     let response = response.await;
     show(&state, &ctx, response)
+}
+
+/// `If-None-Match` names this validator (RFC 9110 §13.1.2: a list, or any; compared weakly).
+fn has_it(headers: &HeaderMap, etag: &str) -> bool {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
+    let mut tags = values.flat_map(|v| v.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 fn number(text: &str) -> Result<PartNo, Fault> {
@@ -243,6 +250,22 @@ mod tests {
             assert_eq!(disposition(name, false), expected);
         }
         assert!(disposition("a\r\nSet-Cookie: x", false).chars().all(|c| c.is_ascii_graphic() || c == ' '));
+    }
+
+    #[test]
+    fn what_a_browser_has_already() {
+        for (value, expected) in [
+            ("\"abc\"", true),
+            ("\"x\", W/\"abc\"", true),
+            ("*", true),
+            ("\"ab\"", false),
+            ("abc", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, value.parse().unwrap());
+            assert_eq!(has_it(&headers, "\"abc\""), expected, "{value}");
+        }
     }
 
     #[test]
