@@ -214,24 +214,3 @@ fn addresses() {
         assert!(matches!(Blobs::open(bad), Err(BlobError::BadUrl { .. })), "{bad}");
     }
 }
-
-/// Prints throughput; run it with `--release --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn speed() {
-    let p = place();
-    let piece = sample(128 * 1024);
-    let mut writer = p.blobs.writer(&p.key);
-    let start = std::time::Instant::now();
-    for _ in 0..4096 {
-        writer.write(&piece).await.unwrap();
-    }
-    let blob = writer.finish().await.unwrap();
-    let written = start.elapsed();
-    let start = std::time::Instant::now();
-    let mut stream = p.blobs.read(&p.key, blob.id, blob.size);
-    while stream.try_next().await.unwrap().is_some() {}
-    let megabytes = blob.size as f64 / 1e6;
-    println!("write {:.0} MB/s", megabytes / written.as_secs_f64());
-    println!("read {:.0} MB/s", megabytes / start.elapsed().as_secs_f64());
-}

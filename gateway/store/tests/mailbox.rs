@@ -324,33 +324,3 @@ async fn sent_copies(t: TestStore) {
     assert_eq!((meta.flags.to_string().as_str(), meta.deposit), ("$Read $Sealed \\Seen", Some(deposit)));
     assert_eq!(b.boxes.status(sent.id).await.unwrap().unseen, 0);
 }
-
-/// Prints rates; run it with `--release --run-ignored only --no-capture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn speed() {
-    const MESSAGES: usize = 10_000;
-    let b = Mailbox::new(TestStore::sqlite().await).await;
-    let text = [small(1), vec![b'x'; 3000]].concat();
-    let start = std::time::Instant::now();
-    for _ in 0..200 {
-        b.put(b.inbox.id, &text).await;
-    }
-    println!("one after the other: {:.0} deliveries/s", 200.0 / start.elapsed().as_secs_f64());
-    let start = std::time::Instant::now();
-    futures_util::stream::iter(200..MESSAGES)
-        .for_each_concurrent(64, |_| async {
-            b.put(b.inbox.id, &text).await;
-        })
-        .await;
-    println!("64 at once: {:.0} deliveries/s", (MESSAGES - 200) as f64 / start.elapsed().as_secs_f64());
-    let uids = b.boxes.uids(b.inbox.id, 0).await.unwrap();
-    let (start, mut found) = (std::time::Instant::now(), 0);
-    for page in uids.chunks(HEADER_PAGE) {
-        found += b.boxes.headers(b.inbox.id, page).await.unwrap().len();
-    }
-    println!("{found} header blocks in {:?}", start.elapsed());
-    let start = std::time::Instant::now();
-    let uids = b.boxes.uids(b.inbox.id, 0).await.unwrap().len();
-    println!("{uids} UIDs in {:?}", start.elapsed());
-}
