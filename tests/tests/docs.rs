@@ -40,3 +40,38 @@ fn flow_tells_every_stage() {
         assert!(told, "docs/flow.md does not tell what pipeline/{name} does");
     }
 }
+
+/// The RFCs that sources under `folder` name, with the file.
+fn rfcs_in(folder: &Path, found: &mut std::collections::BTreeMap<String, PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            rfcs_in(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source");
+            for after in text.split("RFC ").skip(1) {
+                let number: String = after.chars().take_while(char::is_ascii_digit).collect();
+                if number.len() >= 3 {
+                    found.entry(number).or_insert_with(|| path.clone());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn standards_index_every_rfc_of_the_code() {
+    let root = repository();
+    let index = std::fs::read_to_string(root.join("docs/standards.md")).expect("docs/standards.md");
+    let mut found = std::collections::BTreeMap::new();
+    for folder in ["certs/src", "policy/src", "gateway"] {
+        rfcs_in(&root.join(folder), &mut found);
+    }
+    assert!(found.len() > 60, "the code names its RFCs: {}", found.len());
+    let missing: Vec<_> =
+        found.iter().filter(|(number, _)| !index.contains(&format!("| RFC {number} |"))).collect();
+    assert!(missing.is_empty(), "docs/standards.md does not index {missing:?}");
+    let files = named_files(&index);
+    let gone: Vec<_> = files.iter().filter(|f| !root.join(f).exists()).collect();
+    assert!(gone.is_empty(), "docs/standards.md names what is not there: {gone:?}");
+}
