@@ -14,7 +14,7 @@ use crate::listeners::{bind, imap, tls};
 use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
-use crate::pipeline::{composition, seal};
+use crate::pipeline::{composition, housekeeping, seal};
 use crate::{routes, site};
 use anyhow::Result;
 use sealpost_relay::Relay;
@@ -219,6 +219,7 @@ fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<Task
     let stages = TaskTracker::new();
     let holder = gateway.holder();
     stages.spawn(composition::run(gateway.clone(), holder.clone(), stop.clone()));
+    stages.spawn(housekeeping::run(gateway.clone(), holder.clone(), stop.clone()));
     let relay = Relay::new(
         routes::relay_config(gateway, holder)?,
         gateway.queue.clone(),

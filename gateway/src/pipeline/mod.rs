@@ -4,6 +4,8 @@
 //! submission ─▶ intake ─▶ verdict ─▶ deposit ─▶ 250
 //!                                       │
 //!              seal (evidence, log) ◀───┼───▶ composition ─▶ handover ─▶ receipts
+//!                                       │
+//!                                       └───▶ housekeeping (end of access, end of content)
 //! ```
 //!
 //! Stages know the ones before them by their results only; nothing here owns a socket.
@@ -13,6 +15,7 @@ pub mod content;
 pub mod deposit;
 pub mod facts;
 pub mod handover;
+pub mod housekeeping;
 pub mod inbound;
 pub mod intake;
 pub mod letters;
