@@ -5,9 +5,10 @@
 
 use crate::{Defaults, MessageFacts, RecipientFacts, closest};
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
-use cel::{Context, ExecutionError, Program, Value};
+use cel::{Context, Env, ExecutionError, Program, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 /// What is wrong with a condition, and what was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub(crate) struct Fault {
 pub(crate) struct Condition {
     program: Program,
 }
+
+/// CEL's own functions: the same for every message, and many.
+static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// Longest condition; a longer one is a list that belongs elsewhere.
 const MAX_SOURCE: usize = 16_384;
@@ -118,7 +122,7 @@ pub(crate) fn context(
     defaults: &Defaults,
 ) -> Result<Context<'static, 'static>, String> {
     let (from, to) = (&message.sender, &recipient.address);
-    let mut context = Context::default();
+    let mut context = Context::with_env(LANGUAGE.clone());
     let mut set = |name: &'static str, value: Result<Value, cel::SerializationError>| {
         value.map(|value| context.add_variable_from_value(name, value)).map_err(|e| e.to_string())
     };

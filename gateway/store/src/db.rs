@@ -118,6 +118,8 @@ impl Db {
                 SqlitePoolOptions::new()
                     .max_connections(READERS)
                     .min_connections(0)
+                    // A file does not hang up: asking before each use would double every read.
+                    .test_before_acquire(false)
                     .connect_with(options.clone().create_if_missing(false).pragma("query_only", "on"))
                     .await?,
             ),

@@ -15,12 +15,26 @@ mod read;
 pub use evidence::{PendingEvidence, StoredEvidence};
 pub use read::{JournalEntry, JournalFilter};
 
+use crate::write::Group;
 use crate::{Store, StoreError, Tx, args};
 use sealpost_evidence::BuiltEvent;
 
 impl Tx {
     /// Writes events, and their evidence where they have one, in this transaction.
     pub async fn append(&mut self, events: Vec<BuiltEvent>) -> Result<(), StoreError> {
+        let mut group = Group::default();
+        group.append(events)?;
+        self.together(group).await.map(drop)
+    }
+}
+
+impl Group {
+    /// Adds what [`Tx::append`] would run.
+    pub(crate) fn append(&mut self, events: Vec<BuiltEvent>) -> Result<(), StoreError> {
+        const ENTRY: &str =
+            "INSERT INTO journal (id, time, event, entity, deposit, recipient, leaf, bytes, openings) VALUES";
+        const EVIDENCE: &str =
+            "INSERT INTO evidence (id, entity, deposit, recipient, event, time, xml) VALUES";
         let (mut entries, mut evidence, mut pending) = (Vec::new(), Vec::new(), Vec::new());
         for e in events {
             let name = e.name.as_str();
@@ -40,20 +54,9 @@ impl Tx {
                 e.openings
             ]);
         }
-        self.insert(
-            "INSERT INTO journal (id, time, event, entity, deposit, recipient, leaf, bytes, openings) VALUES",
-            entries,
-            "",
-        )
-        .await?;
-        self.insert(
-            "INSERT INTO evidence (id, entity, deposit, recipient, event, time, xml) VALUES",
-            evidence,
-            "",
-        )
-        .await?;
-        self.insert("INSERT INTO evidence_pending (id) VALUES", pending, "").await?;
-        Ok(())
+        self.insert(ENTRY, entries, "")?;
+        self.insert(EVIDENCE, evidence, "")?;
+        self.insert("INSERT INTO evidence_pending (id) VALUES", pending, "")
     }
 }
 

@@ -19,6 +19,7 @@ pub use list::Filter;
 pub use row::{NewOutbound, Outbound, OutboundId, ParseStateError, Priority, State};
 pub use settle::{Composed, Settlement, set_recipe, settle};
 
+use crate::write::Group;
 use crate::{Db, StoreError, Tx, args};
 use sealpost_evidence::BuiltEvent;
 use std::sync::Arc;
@@ -35,32 +36,41 @@ pub async fn insert(tx: &mut Tx, new: &NewOutbound) -> Result<(), StoreError> {
 
 /// [`insert`] for all recipients of a deposit, by few statements.
 pub async fn insert_all(tx: &mut Tx, rows: &[NewOutbound]) -> Result<(), StoreError> {
-    let values = rows
-        .iter()
-        .map(|n| {
-            let (state, reason) = match &n.hold {
-                Some(reason) => (State::Held, Some(settle::cut(reason))),
-                None => (State::Compose, None),
-            };
-            args![
-                n.id.0,
-                n.entity,
-                n.deposit,
-                n.recipient,
-                n.priority.number(),
-                &n.spec,
-                n.envelope_from.as_ref().map_or("", |a| a.as_str()),
-                n.rcpt.as_str(),
-                state.as_str(),
-                n.next_at,
-                n.created,
-                reason,
-            ]
-        })
-        .collect();
-    const HEAD: &str = "INSERT INTO outbound (id, entity, deposit, recipient, priority, spec, envelope_from, \
-                        rcpt, state, next_at, created, last_reply) VALUES";
-    tx.insert(HEAD, values, "").await.map(drop)
+    let mut group = Group::default();
+    group.outbound(rows)?;
+    tx.together(group).await.map(drop)
+}
+
+impl Group {
+    /// Adds what [`insert_all`] would run.
+    pub(crate) fn outbound(&mut self, rows: &[NewOutbound]) -> Result<(), StoreError> {
+        const HEAD: &str = "INSERT INTO outbound (id, entity, deposit, recipient, priority, spec, \
+                            envelope_from, rcpt, state, next_at, created, last_reply) VALUES";
+        let values = rows
+            .iter()
+            .map(|n| {
+                let (state, reason) = match &n.hold {
+                    Some(reason) => (State::Held, Some(settle::cut(reason))),
+                    None => (State::Compose, None),
+                };
+                args![
+                    n.id.0,
+                    n.entity,
+                    n.deposit,
+                    n.recipient,
+                    n.priority.number(),
+                    &n.spec,
+                    n.envelope_from.as_ref().map_or("", |a| a.as_str()),
+                    n.rcpt.as_str(),
+                    state.as_str(),
+                    n.next_at,
+                    n.created,
+                    reason,
+                ]
+            })
+            .collect();
+        self.insert(HEAD, values, "")
+    }
 }
 
 /// The queue of one database. Cheap to clone; clones share their wake-up calls.

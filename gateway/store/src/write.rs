@@ -243,21 +243,82 @@ impl Tx {
         rows: Vec<Args>,
         tail: &'static str,
     ) -> Result<u64, StoreError> {
-        let mut touched = 0;
+        let mut group = Group::default();
+        group.insert(head, rows, tail)?;
+        self.together(group).await
+    }
+    /// Runs a group of statements; answers the number of rows they touched in all. SQLite gets them as
+    /// one text, since a round trip to its thread costs as much as a small statement.
+    pub async fn together(&mut self, group: Group) -> Result<u64, StoreError> {
+        if self.engine() == Engine::Postgres {
+            let mut touched = 0;
+            for (sql, args) in group.statements {
+                touched += self.execute(AssertSqlSafe(sql), args).await?;
+            }
+            return Ok(touched);
+        }
+        if group.statements.is_empty() {
+            return Ok(0);
+        }
+        let mut text = String::with_capacity(group.statements.iter().map(|(sql, _)| sql.len() + 16).sum());
+        let mut values = Args::new();
+        for (sql, args) in group.statements {
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            renumber(&mut text, &sql, values.len());
+            values.extend(args);
+        }
+        self.execute(AssertSqlSafe(text), values).await
+    }
+}
+
+/// Statements that need no answer of one another ([`Tx::together`]). Their texts are constants of the
+/// program, without `$` in literals.
+#[derive(Debug, Default)]
+pub struct Group {
+    statements: Vec<(String, Args)>,
+}
+
+impl Group {
+    /// Adds a statement.
+    pub fn add(&mut self, sql: impl Into<String>, args: Args) {
+        self.statements.push((sql.into(), args));
+    }
+    /// Adds what [`Tx::insert`] would run.
+    pub fn insert(
+        &mut self,
+        head: &'static str,
+        rows: Vec<Args>,
+        tail: &'static str,
+    ) -> Result<(), StoreError> {
         let mut rows = rows.into_iter();
         while rows.len() > 0 {
             let take = if rows.len() <= SHORT { rows.len() } else { (1 << rows.len().ilog2()).min(ROWS) };
             let values: Vec<Args> = rows.by_ref().take(take).collect();
             let width = values[0].len();
-            let sql = AssertSqlSafe(insert_text(head, tail, take, width));
             let flat: Vec<Value> = values.into_iter().flatten().collect();
             if flat.len() != take * width {
-                return self.note(Err(StoreError::Conflict("rows of different length")));
+                return Err(StoreError::Conflict("rows of different length"));
             }
-            touched += self.execute(sql, flat).await?;
+            self.add(insert_text(head, tail, take, width), flat);
         }
-        Ok(touched)
+        Ok(())
     }
+}
+
+/// Appends a statement whose `$1`, `$2`… become `$1 + before`…: the values of all lie in one list.
+fn renumber(text: &mut String, sql: &str, before: usize) {
+    let mut rest = sql;
+    while let Some(at) = rest.find('$') {
+        let number = &rest[at + 1..];
+        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        text.push_str(&rest[..at]);
+        // Writing to a String cannot fail; texts of the program number their values from 1.
+        let _ = write!(text, "${}", number[..end].parse::<usize>().unwrap_or(0) + before);
+        rest = &number[end..];
+    }
+    text.push_str(rest);
 }
 
 fn insert_text(head: &str, tail: &str, rows: usize, width: usize) -> String {
@@ -274,4 +335,16 @@ fn insert_text(head: &str, tail: &str, rows: usize, width: usize) -> String {
     sql.push(' ');
     sql.push_str(tail);
     sql
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_of_a_group_are_numbered_through() {
+        let mut text = String::from("A ($1); ");
+        super::renumber(&mut text, "UPDATE t SET a = $2 WHERE b = $1 AND c = $10x", 1);
+        assert_eq!(text, "A ($1); UPDATE t SET a = $3 WHERE b = $2 AND c = $11x");
+        super::renumber(&mut text, " plain", 5);
+        assert!(text.ends_with("$11x plain"));
+    }
 }

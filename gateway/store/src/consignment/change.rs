@@ -3,7 +3,8 @@
 use super::ConsignmentRow;
 use crate::db::{Args, AssertSqlSafe};
 use crate::deposit::INSERT_TOKENS;
-use crate::queue::{NewOutbound, insert_all};
+use crate::queue::NewOutbound;
+use crate::write::Group;
 use crate::{Store, StoreError, Tx, args};
 use sealpost_envelope::{DepositId, RecipientNo, Timestamp};
 use sealpost_evidence::BuiltEvent;
@@ -39,8 +40,10 @@ pub struct Progress {
 const WAITING: &str = "state IN ('compose', 'ready', 'held') AND claimed_by IS NULL";
 
 async fn finish(tx: &mut Tx, change: Change) -> Result<(), StoreError> {
-    tx.append(change.events).await?;
-    insert_all(tx, &change.outbound).await
+    let mut group = Group::default();
+    group.append(change.events)?;
+    group.outbound(&change.outbound)?;
+    tx.together(group).await.map(drop)
 }
 
 impl Store {

@@ -23,7 +23,9 @@ impl Conn {
     pub(crate) async fn open(target: &Target) -> Result<Self, StoreError> {
         Ok(match target {
             Target::Sqlite(options) => {
-                Self::Sqlite(options.clone().pragma("cache_size", CACHE).connect().await?)
+                // Savepoints copy each page they touch; by default into a file.
+                let options = options.clone().pragma("cache_size", CACHE).pragma("temp_store", "memory");
+                Self::Sqlite(options.connect().await?)
             }
             Target::Postgres(options) => {
                 let mut conn = options.connect().await?;

@@ -2,7 +2,8 @@
 
 use super::{DepositError, Deposited, NewConsignment, NewDeposit, NewPart, StoredBody};
 use crate::db::{Args, Value};
-use crate::queue::{NewOutbound, insert_all};
+use crate::queue::NewOutbound;
+use crate::write::Group;
 use crate::{Store, StoreError, Tx, args};
 use sealpost_envelope::{BlobId, DepositId, EntityId};
 
@@ -18,16 +19,17 @@ async fn insert(tx: &mut Tx, mut new: NewDeposit) -> Result<Deposited, DepositEr
     if tx.execute(INSERT_DEPOSIT, deposit_row(&new)?).await? == 0 {
         return refused(tx, &new).await;
     }
-    let tokens = token_rows(&new);
-    tx.insert(INSERT_TOKENS, tokens, "").await?;
+    let mut group = Group::default();
+    group.insert(INSERT_TOKENS, token_rows(&new), "")?;
     let outbound = held_like_their_recipient(&mut new);
     let parts = new.parts.into_iter().map(|p| part_row(id, entity, p)).collect::<Result<_, _>>()?;
-    tx.insert(INSERT_PARTS, parts, "").await?;
+    group.insert(INSERT_PARTS, parts, "")?;
     let consignments =
         new.consignments.iter().map(|c| consignment_row(id, entity, c)).collect::<Result<_, _>>()?;
-    tx.insert(INSERT_CONSIGNMENTS, consignments, "").await?;
-    tx.append(new.events).await?;
-    insert_all(tx, &outbound).await?;
+    group.insert(INSERT_CONSIGNMENTS, consignments, "")?;
+    group.append(new.events)?;
+    group.outbound(&outbound)?;
+    tx.together(group).await?;
     Ok(Deposited::New)
 }
 
