@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use sealpost_imap::{Flow, Limits, Output, Session};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -36,6 +36,8 @@ pub struct ImapListener {
 
 /// Silence before login.
 const STRANGER: Duration = Duration::from_secs(60);
+/// Time from connecting to login in all: letters sent now and then hold no place for ever.
+const LOGIN: Duration = Duration::from_secs(300);
 /// Silence after login; RFC 3501 §5.4 asks for thirty minutes at least.
 const MEMBER: Duration = Duration::from_secs(31 * 60);
 /// Changes by other processes make no call; an idle session looks by itself.
@@ -93,6 +95,7 @@ async fn connection(
     let mut talk = Talk {
         session: Session::new(doorman, config.implicit_tls, bounds),
         gateway: config.gateway.clone(),
+        login_until: Instant::now() + LOGIN,
         shutdown,
     };
     if !config.implicit_tls {
@@ -132,6 +135,8 @@ impl<S: AsyncWrite + Unpin + Send> Output for Stream<S> {
 struct Talk {
     session: Session<Doorman>,
     gateway: Arc<Gateway>,
+    /// Until when somebody must have logged in.
+    login_until: Instant,
     shutdown: CancellationToken,
 }
 
@@ -144,7 +149,10 @@ impl Talk {
         let mut changes = self.gateway.mailboxes.watch();
         let mut input = BytesMut::with_capacity(16 * 1024);
         loop {
-            let patience = if self.session.is_authenticated() { MEMBER } else { STRANGER };
+            let patience = match self.session.is_authenticated() {
+                true => MEMBER,
+                false => STRANGER.min(self.login_until.saturating_duration_since(Instant::now())),
+            };
             let idle = self.session.is_idle();
             tokio::select! {
                 read = tokio::time::timeout(patience, stream.0.read_buf(&mut input)) => {

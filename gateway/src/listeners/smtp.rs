@@ -143,6 +143,7 @@ async fn connection<R: Receptionist>(
         shutdown,
         input: BytesMut::new(),
         in_data: false,
+        command_until: None,
         pace: (Instant::now(), 0),
     };
     if !config.implicit_tls {
@@ -188,6 +189,8 @@ struct Conversation<R> {
     shutdown: CancellationToken,
     input: BytesMut,
     in_data: bool,
+    /// Until when the command that is awaited must be whole.
+    command_until: Option<Instant>,
     /// Data since when, and how much.
     pace: (Instant, u64),
 }
@@ -200,7 +203,11 @@ impl<R: Reception> Conversation<R> {
     ) -> std::io::Result<Next> {
         let patience = self.times.command.min(super::STALL);
         loop {
-            match self.session.next(&mut self.input) {
+            let action = self.session.next(&mut self.input);
+            if !matches!(action, Action::NeedInput) {
+                self.command_until = None;
+            }
+            match action {
                 Action::NeedInput => {
                     write(stream, &[], patience).await?;
                     if !self.read(stream).await? {
@@ -224,7 +231,13 @@ impl<R: Reception> Conversation<R> {
 
     /// Reads once; `false` at the end of the stream. Time-outs and shutdown become a polite end.
     async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> std::io::Result<bool> {
-        let limit = if self.in_data { self.times.data } else { self.times.command };
+        // While a message comes (or the rest of a refused one) each piece has its time; a command has one
+        // time as a whole, so that letters sent now and then hold no place.
+        let receiving = self.session.is_receiving();
+        let until = match receiving {
+            true => Instant::now() + self.times.data,
+            false => *self.command_until.get_or_insert_with(|| Instant::now() + self.times.command),
+        };
         self.input.reserve(if self.in_data { READ } else { 4096 });
         let shutdown = self.shutdown.clone();
         tokio::select! {
@@ -234,10 +247,10 @@ impl<R: Reception> Conversation<R> {
                 self.session.end(Reply::new(421, 3, 2, "Server is shutting down, try again in a moment"));
                 Ok(true)
             }
-            read = timeout_at(Instant::now() + limit, stream.read_buf(&mut self.input)) => match read {
+            read = timeout_at(until, stream.read_buf(&mut self.input)) => match read {
                 Ok(read) => {
                     let read = read?;
-                    if self.in_data && self.is_too_slow(read as u64) {
+                    if receiving && self.is_too_slow(read as u64) {
                         self.session.end(Reply::new(421, 4, 2, "The message comes too slowly, closing"));
                         return Ok(true);
                     }
@@ -298,5 +311,79 @@ impl<R: Reception> Conversation<R> {
             Action::Reply(_) | Action::NeedInput | Action::StartTls | Action::Close => Ok(()),
         };
         answered.map_err(std::io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sealpost_smtp::server::Kind;
+
+    /// Takes nothing.
+    struct Nobody;
+
+    impl Reception for Nobody {
+        async fn authenticate(&mut self, _: Credentials) -> AuthResult {
+            AuthResult::Denied
+        }
+        async fn mail(&mut self, _: MailFrom) -> Result<(), Reply> {
+            Err(Reply::new(550, 7, 1, "no"))
+        }
+        async fn rcpt(&mut self, _: EnvelopeRecipient) -> Result<(), Reply> {
+            Err(Reply::new(550, 7, 1, "no"))
+        }
+        async fn begin(&mut self, _: Envelope, _: &'static str, _: &str) -> Result<(), Reply> {
+            Err(Reply::new(550, 7, 1, "no"))
+        }
+        async fn data(&mut self, _: bytes::Bytes) -> Result<(), Reply> {
+            Ok(())
+        }
+        async fn end(&mut self) -> EndResult {
+            EndResult::Refused(Reply::new(550, 7, 1, "no"))
+        }
+        async fn abort(&mut self) {}
+    }
+
+    fn conversation(command: Duration) -> Conversation<Nobody> {
+        let config = ServerConfig::new(Kind::Inbound, "mail.example", TlsState::Unavailable);
+        Conversation {
+            session: Session::new(config),
+            reception: Nobody,
+            times: Times { command, data: command, per_minute: 0 },
+            shutdown: CancellationToken::new(),
+            input: BytesMut::new(),
+            in_data: false,
+            command_until: None,
+            pace: (Instant::now(), 0),
+        }
+    }
+
+    /// What the client reads until the end, while it sends a letter now and then.
+    async fn trickle(letters: &'static str, command: Duration) -> String {
+        let (near, mut far) = tokio::io::duplex(4096);
+        let served = tokio::spawn(async move {
+            let mut near = near;
+            conversation(command).run(&mut near).await.map(drop)
+        });
+        for letter in letters.bytes() {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            if far.write_all(&[letter]).await.is_err() {
+                break;
+            }
+        }
+        let mut said = String::new();
+        far.read_to_string(&mut said).await.unwrap();
+        served.await.unwrap().unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn a_command_has_one_time_as_a_whole() {
+        let limit = Duration::from_millis(600);
+        let said =
+            trickle("NOOP 12345678901234567890123456789012345678901234567890\r\nQUIT\r\n", limit).await;
+        assert!(said.ends_with("421 4.4.2 Nothing heard for too long, closing\r\n"), "{said}");
+        let said = trickle("NOOP\r\nNOOP\r\nQUIT\r\n", limit).await;
+        assert!(said.ends_with("221 2.0.0 Bye\r\n"), "{said}");
     }
 }
