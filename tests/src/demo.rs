@@ -251,7 +251,7 @@ fn launch(dir: &Path, options: &DemoOptions, offset: u16) -> Result<(Child, Desc
 
 /// An offset under which all the demonstration's ports are free at this moment. They stay below the range
 /// from which Linux takes the local ports of outgoing connections (32768 on).
-fn free_offset() -> Result<u16> {
+pub fn free_offset() -> Result<u16> {
     const PORTS: [u16; 9] = [2587, 2465, 2525, 2526, 2143, 2993, 8443, 8444, 9090];
     let start = (std::process::id() % 110) as u16 * 200;
     for step in 0..400 {

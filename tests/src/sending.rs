@@ -33,6 +33,10 @@ impl Place {
             password: account.app_password.clone(),
         })
     }
+    /// Becomes somebody else.
+    pub fn act_as(&mut self, login: &str, password: &str) {
+        (self.login, self.password) = (login.to_owned(), password.to_owned());
+    }
     /// Connects and logs in.
     pub fn connect(&self) -> Result<Client> {
         let socket = TcpStream::connect(("127.0.0.1", self.port))?;

@@ -1,0 +1,411 @@
+//! The command line beside a running system: start-up, mistakes, accounts, operations.
+
+use anyhow::{Context, Result, ensure};
+use sealpost_tests::demo::{DemoOptions, binary, free_offset};
+use sealpost_tests::mail::{File, Mail};
+use sealpost_tests::sending::Place;
+use sealpost_tests::tools::{link_in, must, run, wait_for_deposit, wait_until};
+use sealpost_tests::{Demo, Door};
+use serde_json::Value;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+const BOB: &str = "bob@example.test";
+
+fn sealpost(args: &[&str]) -> Result<Output> {
+    Ok(Command::new(binary()?).args(args).stdin(Stdio::null()).output()?)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// The exit status must be this one; returns what was said.
+fn answers(code: i32, args: &[&str]) -> Result<String> {
+    let output = sealpost(args)?;
+    ensure!(output.status.code() == Some(code), "{args:?}: {}\n{}", output.status, said(&output));
+    Ok(said(&output))
+}
+
+#[test]
+fn every_command_explains_itself() -> Result<()> {
+    let help = answers(0, &["--help"])?;
+    for command in
+        ["demo", "init", "serve", "check", "user", "policy", "proof", "journal", "queue", "deposit"]
+    {
+        ensure!(help.contains(command), "{help}");
+        ensure!(answers(0, &[command, "--help"])?.len() > 100, "{command}");
+    }
+    answers(2, &["nonsense"])?;
+    answers(2, &["deposit", "show"])?;
+    let missing = answers(2, &["--config", "/nowhere/sealpost.toml", "check"])?;
+    ensure!(missing.contains("/nowhere/sealpost.toml"), "{missing}");
+    Ok(())
+}
+
+#[test]
+fn the_description_of_a_demonstration_is_private_and_complete() -> Result<()> {
+    let mut demo = Demo::start(DemoOptions::default())?;
+    let file = demo.dir.join("demo.json");
+    assert_eq!(std::fs::metadata(&file)?.permissions().mode() & 0o777, 0o600);
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+    assert_eq!(json["host"], "localhost");
+    ensure!(
+        json["ca"].as_str().is_some_and(|p| Path::new(p).is_absolute() && Path::new(p).exists()),
+        "{json}"
+    );
+    let offset = json["ports"]["submission"].as_u64().context("submission")? - 2587;
+    for (name, port) in [
+        ("submissions", 2465),
+        ("inbound", 2525),
+        ("relay", 2526),
+        ("imap", 2143),
+        ("imaps", 2993),
+        ("https", 8443),
+        ("card", 8444),
+        ("admin", 9090),
+    ] {
+        assert_eq!(json["ports"][name], port + offset, "{name}");
+    }
+    let roles: Vec<&Value> =
+        json["accounts"].as_array().context("accounts")?.iter().map(|a| &a["role"]).collect();
+    assert_eq!(roles, ["sender", "auditor", "admin"]);
+    for account in json["accounts"].as_array().context("accounts")? {
+        for key in ["login", "password", "app_password", "totp_secret"] {
+            ensure!(account[key].as_str().is_some_and(|s| s.len() > 10), "{key} in {account}");
+        }
+    }
+    let mailboxes: Vec<&Value> =
+        json["mailboxes"].as_array().context("mailboxes")?.iter().map(|m| &m["login"]).collect();
+    assert_eq!(mailboxes, [BOB, "dora@example.test"]);
+
+    // An existing directory is served as it is: the same people, the same deposits.
+    let mail = Mail::new(&[BOB], "[secure] Avant").file(File::noise("a.bin", 100_000));
+    let id = Place::new(&demo, "alice")?.send(&[BOB], &mail.bytes())?;
+    let link = link_in(&wait_for_deposit(&demo, BOB, &id)?)?;
+    demo.terminate()?;
+    ensure!(!TcpListener::bind(("127.0.0.1", demo.about.ports.https)).is_err(), "the port is still in use");
+    demo.restart()?;
+    let again: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+    assert_eq!(again, json);
+    let files = Door::new(&demo, &link)?.open(&demo, BOB)?.files();
+    assert_eq!(files.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_demonstration_ends_in_time_whoever_is_connected() -> Result<()> {
+    let mut demo = Demo::start(DemoOptions::default())?;
+    let place = Place::new(&demo, "alice")?;
+    // One client says nothing, one is in the middle of a message, one holds a web connection.
+    let _idle = place.connect()?;
+    let mut busy = place.connect()?;
+    busy.begin(&place.login, &[BOB])?;
+    busy.raw(b"From: alice@sealpost.test\r\nSubject: half")?;
+    let _web = std::net::TcpStream::connect(("127.0.0.1", demo.about.ports.https))?;
+    let id = place.send(&[BOB], &Mail::new(&[BOB], "Juste avant la fin").bytes())?;
+    demo.terminate()?;
+    demo.restart()?;
+    let listed = demo.sealpost(&["--json", "deposit", "list"])?;
+    ensure!(listed.lines().count() == 1 && listed.contains(&id), "{listed}");
+    Ok(())
+}
+
+#[test]
+fn a_taken_port_is_named_with_its_setting() -> Result<()> {
+    let offset = free_offset()?;
+    let dir = tempfile::tempdir()?;
+    let taken = TcpListener::bind(("127.0.0.1", 2993 + offset))?;
+    let text = answers(
+        2,
+        &["demo", "--dir", &dir.path().to_string_lossy(), "--offset", &offset.to_string(), "--no-sample"],
+    )?;
+    ensure!(text.contains("listen.imaps") && text.contains(&taken.local_addr()?.to_string()), "{text}");
+    ensure!(!dir.path().join("demo.json").exists(), "a description was written");
+    Ok(())
+}
+
+/// A gateway that `serve` runs; killed when dropped.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_installation_is_made_checked_and_served() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("gateway");
+    let text = path.to_string_lossy().into_owned();
+    let sheet =
+        answers(0, &["init", "--dir", &text, "--domain", "clinique.test", "--hostname", "localhost"])?;
+    ensure!(sheet.contains("RECOVERY SHEET") && sheet.contains("root.key"), "{sheet}");
+    let file = path.join("sealpost.toml");
+    let config = file.to_string_lossy().into_owned();
+    let before = std::fs::read(&file)?;
+    answers(2, &["init", "--dir", &text, "--domain", "other.test"])?;
+    ensure!(std::fs::read(&file)? == before, "init changed an existing configuration");
+    answers(2, &["init", "--dir", &dir.path().join("x").to_string_lossy(), "--domain", "no domain"])?;
+
+    // As it stands it says what is missing; with that it is ready.
+    let missing = answers(1, &["--config", &config, "check"])?;
+    ensure!(missing.contains("relay.smarthost") && missing.contains("not ready to serve"), "{missing}");
+    let offset = free_offset()?;
+    let mut lines = Vec::new();
+    for line in std::fs::read_to_string(&file)?.lines() {
+        let port = |n: u16| format!("127.0.0.1:{}", n + offset);
+        lines.push(match line.split_once(" = ").map(|(key, _)| key) {
+            Some("submission") => format!("submission = {:?}", port(2587)),
+            Some("submissions") => format!("submissions = {:?}", port(2465)),
+            Some("inbound") => format!("inbound = {:?}", port(2525)),
+            Some("imap") => format!("imap = {:?}", port(2143)),
+            Some("imaps") => format!("imaps = {:?}", port(2993)),
+            Some("https") => format!("https = {:?}", port(8443)),
+            Some("admin") => format!("admin = {:?}", port(9090)),
+            Some("#smarthost") => "smarthost = \"localhost:1\"".to_owned(),
+            Some("#smarthost_tls") => "smarthost_tls = \"none\"".to_owned(),
+            _ => line.to_owned(),
+        });
+    }
+    std::fs::write(&file, lines.join("\n"))?;
+    let ready = answers(0, &["--config", &config, "check"])?;
+    ensure!(ready.trim_end().ends_with("ready to serve"), "{ready}");
+    let added =
+        answers(0, &["--config", &config, "--json", "user", "add", "dr@clinique.test", "--name", "Dr Test"])?;
+    let added: Value = serde_json::from_str(added.lines().next().unwrap_or_default())?;
+
+    let log = std::fs::File::create(dir.path().join("log"))?;
+    let child = Command::new(binary()?)
+        .args(["--config", &config, "serve"])
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    let mut served = Served(child);
+    let admin = format!("http://127.0.0.1:{}", 9090 + offset);
+    wait_until("readiness", || {
+        let output = run("curl", &["-sf", "--noproxy", "*", &format!("{admin}/readyz")])?;
+        Ok(output.status.success())
+    })
+    .with_context(|| std::fs::read_to_string(dir.path().join("log")).unwrap_or_default())?;
+    ensure!(!must("curl", &["-sf", "--noproxy", "*", &format!("{admin}/metrics")])?.is_empty());
+    let user = format!("dr@clinique.test:{}", added["app_password"].as_str().context("no app password")?);
+    let mail = dir.path().join("mail.eml");
+    std::fs::write(&mail, "From: dr@clinique.test\r\nTo: bob@example.test\r\nSubject: x\r\n\r\nx\r\n")?;
+    let sent = run(
+        "curl",
+        &[
+            "-sv",
+            "--noproxy",
+            "*",
+            "--ssl-reqd",
+            "--url",
+            &format!("smtp://localhost:{}", 2587 + offset),
+            "--cacert",
+            &path.join("ca.pem").to_string_lossy(),
+            "--user",
+            &user,
+            "--mail-from",
+            "dr@clinique.test",
+            "--mail-rcpt",
+            BOB,
+            "-T",
+            &mail.to_string_lossy(),
+        ],
+    )?;
+    ensure!(said(&sent).contains("250 2.0.0 Deposited "), "{}", said(&sent));
+    must("kill", &["-TERM", &served.0.id().to_string()])?;
+    ensure!(served.0.wait()?.success(), "{}", std::fs::read_to_string(dir.path().join("log"))?);
+    Ok(())
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_lines() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("bad.toml");
+    let text = "profle = \"general\"\n[[entity]]\nname = \"X\"\ndomains = [\"not a domain\"]\nhostname = \"mail.x.test\"\n\
+        [listen]\nsubmission = \"127.0.0.1:99999\"\nhttps = 8443\n[tls]\ncert = \"c\"\nkey = \"k\"\n[web]\n\
+        url = \"http://x.test\"\n[store]\ndatabase = \"sqlite:x.db\"\nblobs = \"file:blobs\"\nkeys = \"keys\"\n[[rule]]\n\
+        name = \"r\"\nwhen = 'recipient.domian == \"x\"'\ntreatment = \"notfy\"\nexpires = \"3 dayz\"\n";
+    std::fs::write(&file, text)?;
+    let config = file.to_string_lossy().into_owned();
+    for command in ["check", "serve"] {
+        let found = answers(2, &["--config", &config, command])?;
+        for (line, key, hint) in [
+            (1, "profle", "did you mean \"profile\"?"),
+            (4, "entity[0].domains[0]", "not a domain name"),
+            (7, "listen.submission", "127.0.0.1:2587"),
+            (8, "listen.https", "127.0.0.1:2587"),
+            (13, "web.url", "https"),
+            (20, "rule[0].when", "recipient.domain"),
+            (21, "rule[0].treatment", "notify"),
+            (22, "rule[0].expires", "30 days"),
+        ] {
+            let start = format!("{config}:{line}: {key}: ");
+            ensure!(
+                found.lines().any(|l| l.starts_with(&start) && l.contains(hint)),
+                "{start} … {hint} in\n{found}"
+            );
+        }
+    }
+    std::fs::write(&file, "[[entity]\nname = 1\n")?;
+    ensure!(
+        answers(2, &["--config", &config, "check"])?.contains("bad.toml:1"),
+        "the line of a syntax error"
+    );
+    Ok(())
+}
+
+#[test]
+fn policy_is_explained_before_anything_is_sent() -> Result<()> {
+    let rules = "\n[[rule]]\nname = \"cards only\"\nwhen = 'recipient.domain == \"hopital.test\"'\ntreatment = \"notify\"\n\
+        gate = [\"cps\", \"password+otp-sms\"]\nexpires = \"7 days\"\n";
+    let demo = Demo::start(DemoOptions::default())?;
+    demo.edit(|config| config + rules)?;
+    let ask = |more: &[&str]| -> Result<Value> {
+        let common = ["--json", "policy", "test", "--from", "alice@sealpost.test"];
+        Ok(serde_json::from_str(&demo.sealpost(&[&common[..], more].concat())?)?)
+    };
+    for (more, treatment, rule) in [
+        (&["--to", "x@hopital.test"][..], "notify", "cards only"),
+        (&["--to", BOB], "seal", "default"),
+        (&["--to", BOB, "--size", "6000000", "--attachment", "scan.dcm"], "link", "default"),
+        (&["--to", BOB, "--subject", "RE: [sécurisé] x"], "notify", "default"),
+        (&["--to", BOB, "--header", "X-Sealpost-Treatment: notify"], "notify", "default"),
+        (&["--to", "carol@sealpost.test"], "pass", "default"),
+    ] {
+        let verdict = ask(more)?;
+        ensure!(verdict["treatment"] == treatment, "{more:?}: {verdict}");
+        ensure!(verdict["rule"].as_str().is_some_and(|r| r.starts_with(rule)), "{more:?}: {verdict}");
+    }
+    assert_eq!(ask(&["--to", "x@hopital.test"])?["gate"].as_array().map(Vec::len), Some(2));
+    let words =
+        demo.sealpost(&["policy", "test", "--from", "alice@sealpost.test", "--to", "x@hopital.test"])?;
+    ensure!(words.contains("cards only") && words.contains("cps, password+otp-sms"), "{words}");
+    assert_eq!(demo.sealpost_raw(&["policy", "test", "--from", "x", "--to", BOB])?.status.code(), Some(2));
+    Ok(())
+}
+
+#[test]
+fn accounts_are_made_and_closed_while_running() -> Result<()> {
+    let demo = Demo::start(DemoOptions::default())?;
+    let added: Value =
+        serde_json::from_str(&demo.sealpost(&["--json", "user", "add", "erik@sealpost.test"])?)?;
+    let mut place = Place::new(&demo, "alice")?;
+    let secret = |value: &Value| value["app_password"].as_str().unwrap_or_default().to_owned();
+    place.act_as("erik@sealpost.test", &secret(&added));
+    let mail = |n: u8| {
+        let mut mail = Mail::new(&[BOB], &format!("De la part d'Erik {n}"));
+        mail.from = "Erik <erik@sealpost.test>".to_owned();
+        mail.bytes()
+    };
+    place.send(&[BOB], &mail(1))?;
+    let another: Value =
+        serde_json::from_str(&demo.sealpost(&["--json", "user", "app-password", "erik@sealpost.test"])?)?;
+    place.act_as("erik@sealpost.test", &secret(&another));
+    place.send(&[BOB], &mail(2))?;
+    demo.sealpost(&["user", "role", "erik@sealpost.test", "auditor"])?;
+    let listed = demo.sealpost(&["--json", "user", "list"])?;
+    ensure!(
+        listed.lines().any(|l| l.contains("erik@") && l.contains("auditor") && l.contains("active")),
+        "{listed}"
+    );
+    demo.sealpost(&["user", "disable", "erik@sealpost.test"])?;
+    let refused = place.send(&[BOB], &mail(3)).err().context("a disabled account may send")?;
+    ensure!(format!("{refused:#}").contains("535"), "{refused:#}");
+    let changes = demo.sealpost(&["journal", "search", "--event", "AccountChanged"])?;
+    ensure!(changes.lines().count() >= 4, "{changes}");
+    // A second account of that name, and one of a foreign domain, are refused in words.
+    for (login, named) in
+        [("alice@sealpost.test", "alice@"), ("x@foreign.test", "foreign.test"), ("nonsense", "nonsense")]
+    {
+        let output = demo.sealpost_raw(&["user", "add", login])?;
+        ensure!(output.status.code() == Some(2) && said(&output).contains(named), "{}", said(&output));
+    }
+    Ok(())
+}
+
+#[test]
+fn operators_revoke_extend_and_look() -> Result<()> {
+    let rules = "\n[[rule]]\nname = \"short\"\nwhen = 'message.subject.contains(\"court\")'\ntreatment = \"notify\"\nexpires = \"1 second\"\n";
+    let demo = Demo::start_edited(DemoOptions::default(), |config| config + rules)?;
+    let place = Place::new(&demo, "alice")?;
+    let to = [BOB, "dora@example.test"];
+    let id = place.send(&to, &Mail::new(&to, "court").file(File::noise("a.bin", 10)).bytes())?;
+    let links: Vec<String> =
+        to.iter().map(|login| link_in(&wait_for_deposit(&demo, login, &id)?)).collect::<Result<_>>()?;
+    let doors = [Door::new(&demo, &links[0])?, Door::new(&demo, &links[1])?];
+    wait_until("the end of access", || Ok(doors[0].get("")?.status == 410))?;
+
+    // Extending gives the same link new life; revoking one recipient leaves the other alone.
+    let until = must("date", &["-u", "-d", "+10 days", "+%FT%TZ"])?;
+    demo.sealpost(&["deposit", "extend", &id, "--until", until.trim()])?;
+    for door in &doors {
+        assert_eq!(door.get("")?.status, 200);
+    }
+    let shown: Value = serde_json::from_str(&demo.sealpost(&["--json", "deposit", "show", &id])?)?;
+    let reference = shown["reference"].as_str().context("reference")?.to_owned();
+    demo.sealpost(&["deposit", "revoke", &reference, "--recipient", "2"])?;
+    assert_eq!(doors[0].get("")?.status, 200);
+    assert_eq!(doors[1].get("")?.status, 410);
+    let resent = demo.sealpost_raw(&["deposit", "resend", &id, "--recipient", "2"])?;
+    ensure!(said(&resent).contains("revoked"), "{}", said(&resent));
+    let again = demo.sealpost_raw(&["deposit", "revoke", &id, "--recipient", "2"])?;
+    assert_eq!(again.status.code(), Some(1));
+    for (args, code) in [
+        (&["deposit", "show", "00000000"][..], 2),
+        (&["deposit", "revoke", &id, "--recipient", "9"], 2),
+        (&["deposit", "extend", &id, "--until", "tomorrow"], 2),
+        // Content is destroyed long before: access cannot outlive it.
+        (&["deposit", "extend", &id, "--until", "2099-01-01T00:00:00Z"], 2),
+        (&["queue", "retry", "nonsense"], 2),
+    ] {
+        assert_eq!(demo.sealpost_raw(args)?.status.code(), Some(code), "{args:?}");
+    }
+    let shown = demo.sealpost(&["deposit", "show", &reference])?;
+    for word in ["Extended", "Revoked", "SubmissionAcceptance", "revoked", BOB] {
+        ensure!(shown.contains(word), "{word} in\n{shown}");
+    }
+    journal(&demo, &id)
+}
+
+/// The journal in its three forms, and that it is whole.
+fn journal(demo: &Demo, id: &str) -> Result<()> {
+    let found = demo.sealpost(&["journal", "search", "--deposit", id])?;
+    let names: Vec<Value> = found
+        .lines()
+        .map(|l| Ok(serde_json::from_str::<Value>(l)?["entry"]["event"].clone()))
+        .collect::<Result<_>>()?;
+    for event in ["SubmissionAcceptance", "Extended", "Revoked"] {
+        ensure!(names.iter().any(|n| n == event), "{event} in {names:?}");
+    }
+    let csv = demo.dir.join("journal.csv");
+    demo.sealpost(&["journal", "export", "--format", "csv", "-o", &csv.to_string_lossy()])?;
+    let csv = std::fs::read_to_string(csv)?;
+    ensure!(csv.starts_with("index,id,time,event,") && csv.lines().count() > names.len(), "{csv}");
+    wait_until("every entry has its place", || {
+        let verdict = demo.sealpost(&["--json", "journal", "verify"])?;
+        let verdict: Value = serde_json::from_str(&verdict)?;
+        ensure!(verdict["ok"] == true, "{verdict}");
+        Ok(verdict["checkpoints"].as_u64().is_some_and(|n| n > 0)
+            && verdict["entries"].as_u64().is_some_and(|n| n > 3))
+    })
+}
+
+#[test]
+fn the_sample_is_a_real_deposit() -> Result<()> {
+    let demo = Demo::start(DemoOptions { sample: true, ..DemoOptions::default() })?;
+    let sample = demo.about.sample.clone().context("no sample in demo.json")?;
+    let shown: Value =
+        serde_json::from_str(&demo.sealpost(&["--json", "deposit", "show", &sample.deposit])?)?;
+    assert_eq!(shown["reference"], sample.reference.as_str());
+    ensure!(shown["size"].as_u64().is_some_and(|n| n > 64 << 20), "{shown}");
+    let link = link_in(&wait_for_deposit(&demo, BOB, &sample.deposit)?)?;
+    let files = Door::new(&demo, &link)?.open(&demo, BOB)?.files();
+    assert_eq!(files.len(), 1);
+    Ok(())
+}
