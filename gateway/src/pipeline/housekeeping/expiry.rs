@@ -14,6 +14,8 @@ use sealpost_evidence::{BuiltEvent, Detail, Event, EventName, Reason, render};
 use sealpost_message::{Role, Structure};
 use sealpost_store::{Change, ConsignmentRow};
 
+/// An answer given in time may still be on its way, and clocks of nodes differ a little.
+const SETTLED: SignedDuration = SignedDuration::from_mins(1);
 /// A download that began in time may still be running: this long after the end it is left alone.
 const RUNNING: SignedDuration = SignedDuration::from_hours(6);
 
@@ -44,9 +46,11 @@ pub async fn record(keeper: &Housekeeping) -> Result<u64, HousekeepingError> {
 
 async fn record_one(gateway: &Gateway, row: &ConsignmentRow) -> Result<bool, HousekeepingError> {
     let now = gateway.clock.now();
+    let ended = row.verdict.expires.duration_until(now);
     let events = match (row.opened, row.downloaded) {
+        (None, _) if ended < SETTLED => return Ok(false),
         (None, _) => event(gateway, row, now, EventName::AcceptanceRejectionExpiry).await?,
-        (Some(_), None) if row.verdict.expires.duration_until(now) < RUNNING => return Ok(false),
+        (Some(_), None) if ended < RUNNING => return Ok(false),
         (Some(_), None) => event(gateway, row, now, EventName::ContentHandoverFailure).await?,
         (Some(_), Some(_)) => None,
     };

@@ -155,12 +155,12 @@ async fn content_dies_and_proof_lives() {
     s.gateway.store.mark_downloaded(id, 3, s.clock.now(), |_| Ok(Change::default())).await.unwrap();
     assert_eq!(s.blobs(), 1);
 
-    // Access lasts.
-    s.clock.advance(days(30) - SignedDuration::from_secs(1));
+    // Access has just ended: an opening may be on its way.
+    s.clock.advance(days(30) + SignedDuration::from_secs(59));
     s.keeper.round().await;
     assert!(s.events(id, EventName::AcceptanceRejectionExpiry).await.is_empty());
     // It ends for who never opened; a download may still be running.
-    s.clock.advance(SignedDuration::from_secs(2));
+    s.clock.advance(SignedDuration::from_secs(1));
     s.keeper.round().await;
     assert_eq!(s.events(id, EventName::AcceptanceRejectionExpiry).await, [Some(1)]);
     assert!(s.events(id, EventName::ContentHandoverFailure).await.is_empty());
