@@ -10,9 +10,9 @@ use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use sealpost_envelope::{DepositId, RecipientNo, Timestamp};
 use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, render};
-use sealpost_store::keys::token_hash;
+use sealpost_store::keys::{KeyError, token_hash};
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
-use sealpost_store::{Change, ConsignmentRow, ConsignmentState, DepositFilter, DepositRow};
+use sealpost_store::{Change, ConsignmentRow, ConsignmentState, DepositFilter, DepositRow, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -105,9 +105,17 @@ impl Desk {
     /// A new generation of the link; earlier ones stay valid.
     async fn resend(&self, id: &str, n: Option<RecipientNo>) -> Result<Answer> {
         let row = self.find(id).await?;
-        let key = self.gateway.store.deposit_key(&row)?;
+        let key = match self.gateway.store.deposit_key(&row) {
+            Ok(key) => key,
+            Err(KeyError::Destroyed(_)) => {
+                eprintln!("nothing was sent: the content was destroyed at the end of its retention");
+                return Ok(Answer::Negative);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let organisation =
             self.gateway.organisation(row.entity).context("the organisation is not configured")?;
+        let mut sent = 0;
         for c in self.consignments(row.id, n).await? {
             if c.revoked.is_some() {
                 eprintln!("recipient {} was revoked: not sent again", c.n);
@@ -138,8 +146,9 @@ impl Desk {
             let hash = token_hash(key.link_token(c.n, generation).expose());
             self.gateway.store.add_token(row.id, c.n, generation, hash, change).await?;
             println!("{} will be sent again", c.address);
+            sent += 1;
         }
-        Ok(Answer::Done)
+        Ok(if sent > 0 { Answer::Done } else { Answer::Negative })
     }
 
     async fn revoke(&self, id: &str, n: Option<RecipientNo>) -> Result<Answer> {
@@ -155,7 +164,14 @@ impl Desk {
         let row = self.find(id).await?;
         self.consignments(row.id, n).await?;
         let events = self.event(&row, EventName::Extended, n, Detail::new().time("until", until)).await?;
-        let count = self.gateway.store.extend(row.id, n, until, Change::events(events)).await?;
+        let count = match self.gateway.store.extend(row.id, n, until, Change::events(events)).await {
+            Ok(count) => count,
+            Err(StoreError::Conflict(why)) => {
+                eprintln!("nothing was changed: {why}");
+                return Ok(Answer::Negative);
+            }
+            Err(error) => return Err(error.into()),
+        };
         println!("access extended to {until} for {count} recipients");
         Ok(if count > 0 { Answer::Done } else { Answer::Negative })
     }

@@ -4,7 +4,7 @@ use super::{Answer, Unusable, clock, store};
 use crate::cli::QueueCommand;
 use anyhow::Result;
 use futures_util::StreamExt;
-use sealpost_store::queue::{Filter, Outbound, OutboundId, Queue};
+use sealpost_store::queue::{Filter, Outbound, OutboundId, Queue, State};
 use std::path::Path;
 
 /// Runs one of the commands.
@@ -17,7 +17,11 @@ pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Ans
                 state.map(|s| s.parse()).transpose().map_err(|e| Unusable(format!("--state: {e}")))?;
             let mut rows = queue.list(&Filter { state, ..Filter::default() });
             while let Some(row) = rows.next().await {
-                print(&row?, json);
+                let row = row?;
+                // What has left is listed when it is asked for.
+                if state.is_some() || !matches!(row.state, State::Sent | State::Dropped) {
+                    print(&row, json);
+                }
             }
             return Ok(Answer::Done);
         }
