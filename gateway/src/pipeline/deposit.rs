@@ -295,7 +295,9 @@ fn acceptance(
         .detail(
             Detail::of_deposit(facts)
                 .list("treatments", decisions.iter().map(|d| d.verdict.treatment.as_str()))
-                .list("rules", decisions.iter().map(|d| d.verdict.rule.as_str())),
+                .list("rules", decisions.iter().map(|d| d.verdict.rule.as_str()))
+                // One recipient's own entry does not tell how many others there are.
+                .int("recipients", decisions.len() as u64),
         );
     event.recipient = recipient;
     render(&organisation.issuer, event, evidenced.then_some(facts))
