@@ -318,3 +318,6 @@ fn receipt_row(
         hold: None,
     }
 }
+
+#[cfg(test)]
+mod tests;
