@@ -16,13 +16,23 @@ use std::sync::Arc;
 const MAX_TOKEN: usize = 64;
 
 /// What lies behind a link.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Door {
     pub(crate) token: String,
     pub(crate) link: Link,
     pub(crate) row: ConsignmentRow,
     pub(crate) deposit: DepositRow,
     pub(crate) site: Arc<EntitySite>,
+}
+
+/// Without the token: it must not reach a log by way of an error.
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door")
+            .field("deposit", &self.link.deposit)
+            .field("recipient", &self.link.recipient)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Door {
@@ -113,7 +123,6 @@ impl Door {
 }
 
 /// What every page about a consignment says.
-#[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) token: String,
     pub(crate) reference: String,
@@ -125,6 +134,13 @@ pub(crate) struct Summary {
     pub(crate) expires: String,
     pub(crate) expires_machine: String,
     pub(crate) masked: String,
+}
+
+/// Without the token, as [`Door`].
+impl std::fmt::Debug for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Summary").field("reference", &self.reference).finish_non_exhaustive()
+    }
 }
 
 impl Summary {
