@@ -19,7 +19,8 @@ if [ "${1:-build}" = test ]; then
     need unzip unzip
     need swaks swaks libnet-ssleay-perl libio-socket-ssl-perl
     need python3 python3
-    need chromium chromium
+    need chromium chromium fonts-liberation
+    need chromedriver chromium-driver
     need pdftotext poppler-utils
     need xmllint libxml2-utils
     [ -x /usr/lib/postgresql/15/bin/initdb ] || missing="$missing postgresql-15"
