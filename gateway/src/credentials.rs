@@ -100,6 +100,24 @@ impl Credentials {
     }
 }
 
+/// Certificates without their key and keys without their certificate, one line each.
+pub fn incomplete(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut lines = Vec::new();
+    for path in entries.flatten().map(|e| e.path()) {
+        let other = match path.extension().and_then(|e| e.to_str()) {
+            Some("pem") => path.with_extension("key"),
+            Some("key") => path.with_extension("pem"),
+            _ => continue,
+        };
+        if !other.exists() {
+            lines.push(format!("{} is missing beside {}", other.display(), path.display()));
+        }
+    }
+    lines.sort();
+    lines
+}
+
 /// X.520 allows 64 characters in a name.
 fn short(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use sealpost_certs::{FileSigner, Signer, TimeAuthority};
-use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
+use sealpost_envelope::{Clock, EmailAddress, EntityId, Language, Sha256Digest};
 use sealpost_evidence::{Detail, Event, EventName, Issuer, render};
 use sealpost_policy::Policy;
 use sealpost_store::account::Accounts;
@@ -175,9 +175,9 @@ impl Gateway {
         format!("{}/{}", node.nodename().to_string_lossy(), self.hostname())
     }
 
-    /// Name of the journal's log, in checkpoints and in its key (C2SP tlog-checkpoint: a URL without scheme).
+    /// Name of the journal's log, in checkpoints and in its key.
     pub fn log_origin(&self) -> String {
-        format!("{}/log", self.hostname())
+        log_origin(&self.credentials)
     }
 
     /// The organisation with that number in the store.
@@ -230,4 +230,11 @@ async fn organisation(
 /// The zone of the times that people read: the machine's (`TZ`, `/etc/localtime`).
 pub fn zone() -> jiff::tz::TimeZone {
     jiff::tz::TimeZone::system()
+}
+
+/// A log's name follows its key, so that nothing that may change (host name, order of entities) makes
+/// old checkpoints those of another log (C2SP tlog-checkpoint: a URL without scheme, unique to the log).
+pub fn log_origin(credentials: &Credentials) -> String {
+    let key = Sha256Digest::of(credentials.journal.key().public_key()).to_hex();
+    format!("sealpost/log/{}", &key[..16])
 }

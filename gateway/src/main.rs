@@ -3,7 +3,10 @@
 //! Exit 0 done, 1 negative answer, 2 usage or unreadable input (contract 4.1). Logs go to standard error
 //! (`SEALPOST_LOG`, default `info`); answers to standard output.
 
-#![allow(clippy::print_stdout)]
+/// `println!` for answers of commands, see [`commands::print_line`].
+macro_rules! say {
+    ($($text:tt)*) => { $crate::commands::print_line(format_args!($($text)*)) };
+}
 
 mod cli;
 mod commands;

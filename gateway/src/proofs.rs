@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt};
 use sealpost_certs::Signer;
 use sealpost_envelope::{DepositId, Language, RecipientNo, Treatment};
-use sealpost_evidence::{DepositFacts, Party};
+use sealpost_evidence::{DepositFacts, EventName, Party};
 use sealpost_message::compose::Recipe;
 use sealpost_proof::bundle::Step;
 use sealpost_proof::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source, export};
@@ -102,14 +102,16 @@ pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Resu
 /// Entries that belong into this proof. For one recipient of several, what names the others stays out: the
 /// deposit's own evidence lists them all, so the recipient's own acceptance stands in its place.
 fn choose(entries: Vec<JournalEntry>, facts: &DepositFacts, options: &Options) -> Result<Vec<JournalEntry>> {
-    let Some(n) = options.recipient else { return Ok(entries) };
+    // Earlier exports are not part of what happened to the message.
+    let entries = entries.into_iter().filter(|e| e.event != EventName::ProofExported);
+    let Some(n) = options.recipient else { return Ok(entries.collect()) };
     if n == 0 || n as usize > facts.recipients.len() {
         return Err(ProofError::NoRecipient(n).into());
     }
     let alone = facts.recipients.len() == 1;
     let belongs =
         |e: &JournalEntry| e.recipient == Some(n) || (e.recipient.is_none() && (alone || !e.event.is_etsi()));
-    Ok(entries.into_iter().filter(belongs).collect())
+    Ok(entries.filter(belongs).collect())
 }
 
 fn recipients(facts: &DepositFacts, options: &Options) -> Vec<(RecipientNo, Party)> {

@@ -2,6 +2,7 @@
 
 use super::{Answer, clock, load};
 use crate::config::{Config, TimestampMode, unsupported};
+use crate::credentials;
 use crate::listeners::tls::Identity;
 use anyhow::Result;
 use sealpost_certs::Certificate;
@@ -30,12 +31,12 @@ pub async fn run(path: &Path, dns: bool, json: bool) -> Result<Answer> {
     if json {
         let list: Vec<_> =
             findings.iter().map(|f| serde_json::json!({ "fault": f.fault, "text": f.text })).collect();
-        println!("{}", serde_json::json!({ "ok": faults == 0, "findings": list }));
+        say!("{}", serde_json::json!({ "ok": faults == 0, "findings": list }));
     } else {
         for finding in &findings {
-            println!("{}  {}", if finding.fault { "FAULT  " } else { "warning" }, finding.text);
+            say!("{}  {}", if finding.fault { "FAULT  " } else { "warning" }, finding.text);
         }
-        println!("{}", if faults == 0 { "ready to serve" } else { "not ready to serve" });
+        say!("{}", if faults == 0 { "ready to serve" } else { "not ready to serve" });
     }
     Ok(if faults == 0 { Answer::Done } else { Answer::Negative })
 }
@@ -67,7 +68,10 @@ async fn store(config: &Config, findings: &mut Vec<Finding>) {
         findings.push(fault(format!("`store`: {error:#}")));
     }
     let authority = config.store.keys.join("authority");
-    if !authority.join("root.key").exists() {
+    findings.extend(
+        credentials::incomplete(&authority).into_iter().map(|text| fault(format!("`store.keys`: {text}"))),
+    );
+    if !authority.exists() {
         findings.push(warning(format!(
             "`store.keys`: {} holds no authority yet; `serve` makes one at its first start",
             authority.display()

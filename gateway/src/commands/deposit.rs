@@ -59,11 +59,10 @@ impl Desk {
         while let Some(row) = rows.next().await {
             let row = row?;
             match json {
-                true => println!("{}", summary(&row)),
-                false => println!(
-                    "{}  {}  {}  {:>12}  {}",
-                    row.reference, row.id, row.created, row.size, row.sender
-                ),
+                true => say!("{}", summary(&row)),
+                false => {
+                    say!("{}  {}  {}  {:>12}  {}", row.reference, row.id, row.created, row.size, row.sender)
+                }
             }
         }
         Ok(Answer::Done)
@@ -85,19 +84,19 @@ impl Desk {
                     })
                 })
                 .collect();
-            println!("{value}");
+            say!("{value}");
             return Ok(Answer::Done);
         }
-        println!("{}  {}", row.reference, row.id);
-        println!("from {}, {} octets, {}", row.sender, row.size, row.created);
-        println!("sha256 {}", row.digests.sha256);
+        say!("{}  {}", row.reference, row.id);
+        say!("from {}, {} octets, {}", row.sender, row.size, row.created);
+        say!("sha256 {}", row.digests.sha256);
         for c in &consignments {
             let state = word(c.state(now));
-            println!("  {}. {:<40} {:<7} {state}", c.n, c.address.as_str(), c.verdict.treatment.as_str());
+            say!("  {}. {:<40} {:<7} {state}", c.n, c.address.as_str(), c.verdict.treatment.as_str());
         }
         for e in &entries {
             let whom = e.recipient.map(|n| format!(" ({n})")).unwrap_or_default();
-            println!("  {}  {}{whom}", e.time, e.event);
+            say!("  {}  {}{whom}", e.time, e.event);
         }
         Ok(Answer::Done)
     }
@@ -145,7 +144,7 @@ impl Desk {
             let change = Change { events, outbound: vec![outbound] };
             let hash = token_hash(key.link_token(c.n, generation).expose());
             self.gateway.store.add_token(row.id, c.n, generation, hash, change).await?;
-            println!("{} will be sent again", c.address);
+            say!("{} will be sent again", c.address);
             sent += 1;
         }
         Ok(if sent > 0 { Answer::Done } else { Answer::Negative })
@@ -156,7 +155,7 @@ impl Desk {
         self.consignments(row.id, n).await?;
         let events = self.event(&row, EventName::Revoked, n, Detail::new()).await?;
         let count = self.gateway.store.revoke(row.id, n, Change::events(events)).await?;
-        println!("{count} recipients withdrawn");
+        say!("{count} recipients withdrawn");
         Ok(if count > 0 { Answer::Done } else { Answer::Negative })
     }
 
@@ -172,7 +171,7 @@ impl Desk {
             }
             Err(error) => return Err(error.into()),
         };
-        println!("access extended to {until} for {count} recipients");
+        say!("access extended to {until} for {count} recipients");
         Ok(if count > 0 { Answer::Done } else { Answer::Negative })
     }
 

@@ -16,7 +16,7 @@ pub fn run(args: InitArgs) -> Result<Answer> {
     let profile: Profile = args.profile.parse().map_err(|e| Unusable(format!("--profile: {e}")))?;
     let text = config::template(profile, &args.domain, &hostname);
     prepare(&args.dir, &text, &args.domain, &[hostname])?;
-    println!("{}", sheet(&args.dir));
+    say!("{}", sheet(&args.dir));
     Ok(Answer::Done)
 }
 

@@ -108,16 +108,15 @@ fn write_entry(entry: &JournalEntry, out: &mut impl Write, form: Form) -> Result
 /// Recomputes everything from the raw entries; names what is missing or changed.
 async fn verify(path: &Path, json: bool) -> Result<Answer> {
     let config = load(path)?;
-    let hostname = config.entity.first().map(|e| e.hostname.clone()).unwrap_or_default();
     let first = config.entity.first().map(|e| e.name.clone()).unwrap_or_default();
     let credentials = Credentials::open(&config.store.keys.join("authority"), &first, SystemClock.now())?;
     let store = crate::gateway::open_store(&config, super::clock()).await?;
-    let key = LogKey::new(&format!("{hostname}/log"), credentials.journal.key().public_key())?;
+    let key = LogKey::new(&crate::gateway::log_origin(&credentials), credentials.journal.key().public_key())?;
     let anchors = TrustAnchors::new(vec![credentials.root().clone()])?;
     let report = store.verify_log(|checkpoint, _root| judge(checkpoint, &key, &anchors)).await?;
     if json {
         let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
-        println!(
+        say!(
             "{}",
             serde_json::json!({
                 "entries": report.head.size, "checkpoints": report.checkpoints, "ok": findings.is_empty(), "findings": findings,
@@ -125,10 +124,10 @@ async fn verify(path: &Path, json: bool) -> Result<Answer> {
         );
     } else {
         for finding in &report.findings {
-            println!("FAIL  {finding}");
+            say!("FAIL  {finding}");
         }
-        println!("{} entries, {} checkpoints", report.head.size, report.checkpoints);
-        println!("{}", if report.findings.is_empty() { "VALID" } else { "INVALID" });
+        say!("{} entries, {} checkpoints", report.head.size, report.checkpoints);
+        say!("{}", if report.findings.is_empty() { "VALID" } else { "INVALID" });
     }
     Ok(if report.findings.is_empty() { Answer::Done } else { Answer::Negative })
 }

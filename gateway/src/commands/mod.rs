@@ -51,6 +51,17 @@ pub async fn run(cli: Cli) -> Result<Answer> {
     }
 }
 
+/// Prints a line of an answer. Whoever reads the answer may stop reading (`| head`): then the rest is not
+/// wanted, and that is no fault.
+pub fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}")
+        && error.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        std::process::exit(0);
+    }
+}
+
 /// Reads the configuration; its mistakes are the administrator's to mend.
 pub fn load(path: &Path) -> Result<Config, Unusable> {
     config::load(path).map_err(|e| Unusable(e.to_string()))

@@ -73,7 +73,7 @@ fn facts(
 fn print(decision: &Decision, json: bool) {
     let verdict = &decision.verdict;
     if json {
-        println!(
+        say!(
             "{}",
             serde_json::json!({
                 "treatment": verdict.treatment, "gate": verdict.gate, "expires": verdict.expires,
@@ -83,17 +83,17 @@ fn print(decision: &Decision, json: bool) {
         );
         return;
     }
-    println!("treatment  {}", verdict.treatment);
-    println!("rule       {}", verdict.rule);
+    say!("treatment  {}", verdict.treatment);
+    say!("rule       {}", verdict.rule);
     if verdict.treatment.has_link() {
-        println!("gate       {}", verdict.gate.words().join(", "));
-        println!("expires    {}", verdict.expires);
+        say!("gate       {}", verdict.gate.words().join(", "));
+        say!("expires    {}", verdict.expires);
     }
-    println!("retention  {}", verdict.retention);
+    say!("retention  {}", verdict.retention);
     if let Some(text) = decision.hold_text(Language::En) {
-        println!("held       {text}");
+        say!("held       {text}");
     }
     for line in &decision.explanation {
-        println!("           {line}");
+        say!("           {line}");
     }
 }

@@ -6,7 +6,8 @@ use crate::gateway::Gateway;
 use crate::proofs::{self, Options, ProofError};
 use anyhow::{Context, Result};
 use sealpost_certs::{Certificate, TrustAnchors};
-use sealpost_envelope::Language;
+use sealpost_envelope::{DepositId, Language};
+use sealpost_evidence::{Actor, Detail, Event, EventName, render};
 use sealpost_proof::{Report, Verdict, verify};
 use std::path::Path;
 use std::time::Duration;
@@ -38,13 +39,26 @@ pub async fn run(config: &Path, command: ProofCommand, json: bool) -> Result<Ans
                     },
                 }
             }
+            record_export(&gateway, deposit, &options).await?;
             match json {
-                true => println!("{}", serde_json::json!({ "deposit": deposit, "file": output })),
-                false => println!("{}", output.display()),
+                true => say!("{}", serde_json::json!({ "deposit": deposit, "file": output })),
+                false => say!("{}", output.display()),
             }
             Ok(Answer::Done)
         }
     }
+}
+
+/// ProofExported, by whoever sits at the server.
+async fn record_export(gateway: &Gateway, deposit: DepositId, options: &Options) -> Result<()> {
+    let row = gateway.store.read_deposit(deposit).await?.row;
+    let Some(organisation) = gateway.organisation(row.entity) else { return Ok(()) };
+    let mut event = Event::new(EventName::ProofExported, row.entity, gateway.clock.now())
+        .deposit(deposit)
+        .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
+        .detail(Detail::new().flag("content", options.content));
+    event.recipient = options.recipient;
+    Ok(gateway.store.record(vec![render(&organisation.issuer, event, None)?]).await?)
 }
 
 /// Verifies offline, without configuration.
@@ -61,18 +75,16 @@ fn check(file: &Path, trust: &Path, json: bool) -> Result<Answer> {
 
 fn print(report: &Report, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        say!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
     for check in &report.checks {
         let mark = if check.ok { "ok  " } else { "FAIL" };
-        println!("{mark}  {}: {}", check.subject, check.what);
+        say!("{mark}  {}: {}", check.subject, check.what);
     }
     if report.aged {
-        println!(
-            "aged: the last timestamp's authority is no longer valid; the proof should have been renewed"
-        );
+        say!("aged: the last timestamp's authority is no longer valid; the proof should have been renewed");
     }
-    println!("{}", report.verdict);
+    say!("{}", report.verdict);
     Ok(())
 }

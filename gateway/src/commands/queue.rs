@@ -46,7 +46,7 @@ fn print(row: &Outbound, json: bool) {
     let reply = row.last_reply.as_deref().unwrap_or("");
     if json {
         let deposit = row.deposit.map(|d| d.to_string());
-        println!(
+        say!(
             "{}",
             serde_json::json!({
                 "id": row.id.to_string(), "state": row.state.as_str(), "rcpt": row.rcpt, "deposit": deposit,
@@ -56,7 +56,7 @@ fn print(row: &Outbound, json: bool) {
         );
         return;
     }
-    println!(
+    say!(
         "{}  {:<8} {:<40} attempts {:<3} next {}  {reply}",
         row.id,
         row.state.as_str(),

@@ -35,7 +35,7 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
             let account = desk.find(&login).await?;
             let events = desk.changed(account.entity, &account.login, "app password").await?;
             let made = accounts.add_app_password(&account, &label, events).await?;
-            say(json, &[("login", account.login.as_str()), ("app_password", made.password.expose())]);
+            tell(json, &[("login", account.login.as_str()), ("app_password", made.password.expose())]);
         }
     }
     Ok(Answer::Done)
@@ -90,7 +90,7 @@ impl Desk<'_> {
         };
         let account = self.accounts.create(new, self.changed(entity, &login, "created").await?).await?;
         let made = self.accounts.add_app_password(&account, "mail client", Vec::new()).await?;
-        say(
+        tell(
             json,
             &[
                 ("login", login.as_str()),
@@ -106,7 +106,7 @@ impl Desk<'_> {
         let password = generated();
         let events = self.changed(account.entity, &account.login, "password").await?;
         self.accounts.set_password(account.id, Some(&password), events).await?;
-        say(json, &[("login", account.login.as_str()), ("password", password.expose())]);
+        tell(json, &[("login", account.login.as_str()), ("password", password.expose())]);
         Ok(())
     }
 
@@ -120,12 +120,12 @@ impl Desk<'_> {
                 let state = if account.disabled.is_some() { "disabled" } else { "active" };
                 if json {
                     let (login, role, name) = (&account.login, account.role.as_str(), &account.name);
-                    println!(
+                    say!(
                         "{}",
                         serde_json::json!({ "login": login, "role": role, "name": name, "state": state })
                     );
                 } else {
-                    println!("{:<40} {:<8} {:<9} {}", account.login, account.role, state, account.name);
+                    say!("{:<40} {:<8} {:<9} {}", account.login, account.role, state, account.name);
                 }
             }
         }
@@ -159,13 +159,13 @@ pub fn generated() -> Secret<String> {
     Secret::new(text)
 }
 
-fn say(json: bool, pairs: &[(&str, &str)]) {
+fn tell(json: bool, pairs: &[(&str, &str)]) {
     if json {
         let map: serde_json::Map<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-        println!("{}", serde_json::Value::Object(map));
+        say!("{}", serde_json::Value::Object(map));
     } else {
         for (key, value) in pairs {
-            println!("{:<14} {value}", format!("{key}:"));
+            say!("{:<14} {value}", format!("{key}:"));
         }
     }
 }

@@ -190,7 +190,7 @@ impl Demo {
             "mailboxes": secrets.mailboxes,
             "sample": sample,
         });
-        println!("{}", summary::text(self, secrets, sample));
+        say!("{}", summary::text(self, secrets, sample));
         let text = serde_json::to_string_pretty(&description)?;
         write_atomic(&self.dir.join("demo.json"), text.as_bytes(), 0o600).context("write demo.json")
     }

@@ -56,9 +56,9 @@ pub fn server_config(identity: &Arc<Identity>, alpn: &[&str]) -> Result<Arc<rust
 
 fn read_pair(chain: &Path, key: &Path) -> Result<CertifiedKey> {
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
-        .with_context(|| format!("tls.certificate: cannot read {}", chain.display()))?
+        .with_context(|| format!("tls.cert: cannot read {}", chain.display()))?
         .collect::<Result<_, _>>()
-        .with_context(|| format!("tls.certificate: {} is not a PEM chain", chain.display()))?;
+        .with_context(|| format!("tls.cert: {} is not a PEM chain", chain.display()))?;
     let key_der = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("tls.key: cannot read {}", key.display()))?;
     CertifiedKey::from_der(certificates, key_der, &provider())

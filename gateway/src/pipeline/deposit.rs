@@ -9,7 +9,7 @@
 //! submission sent again answers the first deposit.
 
 use super::intake::Received;
-use super::spec::Spec;
+use super::spec::{ReceiptEvent, Spec};
 use super::verdict::Verdicts;
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{
@@ -192,6 +192,32 @@ pub const FIRST_GENERATION: u32 = 1;
 
 /// One mail for each recipient. Ours leave under our own address, the others under the author's.
 fn outbound(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec<NewOutbound> {
+    let mut rows = mails(submission, id, verdicts);
+    if verdicts.0.iter().any(|d| d.verdict.hold.is_some()) {
+        rows.push(held_receipt(submission, id));
+    }
+    rows
+}
+
+/// The sender is told at once that something waits, and why.
+fn held_receipt(submission: &Submission<'_>, id: DepositId) -> NewOutbound {
+    NewOutbound {
+        id: OutboundId::generate(),
+        entity: submission.organisation.id,
+        deposit: Some(id),
+        // No recipient: the hold on a recipient's mail must not hold this one.
+        recipient: None,
+        priority: Priority::Receipt,
+        spec: Spec::Receipt { event: ReceiptEvent::Held }.to_json(),
+        envelope_from: None,
+        rcpt: submission.sender.clone(),
+        next_at: submission.now,
+        created: submission.now,
+        hold: None,
+    }
+}
+
+fn mails(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec<NewOutbound> {
     let own = Some(submission.organisation.seal_address.clone());
     let spec = Spec::Consignment { helo: submission.helo.clone(), protocol: submission.protocol.to_owned() }
         .to_json();

@@ -262,7 +262,7 @@ impl Handover {
 fn detail(item: &Outbound, report: &Report) -> Detail {
     let mut detail = Detail::new()
         .personal("recipient", item.rcpt.as_str())
-        .text("reply", report.text.as_str())
+        .personal("reply", report.text.as_str())
         .int("attempt", report.attempt);
     if let Some(sha256) = item.sha256 {
         detail = detail.sha256("sent_sha256", sha256).int("sent_size", item.size.unwrap_or_default());

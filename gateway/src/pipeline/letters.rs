@@ -200,6 +200,7 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, Comp
             ReceiptEvent::OpenedByOne => ReceiptKind::OpenedByOne,
             ReceiptEvent::OpenedByAll => ReceiptKind::OpenedByAll,
             ReceiptEvent::Failed => ReceiptKind::Failed,
+            ReceiptEvent::Held => ReceiptKind::Held,
         },
         subject: Some(&subject),
         message_id: deposit.message_id.as_deref(),
@@ -211,6 +212,9 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, Comp
 
 fn line(consignment: &ConsignmentRow) -> ReceiptLine<'_> {
     let address: &EmailAddress = &consignment.address;
+    if let Some(reason) = &consignment.verdict.hold {
+        return ReceiptLine { address, state: RecipientState::Held(reason.clone()) };
+    }
     let state = match (&consignment.failed, &consignment.opened, &consignment.last_sent) {
         (Some(_), ..) => RecipientState::Failed(consignment.failure.clone().unwrap_or_default()),
         (None, Some(at), _) => RecipientState::Opened(*at),

@@ -44,6 +44,8 @@ pub enum ReceiptEvent {
     OpenedByAll,
     /// It could not be delivered to a recipient.
     Failed,
+    /// It waits for the sender.
+    Held,
 }
 
 impl Spec {

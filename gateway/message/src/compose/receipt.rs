@@ -15,6 +15,8 @@ pub enum ReceiptKind {
     OpenedByAll,
     /// It could not be brought to a recipient.
     Failed,
+    /// It has not left: policy waits for the sender.
+    Held,
 }
 
 /// How far the message has come for one recipient.
@@ -28,6 +30,8 @@ pub enum RecipientState {
     Opened(Timestamp),
     /// Could not be brought; says why.
     Failed(String),
+    /// Has not left; says why.
+    Held(String),
 }
 
 /// One recipient's line.
@@ -80,6 +84,10 @@ pub fn receipt(mail: &ReceiptMail<'_>) -> Draft {
             letter.say("Non remis", "Not delivered"),
             letter.say("Le message n'a pas pu être remis", "The message could not be delivered"),
         ),
+        ReceiptKind::Held => (
+            letter.say("En attente", "Waiting"),
+            letter.say("Le message n'est pas parti", "The message has not left"),
+        ),
     };
     let shown = mail.subject.map(tame).filter(|s| !s.is_empty());
     let about = shown
@@ -106,7 +114,7 @@ fn blocks(mail: &ReceiptMail<'_>, state: &str, title: &str, subject: Option<Stri
         letter.say("Envoyé le", "Sent").to_owned(),
         moment(mail.sent, letter.brand.zone, letter.language),
     ));
-    if mail.kind != ReceiptKind::Failed {
+    if matches!(mail.kind, ReceiptKind::OpenedByOne | ReceiptKind::OpenedByAll) {
         let opened = mail.recipients.iter().filter(|r| matches!(r.state, RecipientState::Opened(_))).count();
         let count = format!("{opened} {} {}", letter.say("sur", "of"), mail.recipients.len());
         facts.push((letter.say("Consulté par", "Opened by").to_owned(), count));
@@ -131,6 +139,18 @@ fn blocks(mail: &ReceiptMail<'_>, state: &str, title: &str, subject: Option<Stri
                 .to_owned(),
         ));
     }
+    if mail.kind == ReceiptKind::Held {
+        blocks.push(Block::Text(
+            letter
+                .say(
+                    "Pour qu'il parte, corrigez ce qui est indiqué et envoyez-le à nouveau, ou demandez à votre \
+                     administrateur de le libérer.",
+                    "To have it leave, mend what is said above and send it again, or ask your administrator to \
+                     release it.",
+                )
+                .to_owned(),
+        ));
+    }
     if let Some(url) = mail.url {
         blocks.push(Block::Text(letter.say("Détail et preuve :", "Details and proof:").to_owned()));
         blocks.push(Block::Url(url.to_owned()));
@@ -144,6 +164,7 @@ fn words(letter: &Letter<'_>, state: &RecipientState) -> String {
         RecipientState::Sent => letter.say("pas encore consulté", "not opened yet").to_owned(),
         RecipientState::Delivered(time) => format!("{} {}", letter.say("remis le", "delivered"), at(time)),
         RecipientState::Opened(time) => format!("{} {}", letter.say("consulté le", "opened"), at(time)),
+        RecipientState::Held(why) => format!("{} {}", letter.say("en attente :", "waiting:"), tame(why)),
         RecipientState::Failed(why) => format!("{} {}", letter.say("échec :", "failed:"), tame(why)),
     }
 }
