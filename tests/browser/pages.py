@@ -15,6 +15,8 @@ os.makedirs(folder, exist_ok=True)
 def shoot(page, name):
     global count
     count += 1
+    # A change of colours takes a moment; the picture is of its end.
+    page.run("document.getAnimations().forEach(a => a.finish())")
     page.screenshot(os.path.join(folder, name + ".png"))
     wide = page.run("return [document.documentElement.scrollWidth, window.innerWidth]")
     if wide[0] > wide[1]:

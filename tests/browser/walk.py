@@ -21,6 +21,8 @@ def download(page, selector, name):
 with browser(javascript=TASK["javascript"], language=TASK["language"], downloads=folder) as page:
     reference = ask(page, link)
     result["reference"] = reference
+    # A code that was sent for the first time was not sent again.
+    result["notices"] = [note.text for note in page.all(".note")]
     # The countdown beside the code's end is a script's work.
     result["scripts"] = bool(page.run("return document.querySelector('[data-until]').textContent"))
     result["subject"], code = code_mail(TASK["login"], reference)

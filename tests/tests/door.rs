@@ -63,6 +63,7 @@ fn walk(javascript: bool, language: &str) -> Result<()> {
         }),
     )?;
     assert_eq!(seen["scripts"], javascript);
+    assert_eq!(seen["notices"], json!([]));
     assert_eq!(seen["language"], language);
     // The code mail is in the recipient's language, which the browser's does not change.
     ensure!(

@@ -48,7 +48,8 @@ pub(crate) async fn ask(
         match outcome {
             AskOutcome::Send(c) => {
                 (state.hooks.outbound)();
-                let notice = if c.created < state.clock.now() { Notice::Resent } else { Notice::None };
+                let again = c.sent.is_some_and(|sent| sent > c.created);
+                let notice = if again { Notice::Resent } else { Notice::None };
                 challenge_page(&state, &ctx, &turn, &*method, &c, notice, StatusCode::OK)
             }
             AskOutcome::Wait(c) => {
