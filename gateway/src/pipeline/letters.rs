@@ -212,7 +212,7 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, Comp
 
 fn line(consignment: &ConsignmentRow) -> ReceiptLine<'_> {
     let address: &EmailAddress = &consignment.address;
-    if let Some(reason) = &consignment.verdict.hold {
+    if let Some(reason) = consignment.verdict.hold.as_ref().filter(|_| consignment.failed.is_none()) {
         return ReceiptLine { address, state: RecipientState::Held(reason.clone()) };
     }
     let state = match (&consignment.failed, &consignment.opened, &consignment.last_sent) {

@@ -10,6 +10,7 @@ use crate::pipeline::intake::Intake;
 use crate::pipeline::seal;
 use crate::pipeline::verdict::Verdicts;
 use crate::proofs::{self, Options};
+use futures_util::StreamExt;
 use jiff::SignedDuration;
 use sealpost_certs::TrustAnchors;
 use sealpost_envelope::{
@@ -22,6 +23,7 @@ use sealpost_proof::Verdict as Judgement;
 use sealpost_store::Change;
 use sealpost_store::account::{NewAccount, Role};
 use sealpost_store::mailbox::{FolderId, NewMail};
+use sealpost_store::queue::{Filter, State};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,6 +58,10 @@ impl Scene {
 
     /// One file that lies in a blob; access for thirty days, content for ninety.
     async fn deposited(&self, file: bool) -> DepositId {
+        self.deposited_held(file, None).await
+    }
+
+    async fn deposited_held(&self, file: bool, hold: Option<&str>) -> DepositId {
         let now = self.clock.now();
         let envelope = Envelope {
             reverse_path: Some(address("alice@sealpost.test")),
@@ -82,7 +88,7 @@ impl Scene {
             retention: now + days(90),
             rule: "test".into(),
             phone: None,
-            hold: None,
+            hold: hold.map(str::to_owned),
         };
         let decision = |_: &&str| Decision {
             verdict: verdict.clone(),
@@ -133,6 +139,38 @@ impl Scene {
         let mail = NewMail { deposit, ..NewMail::plain(folder, body, self.clock.now()) };
         self.gateway.mailboxes.deliver(mail, Vec::new()).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_mail_is_given_up_and_its_sender_told() {
+    let mut s = Scene::new().await;
+    let id = s.deposited_held(false, Some("a near-miss of the tag")).await;
+    let rows = async |s: &Scene| {
+        let mut rows = s.gateway.queue.list(&Filter { deposit: Some(id), ..Filter::default() });
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().await {
+            let row = row.unwrap();
+            found.push((row.state, row.spec.contains("\"failed\""), row.spec.contains("\"held\"")));
+        }
+        found
+    };
+    s.keeper.round().await;
+    let at_first = rows(&s).await;
+    assert_eq!(at_first.iter().filter(|r| r.0 == State::Held).count(), 3, "{at_first:?}");
+    assert_eq!(at_first.iter().filter(|r| r.2).count(), 1, "the sender is told once that it waits");
+
+    s.clock.advance(SignedDuration::from_hours(47));
+    s.keeper.round().await;
+    assert_eq!(rows(&s).await.len(), at_first.len(), "not before 48 hours");
+
+    s.clock.advance(SignedDuration::from_hours(2));
+    s.keeper.round().await;
+    let at_last = rows(&s).await;
+    assert_eq!(at_last.iter().filter(|r| r.0 == State::Failed).count(), 3, "{at_last:?}");
+    assert_eq!(at_last.iter().filter(|r| r.1).count(), 3, "one notice for each recipient");
+    assert_eq!(s.events(id, EventName::NotificationForAcceptanceFailure).await.len(), 3);
+    s.keeper.round().await;
+    assert_eq!(rows(&s).await.len(), at_last.len(), "once only");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,7 +71,7 @@ impl ConsignmentRow {
         let ended = self.verdict.treatment.has_link() && self.verdict.expires <= now;
         if self.revoked.is_some() {
             ConsignmentState::Revoked
-        } else if self.verdict.hold.is_some() {
+        } else if self.verdict.hold.is_some() && self.first_sent.is_none() && self.failed.is_none() {
             ConsignmentState::Held
         } else if self.downloaded.is_some() {
             ConsignmentState::Downloaded

@@ -64,7 +64,7 @@ pub async fn settle(tx: &mut Tx, id: OutboundId, settlement: &Settlement) -> Res
     const RETRY: &str = "UPDATE outbound SET attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, \
                          last_reply = $1, next_at = $3 WHERE id = $2 AND state IN ('compose', 'ready')";
     const FAILED: &str = "UPDATE outbound SET state = 'failed', attempts = attempts + 1, claimed_by = NULL, \
-                          claimed_until = NULL, last_reply = $1 WHERE id = $2 AND state IN ('compose', 'ready')";
+                          claimed_until = NULL, last_reply = $1 WHERE id = $2 AND state IN ('compose', 'ready', 'held')";
     const HELD: &str = "UPDATE outbound SET state = 'held', claimed_by = NULL, claimed_until = NULL, \
                         last_reply = $1 WHERE id = $2 AND state IN ('compose', 'ready')";
     let touched = match settlement {
