@@ -55,9 +55,7 @@ impl Sealpost {
         if description.exists() {
             std::fs::remove_file(&description)?;
         }
-        let mut command = Command::new(&self.program);
-        command.args(["demo", "--no-sample", "--offset", &self.offset.to_string(), "--dir"]).arg(&self.dir);
-        command.args(["--smarthost", &format!("127.0.0.1:{}", self.sink)]);
+        let mut command = self.demo();
         self.spawn(&mut command)?;
         let begun = Instant::now();
         while !description.exists() {
@@ -69,15 +67,21 @@ impl Sealpost {
         Ok(())
     }
 
-    /// Starts `sealpost serve` and answers how long it took until submission greeted and HTTPS listened.
+    /// Starts it and answers how long it took until submission greeted and HTTPS listened.
     pub async fn serve(&mut self) -> Result<Duration> {
-        let mut command = Command::new(&self.program);
-        command.arg("serve").arg("--config").arg(self.config());
+        let mut command = self.demo();
         let begun = Instant::now();
         self.spawn(&mut command)?;
         wait_ready(self.submission(), true).await?;
         wait_ready(self.https(), false).await?;
         Ok(begun.elapsed())
+    }
+
+    fn demo(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["demo", "--no-sample", "--offset", &self.offset.to_string(), "--dir"]).arg(&self.dir);
+        command.args(["--smarthost", &format!("127.0.0.1:{}", self.sink)]);
+        command
     }
 
     fn spawn(&mut self, command: &mut Command) -> Result<()> {
