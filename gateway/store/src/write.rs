@@ -30,8 +30,15 @@ const ROWS: usize = 64;
 const SHORT: usize = 16;
 
 type Ack = Box<dyn FnOnce(Result<(), StoreError>)>;
+/// What a unit wants: its writes kept or undone, and in both cases its caller answered after COMMIT. A
+/// refusal waits too: it may rest on what an earlier unit of the batch wrote, and the caller goes and reads.
+enum Done {
+    Keep(Ack),
+    Undo(Ack),
+}
 /// Runs in the transaction, or learns why there is none.
-type Unit = Box<dyn for<'t> FnOnce(Result<&'t mut Tx, StoreError>) -> LocalBoxFuture<'t, Option<Ack>> + Send>;
+type Unit =
+    Box<dyn for<'t> FnOnce(Result<&'t mut Tx, StoreError>) -> LocalBoxFuture<'t, Option<Done>> + Send>;
 
 /// Handle to the writer's channel.
 #[derive(Debug, Clone)]
@@ -82,14 +89,13 @@ impl Writer {
                     }
                 };
                 match AssertUnwindSafe(unit(tx)).catch_unwind().await {
-                    Ok(Ok(value)) => Some(Box::new(move |committed: Result<(), StoreError>| {
+                    Ok(Ok(value)) => Some(Done::Keep(Box::new(move |committed| {
                         // A caller that stopped waiting changes nothing about the commit.
                         let _ = reply.send(committed.map(|()| value).map_err(E::from));
-                    }) as Ack),
-                    Ok(Err(e)) => {
-                        let _ = reply.send(Err(e));
-                        None
-                    }
+                    }))),
+                    Ok(Err(e)) => Some(Done::Undo(Box::new(move |committed| {
+                        let _ = reply.send(Err(committed.map_or_else(E::from, |()| e)));
+                    }))),
                     Err(_panic) => {
                         let _ = reply.send(Err(StoreError::Panicked.into()));
                         None
@@ -172,16 +178,18 @@ async fn try_batch(tx: &mut Tx, batch: &mut Vec<Unit>, acks: &mut Vec<Ack>) -> R
     while let Some(unit) = batch.pop() {
         tx.failed = false;
         match (unit(Ok(tx)).await, tx.failed) {
-            (Some(ack), false) => {
+            (Some(Done::Keep(ack)), false) => {
                 acks.push(ack);
                 // One round trip ends this unit and begins the next; COMMIT ends the last.
                 tx.conn.control("RELEASE SAVEPOINT unit; SAVEPOINT unit").await?;
             }
             (done, _) => {
-                tx.conn.control("ROLLBACK TO SAVEPOINT unit").await?;
-                if let Some(ack) = done {
-                    ack(Err(StoreError::Poisoned));
+                match done {
+                    Some(Done::Keep(ack)) => ack(Err(StoreError::Poisoned)),
+                    Some(Done::Undo(ack)) => acks.push(ack),
+                    None => {}
                 }
+                tx.conn.control("ROLLBACK TO SAVEPOINT unit").await?;
             }
         }
     }

@@ -12,6 +12,7 @@ on_both_engines!(
     values_come_back,
     a_batch_commits_at_once,
     a_failing_unit_harms_no_other,
+    a_refusal_waits_for_what_it_rests_on,
     an_ignored_error_fails_the_unit,
     a_panicking_unit_is_survived,
     a_caller_that_leaves_changes_nothing,
@@ -140,6 +141,35 @@ async fn a_failing_unit_harms_no_other(t: TestStore) {
         }
     }
     assert_eq!(count(&t, JOBS).await, 10);
+}
+
+async fn a_refusal_waits_for_what_it_rests_on(t: TestStore) {
+    const MAYBE: &str =
+        "INSERT INTO jobs (name, holder, until, fence) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    let (go, first) = block(&t).await;
+    let mut units = Vec::new();
+    for _ in 0..8 {
+        let db = t.db().clone();
+        units.push(tokio::spawn(async move {
+            let made = db.write(async |tx| match tx.execute(MAYBE, job(7)).await? {
+                1 => Ok(()),
+                _ => Err(StoreError::Conflict("it is there")),
+            });
+            let refused = made.await.is_err();
+            // Whoever was told that it is there finds it.
+            (refused, db.fetch_one(JOBS, args![]).await.unwrap().int("n").unwrap())
+        }));
+        tokio::task::yield_now().await;
+    }
+    go.send(()).unwrap();
+    let mut refusals = 0;
+    for unit in units {
+        let (refused, seen) = unit.await.unwrap();
+        assert_eq!(seen, 1);
+        refusals += usize::from(refused);
+    }
+    assert_eq!(refusals, 7);
+    first.await.unwrap();
 }
 
 async fn an_ignored_error_fails_the_unit(t: TestStore) {
@@ -302,7 +332,7 @@ async fn a_lost_connection_is_replaced(t: TestStore) {
         // Between batches nobody notices; inside one, the batch fails and says so.
         t.db().execute(JOB, job(1)).await.unwrap();
         let lost = t.db().write(async move |tx| tx.fetch_all(SUICIDE, args![]).await.map(|_| ())).await;
-        assert!(matches!(lost, Err(StoreError::Database(_))), "{lost:?}");
+        assert!(matches!(lost, Err(StoreError::NotCommitted(_))), "{lost:?}");
     }
     t.db().execute(JOB, job(2)).await.unwrap();
     t.db().execute(JOB, job(3)).await.unwrap();
