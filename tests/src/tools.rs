@@ -103,10 +103,15 @@ pub fn wait_for_deposit(demo: &Demo, login: &str, deposit: &str) -> Result<Strin
 pub const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Polls until `condition` holds.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+pub fn wait_until(what: &str, condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    wait_for(what, PATIENCE, condition)
+}
+
+/// The same with a patience of its own.
+pub fn wait_for(what: &str, patience: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !condition()? {
-        ensure!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        ensure!(begun.elapsed() < patience, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())

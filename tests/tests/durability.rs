@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::mail::{File, Mail, Noise, sha256};
 use sealpost_tests::sending::Place;
-use sealpost_tests::tools::{link_in, run, wait_for_deposit, wait_until};
+use sealpost_tests::tools::{link_in, run, wait_for, wait_for_deposit};
 use sealpost_tests::{Demo, Door};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -92,10 +92,14 @@ fn what_was_acknowledged_survives_twenty_kills() -> Result<()> {
     // A message sent again is the deposit it was: at most the last of each sender stands there unacknowledged.
     let more = listed.len() - done.len();
     ensure!(more <= SENDERS as usize, "{more} deposits nobody was told of");
-    wait_until("everything is on its way", || {
-        let waiting = demo.sealpost(&["--json", "queue", "list"])?;
+    // Kills leave much to be composed and sent.
+    let (mut waiting, begun) = (String::new(), Instant::now());
+    wait_for("everything is on its way", Duration::from_secs(150), || {
+        waiting = demo.sealpost(&["--json", "queue", "list"])?;
         Ok(!waiting.contains("\"compose\"") && !waiting.contains("\"ready\""))
-    })?;
+    })
+    .with_context(|| format!("{waiting}\n{}", demo.log()))?;
+    eprintln!("queue empty after {:.1} s", begun.elapsed().as_secs_f64());
     opened(&demo, &listed)?;
     let (id, _) = done.iter().next_back().context("none")?;
     let verdict = demo.sealpost(&["journal", "verify"])?;
