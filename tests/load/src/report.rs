@@ -204,6 +204,9 @@ impl Report {
     pub fn save(&self, path: &Path, machine: &Value) -> anyhow::Result<()> {
         let rows: Vec<_> = self.rows.iter().map(Row::json).collect();
         let all = json!({"machine": machine, "rows": rows});
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
         Ok(std::fs::write(path, serde_json::to_string_pretty(&all)?)?)
     }
 }
