@@ -86,7 +86,7 @@ fn the_description_of_a_demonstration_is_private_and_complete() -> Result<()> {
     let id = Place::new(&demo, "alice")?.send(&[BOB], &mail.bytes())?;
     let link = link_in(&wait_for_deposit(&demo, BOB, &id)?)?;
     demo.terminate()?;
-    ensure!(!TcpListener::bind(("127.0.0.1", demo.about.ports.https)).is_err(), "the port is still in use");
+    ensure!(TcpListener::bind(("127.0.0.1", demo.about.ports.https)).is_ok(), "the port is still in use");
     demo.restart()?;
     let again: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
     assert_eq!(again, json);

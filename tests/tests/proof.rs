@@ -128,9 +128,8 @@ fn by_hand(demo: &Demo, proof: &Path) -> Result<()> {
     ensure!(!text.contains("BAD") && ok > 20, "{text}");
     // The same commands see a changed file.
     let original = place.path().join("proof/evidence");
-    let evidence = std::fs::read_dir(&original)?.filter_map(Result::ok).map(|e| e.path());
-    let changed =
-        evidence.filter(|p| p.extension().is_some_and(|e| e == "xml")).next().context("no evidence")?;
+    let mut evidence = std::fs::read_dir(&original)?.filter_map(Result::ok).map(|e| e.path());
+    let changed = evidence.find(|p| p.extension().is_some_and(|e| e == "xml")).context("no evidence")?;
     let text = std::fs::read_to_string(&changed)?.replace("alice@", "mallory@");
     std::fs::write(&changed, text)?;
     let again = commands.lines().filter(|l| !l.starts_with("unzip ")).collect::<Vec<_>>().join("\n");
