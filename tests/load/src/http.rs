@@ -63,11 +63,12 @@ impl Browser {
         let mut filled = 0;
         let end = loop {
             let n = stream.read(&mut input[filled..]).await?;
-            ensure!(n > 0 && filled + n < input.len(), "no answer to {path}");
             filled += n;
+            // The first read may hold the head and as much of the file as there is room for.
             if let Some(at) = memchr::memmem::find(&input[..filled], b"\r\n\r\n") {
                 break at;
             }
+            ensure!(n > 0 && filled < input.len(), "no answer to {path}");
         };
         let head = String::from_utf8_lossy(&input[..end]).into_owned();
         let (status, length) = (status(&head)?, length(&head).context("no Content-Length")?);
