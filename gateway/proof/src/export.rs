@@ -79,7 +79,7 @@ where
     for (n, root) in (1..).zip(&bundle.roots) {
         e.bytes(MemberName::Root(n), root.to_pem().as_bytes())?;
     }
-    let manifest = manifest::write(&e.listed);
+    let manifest = manifest::write(&MemberName::Signature, &e.listed);
     e.bytes(MemberName::Manifest, &manifest)?;
     let signature = cms::sign(signer, &Sha256Digest::of(&manifest), now, cms::Use::Seal)?;
     let token = stamp(&signature.imprint()).map_err(|e| ExportError::Stamp(e.to_string()))?;

@@ -1,9 +1,10 @@
 //! Proof bundles: one file that shows a stranger what happened to a message.
 //!
-//! **Job.** [`export`] writes an ASiC-E container from a [`Bundle`] that the gateway fills; [`verify`]
-//! judges such a file offline, with nothing but the certificates its user trusts.
+//! **Job.** [`export`] writes an ASiC-E container from a [`Bundle`] that the gateway fills; [`verify()`]
+//! judges such a file offline, with nothing but the certificates its user trusts; [`renew()`] adds a timestamp
+//! before the last one ages.
 //!
-//! **Exposure.** [`verify`] and [`container::read`] read files from anywhere. They accept one form only: a
+//! **Exposure.** [`verify()`] and [`container::read`] read files from anywhere. They accept one form only: a
 //! canonical ZIP of known members, canonical JSON, strict DER; whatever is different is named.
 //!
 //! **Standards.** EN 319 162-1 (ASiC-E with CAdES), EN 319 122-1 (CAdES B-T), RFC 3161, RFC 6962, C2SP
@@ -18,12 +19,14 @@ mod export;
 mod manifest;
 pub mod name;
 mod readme;
+mod renew;
 mod report;
 pub mod verify;
 
 pub use bundle::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source};
 pub use export::{ExportError, export};
 pub use name::MemberName;
+pub use renew::{RenewError, renew};
 pub use verify::{Check, OpenError, Report, Verdict, verify};
 
 #[cfg(test)]

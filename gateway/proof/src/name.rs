@@ -53,6 +53,13 @@ pub enum MemberName {
     Manifest,
     /// `META-INF/signature001.p7s`.
     Signature,
+    /// `META-INF/ASiCArchiveManifestNNN.xml`, and with `token` its `META-INF/timestampNNN.tst`: a renewal.
+    Archive {
+        /// From 1, in the order of renewals.
+        number: u32,
+        /// Whether this is the timestamp token.
+        token: bool,
+    },
 }
 
 impl MemberName {
@@ -106,6 +113,14 @@ impl MemberName {
                 };
                 Some(Self::Entry(index.parse().ok()?, part))
             }
+            "META-INF" => {
+                let number = |middle: Option<&str>| middle?.parse().ok();
+                if let Some(rest) = rest.strip_prefix("ASiCArchiveManifest") {
+                    return Some(Self::Archive { number: number(rest.strip_suffix(".xml"))?, token: false });
+                }
+                let rest = rest.strip_prefix("timestamp")?;
+                Some(Self::Archive { number: number(rest.strip_suffix(".tst"))?, token: true })
+            }
             "certificates" => {
                 Some(Self::Root(rest.strip_prefix("root-")?.strip_suffix(".pem")?.parse().ok()?))
             }
@@ -119,21 +134,25 @@ impl MemberName {
             Self::Mimetype | Self::Readme | Self::Checkpoint => "text/plain",
             Self::Report => "application/pdf",
             Self::Original | Self::Sent(_) | Self::Receipt(..) => "message/rfc822",
-            Self::Evidence { seal: false, .. } | Self::Manifest => "application/xml",
+            Self::Evidence { seal: false, .. } | Self::Manifest | Self::Archive { token: false, .. } => {
+                "application/xml"
+            }
             Self::Evidence { seal: true, .. } | Self::CheckpointSeal | Self::Signature => {
                 "application/pkcs7-signature"
             }
             Self::Entry(_, EntryPart::Proof) => "text/plain",
             Self::Entry(..) => "application/json",
-            Self::CheckpointToken => "application/vnd.etsi.timestamp-token",
+            Self::CheckpointToken | Self::Archive { token: true, .. } => {
+                "application/vnd.etsi.timestamp-token"
+            }
             Self::Root(_) => "application/x-pem-file",
         }
     }
 
-    /// Whether the manifest lists it: everything but the type marker, whose content is fixed, and the
-    /// signature with its manifest (EN 319 162-1 §4.4.3).
+    /// Whether the manifest lists it: everything but the type marker, whose content is fixed, the
+    /// signature with its manifest (EN 319 162-1 §4.4.3), and what a renewal adds later.
     pub fn is_listed(&self) -> bool {
-        !matches!(self, Self::Mimetype | Self::Manifest | Self::Signature)
+        !matches!(self, Self::Mimetype | Self::Manifest | Self::Signature | Self::Archive { .. })
     }
 
     /// Whether it may be larger than memory.
@@ -163,6 +182,10 @@ impl fmt::Display for MemberName {
             Self::Root(n) => write!(f, "certificates/root-{n}.pem"),
             Self::Manifest => f.write_str("META-INF/ASiCManifest001.xml"),
             Self::Signature => f.write_str("META-INF/signature001.p7s"),
+            Self::Archive { number, token: false } => {
+                write!(f, "META-INF/ASiCArchiveManifest{number:03}.xml")
+            }
+            Self::Archive { number, token: true } => write!(f, "META-INF/timestamp{number:03}.tst"),
         }
     }
 }
@@ -194,6 +217,10 @@ mod tests {
             "certificates/root-1.pem",
             "META-INF/ASiCManifest001.xml",
             "META-INF/signature001.p7s",
+            "META-INF/ASiCArchiveManifest001.xml",
+            "META-INF/timestamp001.tst",
+            "META-INF/ASiCArchiveManifest002.xml",
+            "META-INF/timestamp002.tst",
         ];
         let parsed: Vec<_> = names.iter().map(|n| MemberName::parse(n).unwrap()).collect();
         assert!(parsed.is_sorted());
@@ -206,6 +233,8 @@ mod tests {
             "evidence/01-Nothing.xml",
             "log/01.json",
             "log/1.xml",
+            "META-INF/ASiCArchiveManifest1.xml",
+            "META-INF/timestamp0001.tst",
             "/mimetype",
             "",
         ] {

@@ -58,15 +58,22 @@ impl<R: Read + Seek> Contents<R> {
             M::Manifest,
             M::Signature,
         ];
-        let mut expected = 1;
+        let (mut expected, mut archives) = (1, 1);
         for name in self.members.keys() {
             match name {
                 M::Evidence { number, event, seal } => {
                     required.push(M::Evidence { number: *number, event: *event, seal: !seal });
-                    if *number != expected && *number != expected - 1 {
+                    if *number != expected - u32::from(*seal) || *number == 0 {
                         judge.fail(name, "its number is not the next one");
                     }
                     expected = number.saturating_add(1);
+                }
+                M::Archive { number, token } => {
+                    required.push(M::Archive { number: *number, token: !token });
+                    if *number != archives - u32::from(*token) || *number == 0 {
+                        judge.fail(name, "its number is not the next one");
+                    }
+                    archives = number.saturating_add(1);
                 }
                 M::Entry(index, _) => {
                     required.extend([EntryPart::Json, EntryPart::Proof].map(|part| M::Entry(*index, part)));

@@ -1,8 +1,8 @@
 //! The journal: its checkpoint, the entries below it, what they commit to, and the message they name.
 
 use super::Judge;
+use super::ageing::TOLERANCE;
 use super::contents::Contents;
-use super::seals::TOLERANCE;
 use crate::name::{EntryPart, MemberName};
 use sealpost_certs::VerifiedSignature;
 use sealpost_envelope::{Sha256Digest, Timestamp};

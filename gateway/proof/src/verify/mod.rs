@@ -6,9 +6,11 @@
 //! **Result.** One [`Check`] per thing looked at, each naming its member; a proof is valid when all are. No
 //! check is skipped because another failed, unless the container itself cannot be walked.
 //!
-//! **Ageing.** The seal over the manifest is stamped last and covers all. Signers' certificates may end, and
-//! the proof stays valid until the authority of that last timestamp ends (EN 319 102-1 §5.6.3).
+//! **Ageing.** The seal over the manifest is stamped last and covers all; each renewal stamps all that is there
+//! again. Signers' certificates may end, and the proof stays valid until the authority of the last timestamp
+//! ends (EN 319 102-1 §5.6.3).
 
+mod ageing;
 mod contents;
 mod log;
 mod seals;
@@ -91,7 +93,7 @@ pub fn verify<R: Read + Seek>(
         checks: Vec::new(),
         anchors: Vec::new(),
         stamps: Vec::new(),
-        last_stamp: None,
+        chain: Vec::new(),
         evidence: Vec::new(),
         message_digests: Vec::new(),
         aged: false,
@@ -108,6 +110,7 @@ pub fn verify<R: Read + Seek>(
     judge.all_evidence(&mut contents)?;
     judge.log(&mut contents)?;
     judge.original(&contents);
+    judge.renewals(&mut contents)?;
     judge.roots(&mut contents)?;
     judge.ageing();
     let valid = judge.checks.iter().all(|c| c.ok);
@@ -125,8 +128,8 @@ struct Judge<'a> {
     anchors: Vec<Certificate>,
     /// Timestamps that the seal over the manifest covers.
     stamps: Vec<(String, VerifiedTimestamp)>,
-    /// The timestamp of the seal over the manifest.
-    last_stamp: Option<VerifiedTimestamp>,
+    /// The timestamp of the seal over the manifest, then those of renewals.
+    chain: Vec<(MemberName, VerifiedTimestamp)>,
     /// Evidence that could be read, with its name.
     evidence: Vec<(MemberName, Sha256Digest, ParsedEvidence)>,
     /// Digests of the message as received, by who names it.

@@ -1,4 +1,4 @@
-//! Seals and timestamps: over the manifest, over each evidence; roots that are shipped; ageing.
+//! Seals and timestamps: over the manifest, over each evidence; roots that are shipped.
 
 use super::Judge;
 use super::contents::Contents;
@@ -7,40 +7,61 @@ use crate::name::MemberName;
 use sealpost_certs::{
     Certificate, Level, Purpose, VerifiedSignature, VerifiedTimestamp, verify_detached, verify_timestamp,
 };
-use sealpost_envelope::{Sha256Digest, Timestamp};
+use sealpost_envelope::Sha256Digest;
 use sealpost_evidence::xml;
+use std::collections::BTreeSet;
 use std::io::{self, Read, Seek};
-
-/// Clocks may differ by this much before a time is called impossible.
-pub(super) const TOLERANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 impl Judge<'_> {
     /// The manifest: its form, its seal, and every member against its digest.
     pub(super) fn manifest<R: Read + Seek>(&mut self, contents: &mut Contents<R>) -> io::Result<()> {
         let name = MemberName::Manifest;
         let Some(bytes) = contents.load(&name, self)? else { return Ok(()) };
-        let parsed = manifest::parse(&bytes).ok_or("not in the form that Sealpost writes");
+        let parsed =
+            manifest::parse(&MemberName::Signature, &bytes).ok_or("not in the form that Sealpost writes");
         let listed = self.judge(&name, parsed, |l| format!("lists {} members", l.len()));
         let verified = self.seal(contents, &name, &MemberName::Signature)?;
-        self.last_stamp = verified.and_then(|v| v.timestamp().cloned());
+        if let Some(stamp) = verified.and_then(|v| v.timestamp().cloned()) {
+            self.chain.push((MemberName::Signature, stamp));
+        }
         let Some(listed) = listed else { return Ok(()) };
         for (name, digest) in &listed {
-            let outcome = match contents.digest_of(name) {
-                None => Err("listed in the manifest, but missing"),
-                Some(found) if found != *digest => Err("changed: its digest is not the one in the manifest"),
-                Some(_) => Ok(()),
-            };
-            self.judge(name, outcome, |()| format!("sha256 {digest}"));
-        }
-        for name in contents.names() {
-            if name.is_listed() && !listed.iter().any(|(l, _)| *l == name) {
-                self.fail(&name, "added: the manifest does not list it");
+            if let Some(found) = contents.digest_of(name)
+                && found == *digest
+            {
+                self.pass(name, format!("sha256 {digest}"));
             }
         }
-        if !listed.iter().map(|(n, _)| n).is_sorted() {
-            self.fail(&MemberName::Manifest, "its members are out of order");
-        }
+        self.listed(contents, &name, &listed, MemberName::is_listed);
         Ok(())
+    }
+
+    /// What a manifest lists is there and unchanged, and it lists all that `belongs`.
+    pub(super) fn listed<R: Read + Seek>(
+        &mut self,
+        contents: &Contents<R>,
+        manifest: &MemberName,
+        listed: &[manifest::Listed],
+        belongs: impl Fn(&MemberName) -> bool,
+    ) {
+        for (name, digest) in listed {
+            match contents.digest_of(name) {
+                None => self.fail(name, format!("listed in {manifest}, but missing")),
+                Some(found) if found != *digest => {
+                    self.fail(name, format!("changed: its digest is not the one in {manifest}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let known: BTreeSet<&MemberName> = listed.iter().map(|(name, _)| name).collect();
+        for name in contents.names() {
+            if belongs(&name) && !known.contains(&name) {
+                self.fail(&name, format!("added: {manifest} does not list it"));
+            }
+        }
+        if !listed.iter().map(|(n, _)| n).is_sorted_by(|a, b| a < b) || !known.iter().all(|n| belongs(n)) {
+            self.fail(manifest, "its members are out of order, or not its own");
+        }
     }
 
     /// A detached CAdES-B-T in member `seal` over member `subject`.
@@ -67,17 +88,28 @@ impl Judge<'_> {
         Ok(verified)
     }
 
-    /// A bare token over a digest.
+    /// A bare token over a digest, made before the seal over the proof.
     pub(super) fn token(
         &mut self,
         subject: &MemberName,
         token: &[u8],
         imprint: &Sha256Digest,
     ) -> Option<VerifiedTimestamp> {
-        let outcome = verify_timestamp(token, imprint, self.trust);
-        let stamp = self.judge(subject, outcome, dated)?;
-        self.anchors.push(stamp.anchor().clone());
+        let stamp = self.stamp(subject, token, imprint, dated)?;
         self.stamps.push((subject.to_string(), stamp.clone()));
+        Some(stamp)
+    }
+
+    /// A bare token over a digest.
+    pub(super) fn stamp(
+        &mut self,
+        subject: &MemberName,
+        token: &[u8],
+        imprint: &Sha256Digest,
+        words: impl FnOnce(&VerifiedTimestamp) -> String,
+    ) -> Option<VerifiedTimestamp> {
+        let stamp = self.judge(subject, verify_timestamp(token, imprint, self.trust), words)?;
+        self.anchors.push(stamp.anchor().clone());
         Some(stamp)
     }
 
@@ -145,31 +177,6 @@ impl Judge<'_> {
             Err(format!("{} is not a root that was used", certificate.subject()))
         }
     }
-
-    /// The chain of timestamps holds until now.
-    pub(super) fn ageing(&mut self) {
-        let Some(last) = self.last_stamp.take() else { return };
-        let name = MemberName::Signature;
-        let end = last.authority().not_after();
-        if last.gen_time() > self.now.saturating_add(TOLERANCE).unwrap_or(self.now) {
-            self.fail(&name, format!("its timestamp {} lies in the future", last.gen_time()));
-        } else if end < self.now {
-            self.aged = true;
-            self.fail(&name, format!("aged: the authority of the last timestamp ended on {end}"));
-        } else {
-            self.pass(&name, format!("the last timestamp holds until {end}"));
-        }
-        for (subject, stamp) in std::mem::take(&mut self.stamps) {
-            let covered_late = stamp.authority().not_after() < last.gen_time();
-            let later =
-                stamp.gen_time() > last.gen_time().saturating_add(TOLERANCE).unwrap_or(Timestamp::MAX);
-            if covered_late {
-                self.fail(&subject, "its timestamp had aged before the proof was sealed");
-            } else if later {
-                self.fail(&subject, "its timestamp is later than the seal over the proof");
-            }
-        }
-    }
 }
 
 fn seal_words(v: &VerifiedSignature) -> String {
@@ -177,6 +184,6 @@ fn seal_words(v: &VerifiedSignature) -> String {
     format!("sealed by {}, {stamp}", v.signer().subject())
 }
 
-fn dated(t: &VerifiedTimestamp) -> String {
+pub(super) fn dated(t: &VerifiedTimestamp) -> String {
     format!("dated {} by {}", t.gen_time(), t.authority().subject())
 }
