@@ -36,9 +36,14 @@ pub(crate) mod oid {
     pub const SHA384: ObjectIdentifier = oid("2.16.840.1.101.3.4.2.2");
     pub const SHA512: ObjectIdentifier = oid("2.16.840.1.101.3.4.2.3");
     pub const RSA: ObjectIdentifier = oid("1.2.840.113549.1.1.1");
+    pub const RSA_PSS: ObjectIdentifier = oid("1.2.840.113549.1.1.10");
+    pub const MGF1: ObjectIdentifier = oid("1.2.840.113549.1.1.8");
     pub const RSA_SHA256: ObjectIdentifier = oid("1.2.840.113549.1.1.11");
     pub const RSA_SHA384: ObjectIdentifier = oid("1.2.840.113549.1.1.12");
     pub const RSA_SHA512: ObjectIdentifier = oid("1.2.840.113549.1.1.13");
+    pub const EC_PUBLIC_KEY: ObjectIdentifier = oid("1.2.840.10045.2.1");
+    pub const P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
+    pub const P384: ObjectIdentifier = oid("1.3.132.0.34");
     pub const ECDSA_SHA256: ObjectIdentifier = oid("1.2.840.10045.4.3.2");
     pub const ECDSA_SHA384: ObjectIdentifier = oid("1.2.840.10045.4.3.3");
     pub const ECDSA_SHA512: ObjectIdentifier = oid("1.2.840.10045.4.3.4");

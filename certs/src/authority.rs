@@ -243,6 +243,7 @@ impl<S: Signer> Authority<S> {
         let certificate = self.issue(profile, subject, key.public_key(), now)?;
         let mut chain = vec![self.signer.certificate().clone()];
         chain.extend_from_slice(self.signer.chain());
+        chain.extend(self.signer.identity().root().cloned());
         Ok(FileSigner::new(key, certificate, chain)?)
     }
 }

@@ -146,6 +146,34 @@ impl Certificate {
         self.extension::<BasicConstraints>().is_some_and(|(_, b)| b.ca)
     }
 
+    /// How the certificate's key signs, if it is of a kind used here.
+    pub fn signature_algorithm(&self) -> Option<crate::SignatureAlgorithm> {
+        use crate::asn1::oid;
+        let algorithm = &self.parsed.tbs_certificate().subject_public_key_info().algorithm;
+        if algorithm.oid == oid::RSA {
+            return Some(crate::SignatureAlgorithm::RsaPkcs1Sha256);
+        }
+        let curve = algorithm.parameters.as_ref()?.decode_as::<der::asn1::ObjectIdentifier>().ok()?;
+        match (algorithm.oid, curve) {
+            (oid::EC_PUBLIC_KEY, oid::P256) => Some(crate::SignatureAlgorithm::EcdsaP256Sha256),
+            (oid::EC_PUBLIC_KEY, oid::P384) => Some(crate::SignatureAlgorithm::EcdsaP384Sha256),
+            _ => None,
+        }
+    }
+
+    /// Whether `signature` over `message` was made with the certificate's key.
+    pub(crate) fn verifies(&self, by: crate::SignatureAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        use crate::SignatureAlgorithm as By;
+        let algorithm = match by {
+            By::EcdsaP256Sha256 => webpki::aws_lc_rs::ECDSA_P256_SHA256,
+            By::EcdsaP384Sha256 => webpki::aws_lc_rs::ECDSA_P384_SHA256,
+            By::RsaPkcs1Sha256 => webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA256,
+        };
+        let der = rustls_pki_types::CertificateDer::from(self.der());
+        webpki::EndEntityCert::try_from(&der)
+            .is_ok_and(|key| key.verify_signature(algorithm, message, signature).is_ok())
+    }
+
     pub(crate) fn parsed(&self) -> &x509_cert::Certificate {
         &self.parsed
     }

@@ -31,6 +31,17 @@ pub enum SignerError {
     /// The certificate is for another key.
     #[error("the certificate {0} does not belong to this key")]
     Mismatch(String),
+    /// A PKCS#12 file or an encrypted key that cannot be read.
+    #[error("{path}: {reason}", path = path.display())]
+    Import {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The token that holds the key cannot be used.
+    #[error("PKCS#11: {0}")]
+    Token(String),
 }
 
 /// Signature algorithms written by Sealpost; all of them digest with SHA-256.
@@ -38,6 +49,8 @@ pub enum SignerError {
 pub enum SignatureAlgorithm {
     /// ecdsa-with-SHA256 on P-256.
     EcdsaP256Sha256,
+    /// ecdsa-with-SHA256 on P-384: one digest everywhere, since what is sealed is digested as it streams by.
+    EcdsaP384Sha256,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RsaPkcs1Sha256,
 }
@@ -46,14 +59,14 @@ impl SignatureAlgorithm {
     /// AlgorithmIdentifier in SignerInfo (RFC 5754 §3.2, §3.3).
     pub(crate) fn in_cms(self) -> Vec<u8> {
         match self {
-            Self::EcdsaP256Sha256 => algorithm(&oid::ECDSA_SHA256),
+            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha256 => algorithm(&oid::ECDSA_SHA256),
             Self::RsaPkcs1Sha256 => algorithm_null(&oid::RSA),
         }
     }
     /// AlgorithmIdentifier in a certificate.
     pub(crate) fn in_certificate(self) -> Vec<u8> {
         match self {
-            Self::EcdsaP256Sha256 => algorithm(&oid::ECDSA_SHA256),
+            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha256 => algorithm(&oid::ECDSA_SHA256),
             Self::RsaPkcs1Sha256 => algorithm_null(&oid::RSA_SHA256),
         }
     }
@@ -86,6 +99,7 @@ pub trait Signer: Send + Sync + std::fmt::Debug {
 pub struct Identity {
     certificate: Certificate,
     chain: Vec<Certificate>,
+    root: Option<Certificate>,
     algorithm: SignatureAlgorithm,
     /// IssuerAndSerialNumber.
     pub(crate) sid: Vec<u8>,
@@ -102,13 +116,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Derives everything. `chain` may hold the root; it is left out, since a verifier must have its own.
+    /// Derives everything. `chain` holds issuers in any order; those that lead upward from the certificate
+    /// are used. The root is left out of signatures, since a verifier must have its own.
     pub fn new(
         certificate: Certificate,
         chain: Vec<Certificate>,
         algorithm: SignatureAlgorithm,
     ) -> Result<Self, CertificateError> {
-        let chain: Vec<_> = chain.into_iter().filter(|c| c.subject() != c.issuer()).collect();
+        let (chain, root) = path_upward(&certificate, &chain);
         let (issuer, serial) = (certificate.issuer_der()?, certificate.serial_der()?);
         // RFC 5035 §4: issuerSerial names the issuer as a GeneralName; SHA-256 is the default and left out.
         let issuer_serial = seq(&[&seq(&[&tlv(tag::context(4), &[&issuer])]), &serial]);
@@ -130,8 +145,28 @@ impl Identity {
             general_name: tlv(tag::context(4), &[&certificate.subject_der()?]),
             certificate,
             chain,
+            root,
             algorithm,
         })
+    }
+
+    /// The root that was given with the chain: for those who want to hand it on, never part of a signature.
+    pub fn root(&self) -> Option<&Certificate> {
+        self.root.as_ref()
+    }
+}
+
+/// Intermediates from `leaf` upward, and the root if it is there. A certificate that no path uses would make
+/// every signature one that verification refuses.
+fn path_upward(leaf: &Certificate, issuers: &[Certificate]) -> (Vec<Certificate>, Option<Certificate>) {
+    let mut path: Vec<Certificate> = Vec::new();
+    loop {
+        let last = path.last().unwrap_or(leaf);
+        match issuers.iter().find(|c| c.subject() == last.issuer() && *c != last) {
+            Some(root) if root.subject() == root.issuer() => return (path, Some(root.clone())),
+            Some(next) if !path.contains(next) => path.push(next.clone()),
+            _ => return (path, None),
+        }
     }
 }
 

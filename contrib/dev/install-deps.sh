@@ -13,8 +13,11 @@ need() { # command package…
 need cc gcc libc6-dev
 need make make
 need cmake cmake
+need pkg-config pkg-config
+[ -e /usr/include/openssl/cms.h ] || missing="$missing libssl-dev"
 if [ "${1:-build}" = test ]; then
     need openssl openssl
+    need softhsm2-util softhsm2
     need curl curl
     need unzip unzip
     need swaks swaks libnet-ssleay-perl libio-socket-ssl-perl

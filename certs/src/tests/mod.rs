@@ -3,5 +3,7 @@
 mod authority;
 mod chains;
 mod damage;
+mod kinds;
 mod seals;
 mod timestamps;
+mod tokens;

@@ -28,6 +28,9 @@ pub enum TspError {
     /// The token answers another request.
     #[error("the token's nonce is not the one sent")]
     Nonce,
+    /// The authority's clock is too coarse to rely on.
+    #[error("the token's accuracy of {0} is worse than a minute")]
+    Accuracy(SignedDuration),
     /// The token's time is not plausible.
     #[error("the token says {said}, our clock {ours}; more than {tolerance} apart")]
     Time {
@@ -39,6 +42,10 @@ pub enum TspError {
         tolerance: SignedDuration,
     },
 }
+
+/// Worse than this, the order of events is lost in it. EN 319 422 §5.2.2 asks for one second of those who
+/// claim it; many authorities name none.
+const WORST_ACCURACY: SignedDuration = SignedDuration::from_mins(1);
 
 /// A request for a timestamp over a SHA-256 imprint, with a fresh nonce.
 #[derive(Debug, Clone)]
@@ -66,8 +73,8 @@ impl TimeStampRequest {
         ])
     }
 
-    /// Judges a TimeStampResp: status, strict verification under `trust`, nonce, and a genTime within
-    /// `tolerance` of `now`. The token that comes back is in the one form that [`crate::verify`] accepts:
+    /// Judges a TimeStampResp: status, strict verification under `trust`, nonce, accuracy (a minute at most,
+    /// where the authority names one) and a genTime within `tolerance` of `now`. The token that comes back is in the one form that [`crate::verify`] accepts:
     /// DER, without certificates that its path does not need.
     pub fn accept(
         &self,
@@ -90,6 +97,9 @@ impl TimeStampRequest {
         let verified = verify_timestamp(&token, &self.imprint, trust)?;
         if verified.nonce() != Some(&self.nonce[..]) {
             return Err(TspError::Nonce);
+        }
+        if let Some(accuracy) = verified.accuracy().filter(|a| *a > WORST_ACCURACY) {
+            return Err(TspError::Accuracy(accuracy));
         }
         let said = verified.gen_time();
         if now.duration_since(said).abs() > tolerance {

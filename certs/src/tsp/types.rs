@@ -2,7 +2,7 @@
 
 use der::asn1::{BitString, Int, ObjectIdentifier, OctetString};
 use der::{Any, DecodeValue, EncodeValue, FixedTag, Header, Length, Reader, Sequence, Tag, Writer};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -51,6 +51,21 @@ pub(crate) struct Accuracy {
     pub millis: Option<u16>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
     pub micros: Option<u16>,
+}
+
+impl Accuracy {
+    /// As one duration; `None` when a part is out of its range (RFC 3161 §2.4.2: 1 to 999).
+    pub(crate) fn duration(&self) -> Option<SignedDuration> {
+        let part = |p: Option<u16>| match p {
+            None => Some(0),
+            Some(n) if (1..=999).contains(&n) => Some(i64::from(n)),
+            Some(_) => None,
+        };
+        let micros = part(self.millis)? * 1000 + part(self.micros)?;
+        Some(
+            SignedDuration::from_secs(self.seconds.unwrap_or(0).into()) + SignedDuration::from_micros(micros),
+        )
+    }
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Sequence)]

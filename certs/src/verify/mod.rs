@@ -25,9 +25,9 @@ pub(crate) use canonical::canonical_token;
 
 use crate::asn1::oid;
 use crate::certificate::Certificate;
-use crate::tsp::types::TstInfo;
+use crate::tsp::types::{Accuracy, TstInfo};
 use der::{Decode, Encode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sealpost_envelope::Sha256Digest;
 use signed_data::{Content, Opened};
 use thiserror::Error;
@@ -127,6 +127,7 @@ pub struct VerifiedSignature {
     timestamp: Option<VerifiedTimestamp>,
     path: Vec<Certificate>,
     anchor: Certificate,
+    imprint: Sha256Digest,
 }
 
 impl VerifiedSignature {
@@ -141,6 +142,10 @@ impl VerifiedSignature {
     /// The trust anchor that the path ends in.
     pub fn anchor(&self) -> &Certificate {
         &self.anchor
+    }
+    /// What its timestamp is over: the digest of the signature's value.
+    pub fn imprint(&self) -> &Sha256Digest {
+        &self.imprint
     }
     /// The time the signer claims.
     pub fn signing_time(&self) -> Option<Timestamp> {
@@ -158,6 +163,7 @@ pub struct VerifiedTimestamp {
     token: Vec<u8>,
     gen_time: Timestamp,
     nonce: Option<Vec<u8>>,
+    accuracy: Option<SignedDuration>,
     path: Vec<Certificate>,
     anchor: Certificate,
 }
@@ -170,6 +176,10 @@ impl VerifiedTimestamp {
     /// When the authority saw the imprint.
     pub fn gen_time(&self) -> Timestamp {
         self.gen_time
+    }
+    /// How far the true time may be from genTime, as far as the authority says.
+    pub fn accuracy(&self) -> Option<SignedDuration> {
+        self.accuracy
     }
     /// The authority's certificate; the token is worth something until its end.
     pub fn authority(&self) -> &Certificate {
@@ -198,10 +208,10 @@ pub fn verify_detached(
 ) -> Result<VerifiedSignature, VerifyError> {
     let opened = Opened::parse(cms, &oid::DATA)?;
     let checked = opened.check(Content::Detached(digest))?;
+    let imprint = Sha256Digest::of(opened.signature_value());
     let timestamp = match opened.signature_timestamp()? {
         None => None,
         Some(token) => {
-            let imprint = Sha256Digest::of(opened.signature_value());
             let verified = verify_timestamp(&token, &imprint, trust);
             Some(verified.map_err(|e| VerifyError::Timestamp(Box::new(e)))?)
         }
@@ -214,7 +224,7 @@ pub fn verify_detached(
     let found = path::build(&checked.signer, &checked.others, trust, at, purpose)?;
     found.refuse_unused(&checked.others)?;
     let (path, anchor) = (found.path, found.anchor);
-    Ok(VerifiedSignature { signing_time: checked.signing_time, timestamp, path, anchor })
+    Ok(VerifiedSignature { signing_time: checked.signing_time, timestamp, path, anchor, imprint })
 }
 
 /// Verifies a timestamp token over a SHA-256 imprint, at its genTime.
@@ -244,9 +254,14 @@ pub fn verify_timestamp(
     if info.message_imprint.hashed_message.as_bytes() != imprint.as_bytes() {
         return Err(VerifyError::Imprint);
     }
+    let accuracy = match info.accuracy.as_ref().map(Accuracy::duration) {
+        Some(None) => return Err(VerifyError::TstInfo("accuracy".into())),
+        said => said.flatten(),
+    };
     Ok(VerifiedTimestamp {
         token: token.to_vec(),
         gen_time: at,
+        accuracy,
         nonce: info.nonce.map(|n| n.as_bytes().to_vec()),
         path: found.path,
         anchor: found.anchor,

@@ -215,13 +215,14 @@ impl Opened {
     fn check_algorithm_form(&self) -> Result<(), VerifyError> {
         let name = "algorithm-protection";
         let (digest, signature) = (&self.signer_info.digest_alg, &self.signer_info.signature_algorithm);
-        let null_or_nothing = match signature.oid {
+        let usual = match signature.oid {
             oid::RSA | oid::RSA_SHA256 | oid::RSA_SHA384 | oid::RSA_SHA512 => {
                 signature.parameters.as_ref().is_some_and(Any::is_null)
             }
+            oid::RSA_PSS => signature.parameters.as_ref().is_some_and(|p| is_pss_form(p, &digest.oid)),
             _ => signature.parameters.is_none(),
         };
-        if !null_or_nothing {
+        if !usual {
             return Err(VerifyError::NotCanonical("parameters of the signature algorithm"));
         }
         match self.signed(oid::ALGORITHM_PROTECTION, name)? {
@@ -258,6 +259,25 @@ impl Opened {
     }
 }
 
+/// RSASSA-PSS-params in the one form accepted here, which is what everybody writes (RFC 4055 §3.1): the digest
+/// of the message in the mask as well, a salt of the digest's length, NULL beside each digest.
+fn is_pss_form(parameters: &Any, digest: &ObjectIdentifier) -> bool {
+    use crate::asn1::{algorithm_null, oid_der, seq, tag, tlv};
+    let salt = match *digest {
+        oid::SHA256 => 32,
+        oid::SHA384 => 48,
+        oid::SHA512 => 64,
+        _ => return false,
+    };
+    let hash = algorithm_null(digest);
+    let expected = seq(&[
+        &tlv(tag::context(0), &[&hash]),
+        &tlv(tag::context(1), &[&seq(&[&oid_der(&oid::MGF1), &hash])]),
+        &tlv(tag::context(2), &[&[tag::INTEGER, 1, salt]]),
+    ]);
+    parameters.to_der().is_ok_and(|found| found == expected)
+}
+
 fn digest_algorithm(id: &ObjectIdentifier) -> Result<&'static digest::Algorithm, VerifyError> {
     match *id {
         oid::SHA256 => Ok(&digest::SHA256),
@@ -277,6 +297,9 @@ fn verification_algorithms(
         (oid::RSA | oid::RSA_SHA256, oid::SHA256) => vec![algs::RSA_PKCS1_2048_8192_SHA256],
         (oid::RSA | oid::RSA_SHA384, oid::SHA384) => vec![algs::RSA_PKCS1_2048_8192_SHA384],
         (oid::RSA | oid::RSA_SHA512, oid::SHA512) => vec![algs::RSA_PKCS1_2048_8192_SHA512],
+        (oid::RSA_PSS, oid::SHA256) => vec![algs::RSA_PSS_2048_8192_SHA256_LEGACY_KEY],
+        (oid::RSA_PSS, oid::SHA384) => vec![algs::RSA_PSS_2048_8192_SHA384_LEGACY_KEY],
+        (oid::RSA_PSS, oid::SHA512) => vec![algs::RSA_PSS_2048_8192_SHA512_LEGACY_KEY],
         (oid::ECDSA_SHA256, oid::SHA256) => vec![algs::ECDSA_P256_SHA256, algs::ECDSA_P384_SHA256],
         (oid::ECDSA_SHA384, oid::SHA384) => vec![algs::ECDSA_P256_SHA384, algs::ECDSA_P384_SHA384],
         (oid::ECDSA_SHA512, oid::SHA512) => vec![algs::ECDSA_P384_SHA512, algs::ECDSA_P521_SHA512],
