@@ -74,6 +74,13 @@ impl EmailAddress {
     pub fn domain(&self) -> &str {
         &self.text[self.at + 1..]
     }
+    /// The domain in A-labels, as DNS knows it; an address literal stays as it is.
+    pub fn ascii_domain(&self) -> String {
+        match idna::domain_to_ascii_strict(self.domain()) {
+            Ok(ascii) if !self.domain().starts_with('[') => ascii,
+            _ => self.domain().to_owned(),
+        }
+    }
     /// Case-folded form for look-ups of people.
     pub fn key(&self) -> String {
         self.text.to_lowercase()
