@@ -10,11 +10,12 @@ use crate::gateway::Gateway;
 use crate::pipeline::login::{self, Outcome};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use sealpost_envelope::{Secret, Timestamp};
+use sealpost_envelope::Timestamp;
 use sealpost_imap::{
     AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId, Header,
     LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
 };
+use sealpost_sasl::{Credentials, ScramSecrets};
 use sealpost_store::account::Account;
 use sealpost_store::mailbox::{
     self as kept, FlagOp, Folder as KeptFolder, MailStream, MailWriter, MailboxError as KeptError,
@@ -34,8 +35,19 @@ pub struct Doorman {
 
 impl Backend for Doorman {
     type Mailboxes = Own;
-    async fn login(&self, login: &str, password: Secret<String>) -> Result<Own, LoginError> {
-        match login::check(&self.gateway, login, &password, self.peer, "imap").await {
+    async fn scram(&self, login: &str) -> Result<ScramSecrets, LoginError> {
+        match login::scram(&self.gateway, login, self.peer).await {
+            Ok(Some(secrets)) => Ok(secrets),
+            Ok(None) => Err(LoginError::Throttled),
+            Err(error) => {
+                tracing::error!(%error, "accounts cannot be asked");
+                Err(LoginError::Unavailable)
+            }
+        }
+    }
+
+    async fn login(&self, credentials: &Credentials) -> Result<Own, LoginError> {
+        match login::check(&self.gateway, credentials, self.peer, "imap").await {
             Ok(Outcome::Accepted(account)) => {
                 let own = Own { gateway: self.gateway.clone(), account: *account };
                 own.store().ensure_folder(own.account.id, "INBOX", None).await.map_err(|error| {

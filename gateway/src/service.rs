@@ -9,12 +9,13 @@
 use crate::config;
 use crate::gateway::Gateway;
 use crate::listeners::limits::Connections;
+use crate::listeners::proxy::Balancers;
 use crate::listeners::smtp::{self, Receptionist, SmtpListener, Times};
 use crate::listeners::{bind, imap, tls};
 use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
-use crate::pipeline::{composition, housekeeping, seal};
+use crate::pipeline::{anchor, composition, housekeeping, seal};
 use crate::{routes, site};
 use anyhow::Result;
 use sealpost_relay::Relay;
@@ -70,6 +71,7 @@ struct Fronts {
     gateway: Arc<Gateway>,
     shutdown: CancellationToken,
     connections: Arc<Connections>,
+    balancers: Balancers,
     identity: Arc<tls::Identity>,
     mail_tls: TlsAcceptor,
     web_tls: TlsAcceptor,
@@ -83,6 +85,7 @@ impl Fronts {
         let identity = tls::Identity::load(&config.tls.cert, &config.tls.key)?;
         Ok(Self {
             connections: Connections::new(config.limits.connections, config.limits.connections_per_address),
+            balancers: Balancers::new(&config.listen.balancers),
             mail_tls: tls::server_config(&identity, &[])?.into(),
             web_tls: tls::server_config(&identity, &["h2", "http/1.1"])?.into(),
             web: site::state(&gateway)?,
@@ -179,6 +182,8 @@ impl Fronts {
             session,
             implicit_tls,
             tls: self.mail_tls.clone(),
+            identity: self.identity.clone(),
+            balancers: self.balancers.clone(),
             times,
             connections: self.connections.clone(),
             desk,
@@ -192,6 +197,8 @@ impl Fronts {
             gateway: self.gateway.clone(),
             implicit_tls,
             tls: self.mail_tls.clone(),
+            identity: self.identity.clone(),
+            balancers: self.balancers.clone(),
             connections: self.connections.clone(),
         };
         self.tasks.spawn(imap::serve(listener, config, self.shutdown.clone()));
@@ -219,6 +226,7 @@ fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<Task
     let stages = TaskTracker::new();
     let holder = gateway.holder();
     stages.spawn(composition::run(gateway.clone(), holder.clone(), stop.clone()));
+    stages.spawn(anchor::run(gateway.clone(), format!("{holder}/anchor"), stop.clone()));
     stages.spawn(housekeeping::run(gateway.clone(), holder.clone(), stop.clone()));
     let relay = Relay::new(
         routes::relay_config(gateway, holder)?,

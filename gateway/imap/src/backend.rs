@@ -2,7 +2,7 @@
 
 use crate::Flags;
 use bytes::Bytes;
-use sealpost_envelope::Secret;
+use sealpost_sasl::{Credentials, ScramSecrets};
 use std::future::Future;
 
 /// A folder's identity, stable across renames.
@@ -12,11 +12,12 @@ pub type FolderId = i64;
 pub trait Backend: Send + Sync {
     /// What an account sees.
     type Mailboxes: Mailboxes;
-    /// Checks a login. The implementation delays wrong answers and counts them.
+    /// What SCRAM needs for a login, known or not.
+    fn scram(&self, login: &str) -> impl Future<Output = Result<ScramSecrets, LoginError>> + Send;
+    /// Judges a login. The implementation delays wrong answers and counts them.
     fn login(
         &self,
-        login: &str,
-        password: Secret<String>,
+        credentials: &Credentials,
     ) -> impl Future<Output = Result<Self::Mailboxes, LoginError>> + Send;
 }
 

@@ -6,17 +6,19 @@ use crate::output::{Output, Reply};
 use crate::session::{Answer, Session, Stop};
 use imap_types::command::CommandBody;
 use imap_types::extensions::enable::CapabilityEnable;
+use std::borrow::Cow;
 
 impl<B: Backend> Session<B> {
     /// What the client may use now.
-    pub(crate) fn capabilities(&self) -> &'static str {
+    pub(crate) fn capabilities(&self) -> Cow<'static, str> {
         match (&self.mailboxes, self.tls) {
             (Some(_), _) => {
                 "IMAP4rev1 LITERAL- CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE LIST-STATUS MOVE NAMESPACE \
                  SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT"
+                    .into()
             }
-            (None, true) => "IMAP4rev1 LITERAL- AUTH=PLAIN ENABLE ID SASL-IR",
-            (None, false) => "IMAP4rev1 LITERAL- ENABLE ID LOGINDISABLED STARTTLS",
+            (None, true) => format!("IMAP4rev1 LITERAL- {} ENABLE ID SASL-IR", self.mechanisms()).into(),
+            (None, false) => "IMAP4rev1 LITERAL- ENABLE ID LOGINDISABLED STARTTLS".into(),
         }
     }
 

@@ -9,6 +9,7 @@ use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_types::command::CommandBody;
 use sealpost_envelope::Secret;
+use sealpost_sasl::{ChannelBindings, Exchange};
 use std::sync::Arc;
 
 /// What a stranger meets.
@@ -113,8 +114,8 @@ pub(crate) type Answer = Result<String, Stop>;
 #[derive(Debug)]
 pub(crate) enum Awaiting {
     Nothing,
-    /// The response to AUTHENTICATE PLAIN.
-    Plain(String),
+    /// The next message of an exchange.
+    Sasl(String, Exchange),
     /// DONE after IDLE.
     Done(String),
 }
@@ -128,6 +129,9 @@ pub struct Session<B: Backend> {
     pub(crate) framer: Framer,
     awaiting: Awaiting,
     pub(crate) mailboxes: Option<B::Mailboxes>,
+    /// Who was found good in an exchange that is not over.
+    pub(crate) judged: Option<(B::Mailboxes, String)>,
+    pub(crate) bindings: ChannelBindings,
     pub(crate) selected: Option<Selected>,
     pub(crate) appending: Option<Appending<B::Mailboxes>>,
     /// CONDSTORE was enabled: changes carry MODSEQ (RFC 7162 §3.1).
@@ -149,6 +153,8 @@ impl<B: Backend> Session<B> {
             tls,
             awaiting: Awaiting::Nothing,
             mailboxes: None,
+            judged: None,
+            bindings: ChannelBindings::default(),
             selected: None,
             appending: None,
             condstore: false,
@@ -367,17 +373,7 @@ impl<B: Backend> Session<B> {
                 };
                 self.answer(&tag, answer, reply).await
             }
-            Awaiting::Plain(tag) if line.expose() == b"*" => {
-                self.answer(&tag, Err(Stop::Bad("AUTHENTICATE cancelled".into())), reply).await
-            }
-            Awaiting::Plain(tag) => {
-                let decoded = base64_simd::STANDARD.decode_to_vec(line.expose());
-                let answer = match decoded {
-                    Ok(bytes) => self.plain(Secret::new(bytes)).await,
-                    Err(_) => Err(Stop::Bad("this is not base64".into())),
-                };
-                self.answer(&tag, answer, reply).await
-            }
+            Awaiting::Sasl(tag, exchange) => self.respond(tag, exchange, line.expose(), reply).await,
             Awaiting::Nothing => Ok(Flow::Continue),
         }
     }

@@ -21,14 +21,16 @@ mod places;
 mod reader;
 mod section;
 mod sections;
+mod signing;
 mod template;
 mod unsupported;
 
 #[cfg(test)]
 pub use document::documentation;
-pub use kinds::{Mode, Profile, Receipts, TimestampMode, UpstreamTls};
-pub use places::{Blobs, HostPort, SecretSource, Via};
-pub use sections::{Entity, Settings, Trusted};
+pub use kinds::{Mode, Network, Profile, Receipts, UpstreamTls};
+pub use places::{Blobs, DkimSource, HostPort, SecretSource, Via, WebUrl};
+pub use sections::{Entity, Settings, TimestampSettings, Trusted};
+pub use signing::KeySource;
 pub use template::{template, template_with};
 pub use unsupported::unsupported;
 

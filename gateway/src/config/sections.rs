@@ -4,10 +4,12 @@
 //! `docs/configuration.md`. Defaults are safe: a key that is absent opens nothing and weakens nothing.
 
 use super::kinds::{
-    DomainName, Mode, Network, Profile, Receipts, Siren, Size, TimestampMode, Tolerance, UpstreamTls,
+    DomainName, Mode, Network, Profile, Receipts, Siren, Size, Tolerance, UpstreamTls,
 };
-use super::places::{Blobs, Database, HostPort, SecretSource, Via, WebUrl};
+use super::places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, WebUrl};
 use super::section::section;
+use super::signing::KeySource;
+use sealpost_certs::KeyKind;
 use sealpost_envelope::{EmailAddress, Gate, Language, Treatment};
 use sealpost_policy::Period;
 use std::net::SocketAddr;
@@ -76,6 +78,8 @@ section! {
         support: Support = section;
         /// How mail is sealed.
         seal: Seal = section;
+        /// The domain's own signature on mail that leaves.
+        dkim: Dkim = section;
         /// How long things are kept.
         retention: Retention = section;
     }
@@ -99,6 +103,32 @@ section! {
         /// Sign with S/MIME even where the certificate's root is not one the outside knows. Mail
         /// programs of recipients will then warn of an unknown signer.
         always: bool = default(false);
+        /// Kind of the keys that the built-in authority certifies, for evidence and for mail: `p256`, `p384`,
+        /// `rsa3072` or `rsa4096`. RSA signs a hundred times slower; some mail programs know nothing else.
+        algorithm: KeyKind = default(KeyKind::P256);
+        /// Key that seals evidence and proofs in place of one certified here: a PEM or PKCS#12 file, or
+        /// `pkcs11:token=LABEL;object=LABEL?module-path=FILE`. Its certificate's keyUsage has nonRepudiation.
+        key: Option<KeySource> = unset("\"seal.p12\"");
+        /// Its certificate and those above it, PEM, its own first. A PKCS#12 file holds them itself.
+        certificate: Option<PathBuf> = unset("\"seal.pem\"");
+        /// Password of the file, or PIN of the token.
+        password: Option<SecretSource> = unset("\"file:seal.password\"");
+        /// Key of the S/MIME signatures of `address`, as `key`.
+        mail_key: Option<KeySource> = unset("\"mail.p12\"");
+        /// Its certificate, which names `address`, and those above it.
+        mail_certificate: Option<PathBuf> = unset("\"mail.pem\"");
+        /// Password of the file, or PIN of the token.
+        mail_password: Option<SecretSource> = unset("\"file:mail.password\"");
+    }
+}
+
+section! {
+    /// The domain's own signature on mail that leaves.
+    pub struct Dkim {
+        /// Keys that sign (RFC 6376), each as `SELECTOR:FILE`, or `SELECTOR@DOMAIN:FILE` for one of the
+        /// domains only. A file holds one RSA or Ed25519 key in PEM; its kind decides the algorithm. `check`
+        /// prints the DNS records to publish. Nothing is signed without keys.
+        keys: Vec<DkimSource> = default(Vec::new());
     }
 }
 
@@ -133,6 +163,9 @@ section! {
         https: Option<SocketAddr> = unset("\"[::]:443\"");
         /// Pages that ask for a card certificate.
         card: Option<SocketAddr> = unset("\"[::]:8444\"");
+        /// Load balancers in front of the SMTP and IMAP listeners, as networks. Connections from there begin with
+        /// a header of the PROXY protocol, version 2, that names the client; all others must not.
+        balancers: Vec<Network> = default(Vec::new());
         /// Health, readiness and metrics, without TLS: keep it on a loopback address.
         admin: Option<SocketAddr> = unset("\"127.0.0.1:9090\"");
     }
@@ -178,15 +211,25 @@ section! {
 section! {
     /// Time-stamps on evidence and on the journal's checkpoints.
     pub struct TimestampSettings {
-        /// `embedded` uses the built-in RFC 3161 authority, which is no independent witness;
-        /// `external` asks the authority at `url` and falls back to nothing: evidence waits for it.
-        mode: TimestampMode = default(TimestampMode::Embedded);
-        /// External RFC 3161 authority.
+        /// External RFC 3161 authority that dates the journal's checkpoints. Without one all times are the word
+        /// of the built-in authority, which is no independent witness.
         url: Option<WebUrl> = unset("\"https://tsa.example/tsr\"");
         /// Certificates that its answers must chain to, PEM.
         ca: Option<PathBuf> = unset("\"tsa-ca.pem\"");
-        /// With an external authority, checkpoints are stamped there at least this often.
+        /// A second authority, asked whenever the first fails.
+        fallback_url: Option<WebUrl> = unset("\"https://tsa.example.org/tsr\"");
+        /// Certificates that its answers must chain to; `ca` when absent.
+        fallback_ca: Option<PathBuf> = unset("\"tsa2-ca.pem\"");
+        /// While there is something new, a checkpoint is dated there at least this often, one hour at most;
+        /// `0 seconds` has every checkpoint dated.
         every: Period = default(Period::hours(1));
+        /// An answer that takes longer is none.
+        timeout: Period = default(Period::seconds(10));
+        /// An answer whose time is further than this from our clock is not believed.
+        tolerance: Period = default(Period::minutes(5));
+        /// Lets anyone ask the built-in authority for the time, at `/tsa` of the https listener. The admin
+        /// listener answers there in any case.
+        public: bool = default(false);
     }
 }
 

@@ -7,6 +7,8 @@
 //! **Failure.** A silent client is told BYE and let go; a broken connection ends itself and nothing else.
 
 use super::limits::Connections;
+use super::proxy::Balancers;
+use super::tls::{Identity, bindings};
 use super::{HANDSHAKE, STALL};
 use crate::gateway::Gateway;
 use crate::mailboxes::Doorman;
@@ -30,6 +32,10 @@ pub struct ImapListener {
     pub implicit_tls: bool,
     /// TLS.
     pub tls: TlsAcceptor,
+    /// Its certificate.
+    pub identity: Arc<Identity>,
+    /// Balancers that tell whom they speak for.
+    pub balancers: Balancers,
     /// Connection limits.
     pub connections: Arc<Connections>,
 }
@@ -79,6 +85,7 @@ async fn connection(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     socket.set_nodelay(true)?;
+    let Some(peer) = config.balancers.client(&mut socket, peer).await? else { return Ok(()) };
     let Some(_place) = config.connections.enter(peer.ip()) else {
         if !config.implicit_tls {
             socket.write_all(b"* BYE Too many connections, try again later\r\n").await?;
@@ -110,6 +117,7 @@ async fn connection(
         () = talk.shutdown.cancelled() => return Ok(()),
         accepted = tokio::time::timeout(HANDSHAKE, config.tls.accept(socket)) => Stream(accepted??),
     };
+    talk.session.bind(bindings(secured.0.get_ref().1, &config.identity));
     if config.implicit_tls {
         talk.session.greet(&mut secured).await?;
     } else {

@@ -5,6 +5,7 @@
 
 pub mod imap;
 pub mod limits;
+pub mod proxy;
 pub mod smtp;
 pub mod tls;
 

@@ -9,10 +9,12 @@
 //! breaks leaves nothing behind.
 
 use super::limits::Connections;
+use super::proxy::Balancers;
+use super::tls::{Identity, bindings};
 use bytes::BytesMut;
 use sealpost_envelope::{Envelope, EnvelopeRecipient};
 use sealpost_smtp::server::{
-    Action, AuthResult, Credentials, EndResult, MailFrom, ServerConfig, Session, TlsState,
+    Action, AuthResult, Credentials, EndResult, MailFrom, ScramResult, ServerConfig, Session, TlsState,
 };
 use sealpost_smtp::{Reply, server};
 use std::net::SocketAddr;
@@ -46,6 +48,10 @@ pub struct SmtpListener<R> {
     pub implicit_tls: bool,
     /// TLS.
     pub tls: TlsAcceptor,
+    /// Its certificate.
+    pub identity: Arc<Identity>,
+    /// Balancers that tell whom they speak for.
+    pub balancers: Balancers,
     /// Time limits.
     pub times: Times,
     /// Connection limits.
@@ -65,6 +71,8 @@ pub trait Receptionist: Send + Sync + 'static {
 /// Answers the questions of one client's session.
 #[allow(async_fn_in_trait)] // used in this binary only, always with Send futures
 pub trait Reception: Send + 'static {
+    /// What does SCRAM need for this login?
+    fn scram(&mut self, login: &str) -> impl Future<Output = ScramResult> + Send;
     /// Are these credentials good?
     fn authenticate(&mut self, credentials: Credentials) -> impl Future<Output = AuthResult> + Send;
     /// May this sender send?
@@ -127,6 +135,7 @@ async fn connection<R: Receptionist>(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
+    let Some(peer) = config.balancers.client(&mut socket, peer).await? else { return Ok(()) };
     let Some(_place) = config.connections.enter(peer.ip()) else {
         if !config.implicit_tls {
             socket.write_all(b"421 4.7.0 Too many connections, try again later\r\n").await?;
@@ -143,9 +152,26 @@ async fn connection<R: Receptionist>(
         shutdown,
         input: BytesMut::new(),
         in_data: false,
+        receiving: false,
         command_until: None,
         pace: (Instant::now(), 0),
     };
+    let served = talk(config, &mut conversation, socket).await;
+    let session = &conversation.session;
+    if !session.remarks().is_empty() {
+        // Once for a session, however much it did wrong.
+        let said = session.remarks().join("; ");
+        tracing::warn!(%peer, errors = session.errors(), "SMTP client was told: {said}");
+    }
+    served
+}
+
+/// One connection, in the clear where it begins so, then under TLS.
+async fn talk<R: Receptionist>(
+    config: &SmtpListener<R>,
+    conversation: &mut Conversation<R::Reception>,
+    mut socket: TcpStream,
+) -> std::io::Result<()> {
     if !config.implicit_tls {
         match conversation.run(&mut socket).await? {
             Next::Closed => return Ok(()),
@@ -160,6 +186,7 @@ async fn connection<R: Receptionist>(
     if !config.implicit_tls && conversation.session.tls_started().is_err() {
         return Ok(());
     }
+    conversation.session.bind(bindings(secured.get_ref().1, &config.identity));
     conversation.run(&mut secured).await?;
     secured.shutdown().await
 }
@@ -189,6 +216,8 @@ struct Conversation<R> {
     shutdown: CancellationToken,
     input: BytesMut,
     in_data: bool,
+    /// Bytes of a message, or of a refused one, were awaited at the last read.
+    receiving: bool,
     /// Until when the command that is awaited must be whole.
     command_until: Option<Instant>,
     /// Data since when, and how much.
@@ -234,6 +263,10 @@ impl<R: Reception> Conversation<R> {
         // While a message comes (or the rest of a refused one) each piece has its time; a command has one
         // time as a whole, so that letters sent now and then hold no place.
         let receiving = self.session.is_receiving();
+        if receiving && !self.receiving {
+            self.pace = (Instant::now(), 0);
+        }
+        self.receiving = receiving;
         let until = match receiving {
             true => Instant::now() + self.times.data,
             false => *self.command_until.get_or_insert_with(|| Instant::now() + self.times.command),
@@ -279,6 +312,10 @@ impl<R: Reception> Conversation<R> {
     async fn answer(&mut self, question: Action) -> std::io::Result<()> {
         let session = &mut self.session;
         let answered = match question {
+            Action::Scram(login) => {
+                let result = self.reception.scram(&login).await;
+                session.scram_result(result)
+            }
             Action::Authenticate(credentials) => {
                 let result = self.reception.authenticate(credentials).await;
                 session.auth_result(result)
@@ -289,7 +326,6 @@ impl<R: Reception> Conversation<R> {
                 let (protocol, helo) = (session.protocol(), session.client_name().to_owned());
                 let result = self.reception.begin(*envelope, protocol, &helo).await;
                 self.in_data = result.is_ok();
-                self.pace = (Instant::now(), 0);
                 session.begin_result(result)
             }
             Action::Data(bytes) => match self.reception.data(bytes).await {
@@ -323,6 +359,9 @@ mod tests {
     struct Nobody;
 
     impl Reception for Nobody {
+        async fn scram(&mut self, _: &str) -> ScramResult {
+            ScramResult::Unavailable
+        }
         async fn authenticate(&mut self, _: Credentials) -> AuthResult {
             AuthResult::Denied
         }
@@ -353,6 +392,7 @@ mod tests {
             shutdown: CancellationToken::new(),
             input: BytesMut::new(),
             in_data: false,
+            receiving: false,
             command_until: None,
             pace: (Instant::now(), 0),
         }

@@ -14,7 +14,7 @@ use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
 use sealpost_envelope::{Envelope, EnvelopeRecipient, Sha256Digest};
 use sealpost_smtp::Reply;
-use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom};
+use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom, ScramResult};
 use sealpost_store::account::Account;
 use sealpost_store::mailbox::{MailWriter, MailboxError, NewMail};
 use std::net::SocketAddr;
@@ -50,6 +50,10 @@ struct Message {
 }
 
 impl Reception for Arrival {
+    async fn scram(&mut self, _: &str) -> ScramResult {
+        ScramResult::Unavailable
+    }
+
     async fn authenticate(&mut self, _: Credentials) -> AuthResult {
         AuthResult::Denied
     }

@@ -1,18 +1,21 @@
 //! Login of mail programs by app password, with brakes.
 //!
 //! **Exposure.** Strangers guess here. Right and wrong logins of known and unknown accounts take the same
-//! work; a wrong one also waits, and is counted per account and per address through the store, so that all
-//! nodes brake together.
+//! work; a wrong one also waits, and is counted per account and per address (`brake.rs`). Beyond the limits
+//! nothing is looked at: the answer is the same for a right and a wrong password.
 //!
-//! **Standards.** RFC 4954 §4 (`535`, `454`), contract 4.10.
+//! **Standards.** RFC 4954 §4 (`535`, `454`), RFC 5802 (SCRAM), contract 4.10.
 
+use super::brake::Brake;
 use crate::gateway::Gateway;
 use sealpost_envelope::{EmailAddress, Secret};
 use sealpost_evidence::{Actor, Detail, Event, EventName, render};
-use sealpost_smtp::server::Credentials;
+use sealpost_sasl::{Credentials, Proof, ScramRecord, ScramSecrets};
 use sealpost_store::account::{Account, AccountError};
 use std::net::IpAddr;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 /// What came of a login.
 #[derive(Debug)]
@@ -27,47 +30,78 @@ pub enum Outcome {
 
 /// A wrong password costs this long, whatever was wrong.
 const PENALTY: Duration = Duration::from_millis(800);
-const HOUR: Duration = Duration::from_secs(3600);
+/// The salt of a login is told after this long: longer than any difference between known and unknown.
+const LOOK_UP: Duration = Duration::from_millis(15);
 
-/// Checks an SMTP login.
-pub async fn by_app_password(
-    gateway: &Gateway,
-    credentials: &Credentials,
-    peer: IpAddr,
-) -> Result<Outcome, AccountError> {
-    check(gateway, &credentials.authcid, &credentials.password, peer, "smtp").await
-}
-
-/// Checks a login by app password, or by the mailbox password of a demonstration's outside recipient.
-pub async fn check(
+/// What SCRAM needs for a login, known or not; `None` when the brake holds.
+pub async fn scram(
     gateway: &Gateway,
     login: &str,
-    password: &Secret<String>,
+    peer: IpAddr,
+) -> Result<Option<ScramSecrets>, AccountError> {
+    let started = Instant::now();
+    let brake = Brake::of(gateway, login, peer)?;
+    if brake.holds(gateway, gateway.clock.now()).await? {
+        sleep_until(started + PENALTY).await;
+        return Ok(None);
+    }
+    let address = match EmailAddress::parse(login) {
+        Ok(address) => address,
+        Err(_) => nobody(gateway, login)?,
+    };
+    let found = gateway.accounts.scram(&address).await?;
+    let record = |r: sealpost_store::account::ScramRecord| ScramRecord {
+        id: *r.app_password.as_bytes(),
+        stored_key: Secret::new(r.stored_key),
+        server_key: Secret::new(r.server_key),
+    };
+    let records = found.records.into_iter().map(record).collect();
+    sleep_until(started + LOOK_UP).await;
+    Ok(Some(ScramSecrets { salt: found.salt.to_vec(), iterations: found.iterations, records }))
+}
+
+/// An address that no account has, always the same for a name that is no address: its salt is as stable as
+/// any other.
+fn nobody(gateway: &Gateway, login: &str) -> Result<EmailAddress, AccountError> {
+    let name = gateway.store.keys().purpose("rates")?.hmac(&[b"nobody", login.as_bytes()]);
+    let mut half = [0u8; 16];
+    half.copy_from_slice(&name[..16]);
+    let text = format!("{}@nobody.invalid", Uuid::from_bytes(half).simple());
+    EmailAddress::parse(&text).map_err(|_| AccountError::Unknown(text))
+}
+
+/// Judges a login by app password, or by the mailbox password of a demonstration's outside recipient.
+pub async fn check(
+    gateway: &Gateway,
+    credentials: &Credentials,
     peer: IpAddr,
     protocol: &'static str,
 ) -> Result<Outcome, AccountError> {
     // Counted from here, so that the work that only known accounts cause does not show in the time.
-    let answer_at = tokio::time::Instant::now() + PENALTY;
+    let answer_at = Instant::now() + PENALTY;
+    let now = gateway.clock.now();
+    let login = credentials.authcid.as_str();
+    let brake = Brake::of(gateway, login, peer)?;
+    if brake.holds(gateway, now).await? {
+        sleep_until(answer_at).await;
+        return Ok(Outcome::Throttled);
+    }
     let address = EmailAddress::parse(login).ok();
-    if let Some(address) = &address
-        && let Some(account) = gateway.accounts.verify_app_password(address, password).await?
-    {
+    let account = match (&address, &credentials.proof) {
+        (Some(address), Proof::Password(password)) => {
+            gateway.accounts.verify_app_password(address, password).await?
+        }
+        (Some(_), Proof::Scram(Some(id))) => gateway.accounts.by_app_password(Uuid::from_bytes(*id)).await?,
+        _ => None,
+    };
+    if let Some(account) = account {
+        brake.succeeded(gateway, now).await?;
         return Ok(Outcome::Accepted(Box::new(account)));
     }
-    let now = gateway.clock.now();
-    let limits = &gateway.config.limits;
-    let key = gateway.store.keys().purpose("rates")?;
-    let of_account = key.hmac(&[b"login", login.to_lowercase().as_bytes()]);
-    let of_address = key.hmac(&[b"peer", peer.to_string().as_bytes()]);
-    let db = gateway.store.db();
-    let allowed = db.rate_allows(of_account, HOUR, limits.logins_per_account, now).await?
-        & db.rate_allows(of_address, HOUR, limits.logins_per_address, now).await?;
-    // Guesses beyond the brake say nothing new and must not fill the journal.
-    if allowed {
-        record(gateway, address, peer, protocol).await?;
-    }
-    tokio::time::sleep_until(answer_at).await;
-    Ok(if allowed { Outcome::Denied } else { Outcome::Throttled })
+    brake.failed(gateway, now).await?;
+    record(gateway, address, peer, protocol).await?;
+    sleep_until(answer_at).await;
+    Ok(Outcome::Denied)
 }
 
 /// Writes AccountLoginFailed for logins that name an address of ours; others are only logged, so that

@@ -10,9 +10,13 @@
 //!
 //! Stages know the ones before them by their results only; nothing here owns a socket.
 
+pub mod anchor;
+mod brake;
+pub mod carry;
 pub mod composition;
 pub mod content;
 pub mod deposit;
+mod dkim;
 pub mod facts;
 pub mod handover;
 pub mod housekeeping;

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use sealpost_envelope::{EmailAddress, Envelope, EnvelopeRecipient};
 use sealpost_message::Mailbox;
 use sealpost_smtp::Reply;
-use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom};
+use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom, ScramResult};
 use sealpost_store::account::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -68,9 +68,20 @@ struct Message {
 }
 
 impl Reception for Conversation {
+    async fn scram(&mut self, login: &str) -> ScramResult {
+        match super::login::scram(&self.gateway, login, self.peer.ip()).await {
+            Ok(Some(secrets)) => ScramResult::Secrets(secrets),
+            Ok(None) => ScramResult::Throttled,
+            Err(error) => {
+                tracing::error!(%error, "accounts cannot be asked");
+                ScramResult::Unavailable
+            }
+        }
+    }
+
     async fn authenticate(&mut self, credentials: Credentials) -> AuthResult {
         let mechanism = credentials.mechanism.name();
-        match super::login::by_app_password(&self.gateway, &credentials, self.peer.ip()).await {
+        match super::login::check(&self.gateway, &credentials, self.peer.ip(), "smtp").await {
             Ok(super::login::Outcome::Accepted(account)) if account.role != Role::Demo => {
                 let Some(organisation) = self.gateway.organisation(account.entity) else {
                     tracing::error!(login = %account.login, "the account's entity is not configured");

@@ -2,11 +2,11 @@
 #![allow(missing_docs, clippy::unwrap_used, dead_code)]
 
 use bytes::Bytes;
-use sealpost_envelope::Secret;
 use sealpost_imap::{
     Append, AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId,
     Header, LoginError, MailboxError, Mailboxes, Opened, Output, Row, Special, Status,
 };
+use sealpost_sasl::{Credentials, Proof, ScramSecrets};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -83,10 +83,18 @@ fn remove(b: &mut Box_, uids: &[u32]) {
 
 impl Backend for Memory {
     type Mailboxes = View;
-    async fn login(&self, login: &str, password: Secret<String>) -> Result<View, LoginError> {
-        match (login, password.expose().as_str()) {
-            ("bob@example.test", "secret") => Ok(View(self.boxes.clone())),
-            ("busy@example.test", _) => Err(LoginError::Throttled),
+    async fn scram(&self, login: &str) -> Result<ScramSecrets, LoginError> {
+        match login {
+            "busy@example.test" => Err(LoginError::Throttled),
+            _ => Ok(ScramSecrets { salt: vec![0; 16], iterations: 4096, records: Vec::new() }),
+        }
+    }
+
+    async fn login(&self, credentials: &Credentials) -> Result<View, LoginError> {
+        let good = matches!(&credentials.proof, Proof::Password(p) if p.expose() == "secret");
+        match credentials.authcid.as_str() {
+            "bob@example.test" if good => Ok(View(self.boxes.clone())),
+            "busy@example.test" => Err(LoginError::Throttled),
             _ => Err(LoginError::Refused),
         }
     }

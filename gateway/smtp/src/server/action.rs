@@ -1,9 +1,9 @@
 //! What a server session asks of its caller, and the answers.
 
-use super::Mechanism;
 use crate::Reply;
 use bytes::Bytes;
-use sealpost_envelope::{DepositId, EmailAddress, Envelope, EnvelopeRecipient, Secret};
+use sealpost_envelope::{DepositId, EmailAddress, Envelope, EnvelopeRecipient};
+use sealpost_sasl::{Credentials, ScramSecrets};
 
 /// What the caller has to do next. Actions marked *question* suspend the session until answered.
 #[derive(Debug)]
@@ -15,6 +15,9 @@ pub enum Action {
     /// Perform the TLS handshake, then call [`super::Session::tls_started`]. The input is empty: bytes
     /// sent ahead of the handshake have already been refused.
     StartTls,
+    /// *Question*: what does SCRAM need for this login, known or not? Answer with
+    /// [`super::Session::scram_result`].
+    Scram(String),
     /// *Question*: are these credentials good? Answer with [`super::Session::auth_result`].
     Authenticate(Credentials),
     /// *Question*: may this sender send? Answer with [`super::Session::mail_result`].
@@ -34,17 +37,6 @@ pub enum Action {
     Close,
 }
 
-/// What a client claims when it logs in.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// How.
-    pub mechanism: Mechanism,
-    /// Login name.
-    pub authcid: String,
-    /// Password.
-    pub password: Secret<String>,
-}
-
 /// The facts of a MAIL command that policy can judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailFrom {
@@ -52,6 +44,17 @@ pub struct MailFrom {
     pub reverse_path: Option<EmailAddress>,
     /// `SIZE=`; already compared with the limit, not with the storage left.
     pub declared_size: Option<u64>,
+}
+
+/// Answer to [`Action::Scram`].
+#[derive(Debug, Clone)]
+pub enum ScramResult {
+    /// Go on with these.
+    Secrets(ScramSecrets),
+    /// `454 4.7.0`: too many attempts.
+    Throttled,
+    /// `454 4.7.0`: the accounts cannot be asked now.
+    Unavailable,
 }
 
 /// Answer to [`Action::Authenticate`].

@@ -1,21 +1,30 @@
 //! Command lines: reading, order, and what each one does.
 
+use super::auth::MAX_AUTH_LINE;
 use super::parse::{self, Command, Offered};
-use super::sasl::{Exchange, Next};
-use super::{
-    AbortReason, Action, Framing, Kind, MAX_AUTH_LINE, MailFrom, Question, Session, Stage, TlsState,
-};
+use super::{AbortReason, Action, Framing, Kind, MailFrom, Question, Session, Stage, TlsState};
 use crate::Reply;
 use bytes::BytesMut;
 use memchr::memchr;
 
+/// Octets of one line that are read and dropped before the connection is not worth keeping.
+const MAX_SKIPPED: usize = 1 << 20;
+
+/// RFC 5321 §4.5.3.1.9; RFC 4954 §4 for a line of an exchange.
+pub(super) fn too_long(exchange: bool) -> Reply {
+    match exchange {
+        true => Reply::new(500, 5, 6, "Authentication exchange line is too long"),
+        false => Reply::new(500, 5, 2, "Line too long"),
+    }
+}
+
 /// `503 5.5.1`.
-fn out_of_order(text: &str) -> Reply {
+pub(super) fn out_of_order(text: &str) -> Reply {
     Reply::new(503, 5, 1, text)
 }
 
 /// A line, or why there is none.
-enum Line {
+pub(super) enum Line {
     Whole(BytesMut),
     NeedInput,
     TooLong,
@@ -24,7 +33,7 @@ enum Line {
 }
 
 /// Takes one line of at most `limit` octets, CRLF included, without it.
-fn take_line(input: &mut BytesMut, limit: usize) -> Line {
+pub(super) fn take_line(input: &mut BytesMut, limit: usize) -> Line {
     let window = input.len().min(limit);
     let Some(at) = memchr(b'\n', &input[..window]) else {
         return if input.len() >= limit { Line::TooLong } else { Line::NeedInput };
@@ -47,7 +56,7 @@ impl Session {
         match take_line(input, limit) {
             Line::NeedInput => Some(Action::NeedInput),
             Line::TooLong => {
-                self.stage = Stage::SkipLine;
+                self.stage = Stage::SkipLine(0, too_long(auth));
                 None
             }
             Line::Bare => {
@@ -58,24 +67,54 @@ impl Session {
         }
     }
 
-    pub(super) fn skip_line(&mut self, input: &mut BytesMut) -> Option<Action> {
-        match memchr(b'\n', input) {
+    pub(super) fn skip_line(&mut self, gone: usize, reply: Reply, input: &mut BytesMut) -> Option<Action> {
+        let end = memchr(b'\n', input);
+        let gone = gone + end.unwrap_or(input.len());
+        if gone > MAX_SKIPPED {
+            self.remark(reply.to_string());
+            self.end(Reply::new(421, 7, 0, "Line far too long, closing"));
+            return None;
+        }
+        match end {
             None => {
                 input.clear();
-                self.stage = Stage::SkipLine;
+                self.stage = Stage::SkipLine(gone, reply);
                 Some(Action::NeedInput)
             }
             Some(at) => {
                 drop(input.split_to(at + 1));
-                self.refuse(Reply::new(500, 5, 2, "Line too long"));
+                self.refuse(reply);
                 None
             }
+        }
+    }
+
+    /// RFC 2920 §3.1: these end a group of commands, and without EHLO there are no groups. What follows them
+    /// at once is read in order, so that nothing can be smuggled by it; the log tells of it.
+    fn note_pipelining(&mut self, command: &Command<'_>) {
+        use Command as C;
+        let ends = matches!(
+            command,
+            C::Ehlo(_)
+                | C::Helo(_)
+                | C::Data
+                | C::Auth { .. }
+                | C::Vrfy
+                | C::Expn
+                | C::Noop
+                | C::Quit
+                | C::StartTls
+        );
+        let bdat = matches!(command, C::Bdat { .. });
+        if !bdat && (ends || !self.extended) {
+            self.remark("improper pipelining (RFC 2920 section 3.1)");
         }
     }
 
     fn command(&mut self, line: &[u8], input: &BytesMut) -> Option<Action> {
         self.idle_commands += 1;
         if self.idle_commands > self.config.limits.idle_commands {
+            self.remark("too many commands");
             self.end(Reply::new(421, 7, 0, "Too many commands without a message, closing"));
             return None;
         }
@@ -91,6 +130,9 @@ impl Session {
                 return None;
             }
         };
+        if !input.is_empty() {
+            self.note_pipelining(&command);
+        }
         match self.dispatch(command, input.is_empty()) {
             Ok(action) => action,
             Err(reply) => {
@@ -117,7 +159,7 @@ impl Session {
                 self.stage = Stage::Closed;
             }
             // RFC 5321 §3.5.3: an answer that discloses nothing.
-            Command::Vrfy => self.say(&Reply::new(252, 5, 2, "Send some mail and see")),
+            Command::Vrfy => self.say(&Reply::new(252, 0, 0, "Send some mail and see")),
             Command::Expn => return Err(Reply::new(502, 5, 1, "EXPN is not supported")),
             Command::Help => self.say(&Reply::new(214, 0, 0, "See RFC 5321")),
             Command::Bdat { octets, last } => return Ok(self.bdat(octets, last)),
@@ -146,17 +188,11 @@ impl Session {
                 lines.push("STARTTLS".into());
             }
             if self.offers_auth() && !self.authenticated {
-                let names: Vec<_> = self.config.mechanisms.iter().map(|m| m.name()).collect();
-                lines.push(format!("AUTH {}", names.join(" ")));
+                lines.push(format!("AUTH {}", self.mechanisms()));
             }
             lines.extend(["8BITMIME", "CHUNKING", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"].map(Into::into));
         }
         self.say(&Reply::bare(250, lines.join("\n")));
-    }
-
-    /// Passwords are taken on submission, under TLS, and nowhere else.
-    fn offers_auth(&self) -> bool {
-        self.config.kind == Kind::Submission && self.is_tls() && !self.config.mechanisms.is_empty()
     }
 
     fn offered(&self) -> Offered {
@@ -175,67 +211,13 @@ impl Session {
         if !last_in_packet {
             // RFC 3207 §4: STARTTLS is the last command of a group. What follows it in the clear was put
             // there by the client against the rules, or by somebody else.
+            self.remark("data after STARTTLS");
             self.end(Reply::new(554, 5, 1, "Data after STARTTLS, closing"));
             return Ok(());
         }
         self.say(&Reply::new(220, 0, 0, "Ready to start TLS"));
         self.stage = Stage::Handshake;
         Ok(())
-    }
-
-    fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Result<Option<Action>, Reply> {
-        if self.config.kind != Kind::Submission || self.config.mechanisms.is_empty() {
-            return Err(Reply::new(502, 5, 1, "AUTH is not available"));
-        }
-        if !self.is_tls() {
-            return Err(Reply::new(530, 7, 0, "Must issue STARTTLS first"));
-        }
-        if !self.extended || self.transaction.is_some() {
-            return Err(out_of_order("AUTH comes after EHLO and before MAIL"));
-        }
-        if self.authenticated {
-            // RFC 4954 §4
-            return Err(out_of_order("Already authenticated"));
-        }
-        let known = self.config.mechanisms.iter().find(|m| m.name().eq_ignore_ascii_case(mechanism));
-        let mechanism = *known.ok_or_else(|| Reply::new(504, 5, 4, "Mechanism not supported"))?;
-        Ok(self.exchange(Exchange::begin(mechanism, initial)))
-    }
-
-    pub(super) fn read_auth(&mut self, exchange: Exchange, input: &mut BytesMut) -> Option<Action> {
-        match take_line(input, MAX_AUTH_LINE) {
-            Line::NeedInput => {
-                self.stage = Stage::Auth(exchange);
-                Some(Action::NeedInput)
-            }
-            Line::TooLong => {
-                self.stage = Stage::SkipLine;
-                None
-            }
-            Line::Bare => {
-                self.refuse(Reply::new(501, 5, 2, "Lines end with CR LF only"));
-                None
-            }
-            Line::Whole(line) => self.exchange(exchange.step(&line)),
-        }
-    }
-
-    fn exchange(&mut self, next: Result<Next, Reply>) -> Option<Action> {
-        match next {
-            Ok(Next::Challenge(exchange, challenge)) => {
-                self.say(&Reply::bare(334, challenge));
-                self.stage = Stage::Auth(exchange);
-                None
-            }
-            Ok(Next::Credentials(credentials)) => {
-                self.stage = Stage::Asked(Question::Auth);
-                Some(Action::Authenticate(credentials))
-            }
-            Err(reply) => {
-                self.refuse(reply);
-                None
-            }
-        }
     }
 
     fn mail(&mut self, argument: &str) -> Result<Action, Reply> {

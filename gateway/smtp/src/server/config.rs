@@ -1,5 +1,7 @@
 //! What a server session is told when it starts.
 
+use sealpost_sasl::Mechanism;
+
 /// Which listener the session belongs to; decides what a client must do before MAIL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -20,26 +22,6 @@ pub enum TlsState {
     Offered,
     /// Under TLS, from the start (RFC 8314 §3.3) or after STARTTLS.
     Active,
-}
-
-/// A SASL mechanism that the session knows. Offered in the order configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Mechanism {
-    /// RFC 4616.
-    Plain,
-    /// The two-prompt form some clients still insist on; never an RFC.
-    Login,
-}
-
-impl Mechanism {
-    /// The name in EHLO and AUTH.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::Login => "LOGIN",
-        }
-    }
 }
 
 /// Limits a stranger meets.
@@ -87,7 +69,8 @@ pub struct ServerConfig {
     pub tls: TlsState,
     /// Whether MAIL needs TLS. Submission needs it whatever stands here.
     pub require_tls: bool,
-    /// SASL mechanisms, offered on submission under TLS only.
+    /// SASL mechanisms, offered on submission under TLS only; those that bind to the connection once
+    /// [`super::Session::bind`] has told its data.
     pub mechanisms: Vec<Mechanism>,
     /// Limits.
     pub limits: Limits,
@@ -102,7 +85,7 @@ impl ServerConfig {
             hostname: hostname.into(),
             tls,
             require_tls: kind != Kind::Inbound,
-            mechanisms: if submission { vec![Mechanism::Plain, Mechanism::Login] } else { Vec::new() },
+            mechanisms: if submission { Mechanism::ALL.to_vec() } else { Vec::new() },
             limits: Limits::default(),
         }
     }

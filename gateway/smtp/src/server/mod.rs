@@ -18,22 +18,21 @@
 //! happened.
 
 mod action;
+mod auth;
 mod command;
 mod config;
 mod message;
 mod parse;
-mod sasl;
 
-pub use action::{AbortReason, Action, AuthResult, Credentials, EndResult, MailFrom, NotAsked};
-pub use config::{Kind, Limits, Mechanism, ServerConfig, TlsState};
+pub use action::{AbortReason, Action, AuthResult, EndResult, MailFrom, NotAsked, ScramResult};
+pub use config::{Kind, Limits, ServerConfig, TlsState};
+pub use sealpost_sasl::{ChannelBindings, Credentials, Mechanism, Proof, ScramRecord, ScramSecrets};
 
 use crate::Reply;
 use crate::data::Unstuffer;
 use bytes::BytesMut;
 use sealpost_envelope::{Envelope, EnvelopeRecipient};
-
-/// Longest line of a SASL exchange (RFC 4954 §4).
-const MAX_AUTH_LINE: usize = 12_288;
+use sealpost_sasl::{Asked, Claim, Exchange};
 
 /// One client's session.
 #[derive(Debug)]
@@ -48,6 +47,8 @@ pub struct Session {
     /// EHLO rather than HELO.
     extended: bool,
     authenticated: bool,
+    /// What binds a login to this connection.
+    bindings: ChannelBindings,
     transaction: Option<Envelope>,
     /// A message has begun: during DATA, and from the first BDAT to the last.
     message: Option<Unstuffer>,
@@ -55,17 +56,22 @@ pub struct Session {
     refusal: Option<Reply>,
     errors: u32,
     idle_commands: u32,
+    /// The first refusals and irregularities, for the log.
+    remarks: Vec<String>,
 }
+
+/// Remarks that are kept: enough to know what a client does wrong, too few to fill a log.
+const REMARKS: usize = 4;
 
 /// What the session is doing between two calls.
 #[derive(Debug)]
 enum Stage {
     /// Reads command lines.
     Command,
-    /// Drops the rest of a line that was too long.
-    SkipLine,
+    /// Drops the rest of a line that was too long, of which so many octets are gone.
+    SkipLine(usize, Reply),
     /// Reads a SASL response.
-    Auth(sasl::Exchange),
+    Auth(Exchange),
     /// Waits for the caller's answer.
     Asked(Question),
     /// Waits for the caller's handshake.
@@ -86,16 +92,12 @@ enum Framing {
 
 #[derive(Debug)]
 enum Question {
-    Auth,
+    Scram(Asked),
+    Auth(Claim),
     Mail(Box<Envelope>),
     Rcpt(Box<EnvelopeRecipient>),
     Begin(Framing),
     End,
-}
-
-/// The one answer to credentials that are not good, whatever is wrong with them.
-fn denied() -> Reply {
-    Reply::new(535, 7, 8, "Authentication credentials invalid")
 }
 
 impl Session {
@@ -108,11 +110,13 @@ impl Session {
             client_name: String::new(),
             extended: false,
             authenticated: false,
+            bindings: ChannelBindings::default(),
             transaction: None,
             message: None,
             refusal: None,
             errors: 0,
             idle_commands: 0,
+            remarks: Vec::new(),
             config,
         };
         session.say(&Reply::bare(220, format!("{} ESMTP Sealpost", session.config.hostname)));
@@ -144,7 +148,7 @@ impl Session {
     fn step(&mut self, input: &mut BytesMut) -> Option<Action> {
         match std::mem::replace(&mut self.stage, Stage::Command) {
             Stage::Command => self.read_command(input),
-            Stage::SkipLine => self.skip_line(input),
+            Stage::SkipLine(gone, reply) => self.skip_line(gone, reply, input),
             Stage::Auth(exchange) => self.read_auth(exchange, input),
             Stage::Receiving(framing) => self.receive(framing, input),
             Stage::SkipChunk(left, reply) => self.skip_chunk(left, reply, input),
@@ -189,23 +193,6 @@ impl Session {
         Ok(())
     }
 
-    /// Answers [`Action::Authenticate`].
-    pub fn auth_result(&mut self, result: AuthResult) -> Result<(), NotAsked> {
-        self.answer(|q| matches!(q, Question::Auth))?;
-        match result {
-            AuthResult::Accepted => {
-                self.authenticated = true;
-                self.say(&Reply::new(235, 7, 0, "Authentication successful"));
-            }
-            AuthResult::Denied => self.refuse(denied()),
-            AuthResult::Throttled => self.refuse(Reply::new(454, 7, 0, "Too many attempts, try again later")),
-            AuthResult::Unavailable => {
-                self.refuse(Reply::new(454, 7, 0, "Authentication is not available now, try again later"));
-            }
-        }
-        Ok(())
-    }
-
     /// Answers [`Action::Mail`].
     pub fn mail_result(&mut self, result: Result<(), Reply>) -> Result<(), NotAsked> {
         let Question::Mail(envelope) = self.answer(|q| matches!(q, Question::Mail(_)))? else {
@@ -234,7 +221,10 @@ impl Session {
                 self.say(&Reply::new(250, 1, 5, "Recipient ok"));
             }
             // A person who has logged in may well have a list with many stale addresses.
-            Err(reply) if self.authenticated => self.say(&reply),
+            Err(reply) if self.authenticated => {
+                self.remark(reply.to_string());
+                self.say(&reply);
+            }
             Err(reply) => self.refuse(reply),
         }
         Ok(())
@@ -282,6 +272,14 @@ impl Session {
         self.stage = Stage::Closed;
     }
 
+    /// What this client did wrong, for the log: the first few refusals and irregularities.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+    /// How often it was refused something.
+    pub fn errors(&self) -> u32 {
+        self.errors
+    }
     /// The name the client gave in EHLO or HELO; empty before.
     pub fn client_name(&self) -> &str {
         &self.client_name
@@ -315,9 +313,15 @@ impl Session {
         let utf8 = self.transaction.as_ref().is_some_and(|e| e.smtputf8);
         reply.write(&mut self.out, utf8);
     }
+    fn remark(&mut self, text: impl Into<String>) {
+        if self.remarks.len() < REMARKS {
+            self.remarks.push(text.into());
+        }
+    }
     /// Writes a reply and counts it; one too many ends the session.
     fn refuse(&mut self, reply: Reply) {
         self.errors += 1;
+        self.remark(reply.to_string());
         if self.errors > self.config.limits.errors {
             self.end(Reply::new(421, 7, 0, "Too many errors, closing"));
         } else {

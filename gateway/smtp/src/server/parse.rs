@@ -31,6 +31,8 @@ fn syntax(text: &str) -> Reply {
 
 /// `555 5.5.4`: a parameter that is not implemented (RFC 5321 §4.1.1.11).
 fn unknown_parameter(key: &str) -> Reply {
+    // RFC 5321 §4.5.3.1.5: a reply line has 512 octets at most; a keyword has seldom twenty.
+    let key = if key.len() > 64 { "of that name" } else { key };
     Reply::new(555, 5, 4, format!("Parameter {key} is not supported"))
 }
 
@@ -68,6 +70,8 @@ impl<'a> Command<'a> {
             // RFC 5321 §4.1.1.9: an argument of NOOP is ignored.
             "NOOP" => Ok(Self::Noop),
             "QUIT" => bare(Self::Quit),
+            // RFC 5321 §4.1.1.6
+            "VRFY" if argument.is_empty() => Err(syntax("VRFY needs a name")),
             "VRFY" => Ok(Self::Vrfy),
             "EXPN" => Ok(Self::Expn),
             "HELP" => Ok(Self::Help),
@@ -138,6 +142,7 @@ fn parameters(text: &str) -> Result<Vec<(String, Option<&str>)>, Reply> {
             None => (word.to_ascii_uppercase(), None),
         };
         if seen.iter().any(|(k, _)| *k == key) {
+            let key = if key.len() > 64 { "of one name" } else { &key };
             return Err(syntax(&format!("Parameter {key} is given twice")));
         }
         seen.push((key, value));
@@ -243,10 +248,31 @@ pub(super) fn rcpt(
     Ok(recipient)
 }
 
+/// `Path = "<" [ A-d-l ":" ] Mailbox ">"`: a source route is recognised and ignored (RFC 5321 §4.1.1.3,
+/// appendix C).
+fn without_route(path: &str) -> Result<&str, AddressError> {
+    if !path.starts_with('@') {
+        return Ok(path);
+    }
+    let mut literal = false;
+    let colon = path.find(|c| {
+        literal = (literal || c == '[') && c != ']';
+        c == ':' && !literal
+    });
+    let (route, mailbox) = colon.map(|at| (&path[..at], &path[at + 1..])).ok_or(AddressError::Shape)?;
+    // A hop is `@domain`; the rules for domains are those of addresses.
+    for hop in route.split(',') {
+        if !hop.starts_with('@') {
+            return Err(AddressError::Shape);
+        }
+        EmailAddress::parse(&format!("x{hop}"))?;
+    }
+    Ok(mailbox)
+}
+
 /// `detail` is 7 for a sender, 3 for a recipient (RFC 3463 §3.2).
 fn address(path: &str, smtputf8: bool, detail: u16) -> Result<EmailAddress, Reply> {
-    // RFC 5321 §4.1.1.3 lets a server ignore source routes; nobody has a reason to send one.
-    let parsed = EmailAddress::parse(path).map_err(|e: AddressError| {
+    let parsed = without_route(path).and_then(EmailAddress::parse).map_err(|e: AddressError| {
         let code = if e == AddressError::TooLong { 553 } else { 501 };
         Reply::new(code, 1, detail, format!("Bad address: {e}"))
     })?;
@@ -308,7 +334,12 @@ mod tests {
             ("FROM:a@b.example", Err(501)),
             ("FROM:<a@b.example", Err(501)),
             ("FROM:<a@b.example>SIZE=1", Err(501)),
-            ("FROM:<@x,@y:a@b.example>", Err(501)),
+            ("FROM:<@x.example,@y.example:a@b.example>", Ok(())),
+            ("FROM:<@[IPv6:::1]:a@b.example>", Ok(())),
+            ("FROM:<@x.example>", Err(501)),
+            ("FROM:<@x..example:a@b.example>", Err(501)),
+            ("FROM:<@x,y:a@b.example>", Err(501)),
+            ("FROM:<@x:@y:a@b.example>", Err(501)),
             ("FROM:<a@b.example> SIZE=+1", Err(501)),
             ("FROM:<a@b.example> SIZE=99999999999999999999", Err(501)),
             ("FROM:<a@b.example> SIZE=1 size=2", Err(501)),
@@ -359,6 +390,7 @@ mod tests {
             (b"BDAT -1", 501),
             (b"BDAT 1 LAST X", 501),
             (b"BDAT 18446744073709551616", 501),
+            (b"VRFY", 501),
             (b"EHLO", 501),
             (b"EHLO a b", 501),
             (b"AUTH", 501),

@@ -5,7 +5,9 @@ use super::{Player, Script, escape, written};
 use bytes::BytesMut;
 use sealpost_envelope::{DepositId, EmailAddress};
 use sealpost_smtp::Reply;
-use sealpost_smtp::server::{Action, AuthResult, EndResult, Kind, ServerConfig, Session, TlsState};
+use sealpost_smtp::server::{
+    Action, AuthResult, EndResult, Kind, Proof, ScramResult, ScramSecrets, ServerConfig, Session, TlsState,
+};
 
 pub struct Server {
     session: Session,
@@ -91,11 +93,22 @@ impl Player for Server {
                     lines.push("! starttls".into());
                     self.session.tls_started().unwrap();
                 }
+                Action::Scram(login) => {
+                    lines.push(format!("! scram {login}"));
+                    let secrets = ScramSecrets { salt: vec![0; 16], iterations: 4096, records: Vec::new() };
+                    let result = match login.as_str() {
+                        "throttled" => ScramResult::Throttled,
+                        "broken" => ScramResult::Unavailable,
+                        _ => ScramResult::Secrets(secrets),
+                    };
+                    self.session.scram_result(result).unwrap();
+                }
                 Action::Authenticate(c) => {
                     lines.push(format!("! auth {} {}", c.mechanism.name(), c.authcid));
-                    let result = match (c.authcid.as_str(), c.password.expose().as_str()) {
-                        ("alice", "secret") => AuthResult::Accepted,
-                        ("throttled", _) => AuthResult::Throttled,
+                    let good = matches!(&c.proof, Proof::Password(p) if p.expose() == "secret");
+                    let result = match c.authcid.as_str() {
+                        "alice" if good => AuthResult::Accepted,
+                        "throttled" => AuthResult::Throttled,
                         _ => AuthResult::Denied,
                     };
                     self.session.auth_result(result).unwrap();

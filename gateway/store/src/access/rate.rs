@@ -14,8 +14,7 @@ impl Db {
         limit: u32,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let width = i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(1);
-        let start = now.as_second().div_euclid(width) * width;
+        let start = window_start(window, now);
         self.write(async move |tx| {
             let row = tx
                 .fetch_one(
@@ -33,4 +32,29 @@ impl Db {
         })
         .await
     }
+
+    /// How often `key` was counted in the current window; counts nothing.
+    pub async fn rate_count(
+        &self,
+        key: [u8; 32],
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        let sql = "SELECT count FROM access_rate WHERE key = $1 AND start = $2";
+        let row = self.fetch_optional(sql, args![key, window_start(window, now)]).await?;
+        let count = row.map(|r| r.int("count")).transpose()?.unwrap_or(0);
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// Whether `key` was counted in a window that began at `since` or later; windows are kept for a day.
+    pub async fn rate_counted_since(&self, key: [u8; 32], since: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS one FROM access_rate WHERE key = $1 AND start >= $2 LIMIT 1";
+        Ok(self.fetch_optional(sql, args![key, since.as_second()]).await?.is_some())
+    }
+}
+
+/// Where the window begins that `now` lies in.
+fn window_start(window: Duration, now: Timestamp) -> i64 {
+    let width = i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(1);
+    now.as_second().div_euclid(width) * width
 }

@@ -208,6 +208,19 @@ impl Accounts {
         Ok(Some(account))
     }
 
+    /// The account of an app password that has proved itself, as by SCRAM; none when it was revoked or its
+    /// account disabled meanwhile.
+    pub async fn by_app_password(&self, id: Uuid) -> Result<Option<Account>, AccountError> {
+        let sql = crate::db::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM app_passwords p JOIN accounts a ON a.id = p.account \
+             WHERE p.id = $1 AND a.disabled IS NULL"
+        ));
+        let Some(row) = self.db.fetch_optional(sql, args![id]).await? else { return Ok(None) };
+        let account = read_account(&row)?;
+        self.note_use(id, account.id);
+        Ok(Some(account))
+    }
+
     /// Remembers a use, to be written by [`Accounts::flush_uses`].
     pub fn note_use(&self, app_password: Uuid, account: AccountId) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
