@@ -21,6 +21,7 @@ pub mod merkle;
 pub mod name;
 pub mod reason;
 mod render;
+mod words;
 pub mod xml;
 
 pub use event::{Actor, Detail, Event, Value};
@@ -28,3 +29,4 @@ pub use facts::{AuthBasis, Authentication, DepositFacts, Issuer, PartFacts, Part
 pub use name::{EventName, UnknownEvent};
 pub use reason::Reason;
 pub use render::{BuiltEvent, EventError, render};
+pub use words::words;

@@ -2,13 +2,11 @@
 
 mod metrics;
 mod pdf;
-mod words;
 
-use crate::bundle::{Bundle, Step};
+use crate::bundle::{Bundle, ExternalTime, Step};
 use pdf::{Document, Font};
 use sealpost_envelope::{Language, Timestamp};
 use sealpost_evidence::Party;
-use words::event_words;
 
 /// The file.
 pub(crate) fn render(bundle: &Bundle<'_>, now: Timestamp) -> Vec<u8> {
@@ -30,6 +28,7 @@ pub(crate) fn render(bundle: &Bundle<'_>, now: Timestamp) -> Vec<u8> {
     message(&mut d, bundle, l);
     recipients(&mut d, bundle, l);
     steps(&mut d, &bundle.steps, l);
+    external_time(&mut d, bundle, l);
     files(&mut d, bundle, l);
     verification(&mut d, bundle, now, l);
     d.finish(l.tag())
@@ -76,7 +75,7 @@ fn steps(d: &mut Document, steps: &[Step], l: Language) {
     }
     heading(d, l.pick("Déroulement (heure UTC)", "What happened (UTC)"));
     for step in steps {
-        let mut text = event_words(step.event)
+        let mut text = sealpost_evidence::words(step.event)
             .map_or_else(|| step.event.to_string(), |(fr, en)| l.pick(fr, en).to_owned());
         if let Some(number) = step.recipient {
             text.push_str(&format!(" ({} {number})", l.pick("destinataire", "recipient")));
@@ -86,6 +85,28 @@ fn steps(d: &mut Document, steps: &[Step], l: Language) {
         }
         d.field(&step.time.strftime("%Y-%m-%d %H:%M:%S").to_string(), Font::Text, &text);
     }
+}
+
+/// Whose word the times are.
+fn external_time(d: &mut Document, b: &Bundle<'_>, l: Language) {
+    let text = match &b.external_time {
+        ExternalTime::None => l
+            .pick(
+                "aucune : les heures sont celles de l'autorité d'horodatage de l'organisation",
+                "none: times are those of the organisation's own time authority",
+            )
+            .to_owned(),
+        ExternalTime::Pending => l
+            .pick(
+                "heure externe en attente : l'autorité n'a pas encore répondu ; un export ultérieur la portera",
+                "external time pending: the authority has not answered yet; a later export will carry it",
+            )
+            .to_owned(),
+        ExternalTime::Dated { at, authority } => {
+            format!("{}, {authority}", moment(*at, l))
+        }
+    };
+    d.field(l.pick("Heure externe", "External time"), Font::Text, &text);
 }
 
 fn files(d: &mut Document, b: &Bundle<'_>, l: Language) {

@@ -1,9 +1,9 @@
 //! Events in words that people use, French and English.
 
-use sealpost_evidence::EventName as E;
+use crate::name::EventName as E;
 
-/// French and English words for an event that has a place in a report.
-pub(super) fn event_words(event: E) -> Option<(&'static str, &'static str)> {
+/// French and English words for an event that has a place in a report or on a page.
+pub fn words(event: E) -> Option<(&'static str, &'static str)> {
     Some(match event {
         E::SubmissionAcceptance => ("Message déposé et accepté", "Message deposited and accepted"),
         E::SubmissionRejection => ("Message refusé au dépôt", "Message refused at deposit"),
