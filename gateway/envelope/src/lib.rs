@@ -6,16 +6,19 @@
 //! **Exposure.** [`EmailAddress::parse`], [`Reference::parse`] and the `FromStr` implementations read
 //! text that strangers wrote; they bound its length and refuse instead of repairing.
 //!
-//! **Standards.** RFC 5321 §4.1.2 (mailboxes), RFC 6531 (UTF-8 mailboxes), RFC 9562 (UUID).
+//! **Standards.** RFC 5321 §4.1.2 (mailboxes), RFC 6531 (UTF-8 mailboxes), RFC 9562 (UUID), RFC 9106 (Argon2).
 //!
-//! **Absent on purpose.** No I/O, no policy, no knowledge of any stage.
+//! **Absent on purpose.** No I/O, no policy, no knowledge of any stage ([`failpoint`] names steps of theirs, for
+//! tests; release builds have nothing of it).
 
 pub mod address;
 pub mod clock;
 pub mod digest;
+pub mod failpoint;
 pub mod hex;
 pub mod id;
 pub mod language;
+pub mod password;
 pub mod secret;
 pub mod transaction;
 pub mod treatment;

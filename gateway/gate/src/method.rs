@@ -1,8 +1,7 @@
 //! The methods themselves, behind one trait so that tokens, cards and providers plug in later.
 
 use crate::{Code, CodeKey};
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use sealpost_envelope::{DepositId, GateMethod, RecipientNo, Secret};
+use sealpost_envelope::{DepositId, GateMethod, RecipientNo, Secret, password};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,12 +164,7 @@ impl PasswordMethod {
         if text.is_empty() || text.len() > MAX_PASSWORD {
             return Err(PasswordError::Length);
         }
-        let mut salt = [0u8; 16];
-        aws_lc_rs::rand::fill(&mut salt).map_err(|_| PasswordError::Hash)?;
-        argon2::Argon2::default()
-            .hash_password_with_salt(text.as_bytes(), &salt)
-            .map(|hash| hash.to_string())
-            .map_err(|_| PasswordError::Hash)
+        password::stretch(text).map_err(|_| PasswordError::Hash)
     }
 }
 
@@ -190,10 +184,7 @@ impl Method for PasswordMethod {
             return false;
         }
         // No verifier means that nobody can pass, never that anybody may.
-        attempt
-            .verifier
-            .and_then(|text| PasswordHash::new(text).ok())
-            .is_some_and(|hash| argon2::Argon2::default().verify_password(typed.as_bytes(), &hash).is_ok())
+        attempt.verifier.is_some_and(|verifier| password::matches(typed, verifier))
     }
 }
 

@@ -180,7 +180,7 @@ impl Accounts {
             clock: Arc::clone(store.clock()),
             pepper: store.keys().purpose("peppers")?,
             totp: store.keys().purpose("totp")?,
-            hashing: Arc::new(Semaphore::new(2)),
+            hashing: Arc::new(Semaphore::new(1)),
             used: Mutex::default(),
         })
     }

@@ -2,19 +2,13 @@
 
 use super::{Account, AccountError, Accounts, COLUMNS, read_account};
 use crate::args;
-use crate::crypto::random;
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use sealpost_envelope::{AccountId, EmailAddress, Secret};
+use sealpost_envelope::{AccountId, EmailAddress, Secret, password};
 use sealpost_evidence::BuiltEvent;
 use std::sync::Arc;
 
 const LENGTHS: std::ops::RangeInclusive<usize> = 10..=1000;
 /// Longer texts are refused before any work; nobody's password.
 const MAX_TYPED: usize = 4000;
-/// Verified instead of an unknown account's hash: same parameters, matches nothing anybody can type.
-const DECOY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 impl Accounts {
     /// Runs argon2 away from the asynchronous workers, few at a time.
@@ -31,20 +25,12 @@ impl Accounts {
         done.await.unwrap_or(Err(AccountError::Hashing))
     }
 
-    pub(super) async fn hash_password(&self, password: &Secret<String>) -> Result<String, AccountError> {
-        if !LENGTHS.contains(&password.expose().chars().count()) {
+    pub(super) async fn hash_password(&self, typed: &Secret<String>) -> Result<String, AccountError> {
+        if !LENGTHS.contains(&typed.expose().chars().count()) {
             return Err(AccountError::PasswordLength);
         }
-        let password = password.clone();
-        self.hashing(move || {
-            let mut salt = [0u8; 16];
-            random(&mut salt);
-            Argon2::default()
-                .hash_password_with_salt(password.expose().as_bytes(), &salt)
-                .map(|hash| hash.to_string())
-                .map_err(|_| AccountError::Hashing)
-        })
-        .await
+        let typed = typed.clone();
+        self.hashing(move || password::stretch(typed.expose()).map_err(|_| AccountError::Hashing)).await
     }
 
     /// Sets or removes the password.
@@ -66,9 +52,9 @@ impl Accounts {
     pub async fn verify_password(
         &self,
         login: &EmailAddress,
-        password: &Secret<String>,
+        typed: &Secret<String>,
     ) -> Result<Option<Account>, AccountError> {
-        if password.expose().len() > MAX_TYPED {
+        if typed.expose().len() > MAX_TYPED {
             return Ok(None);
         }
         let sql = crate::db::AssertSqlSafe(format!(
@@ -76,11 +62,11 @@ impl Accounts {
         ));
         let row = self.db.fetch_optional(sql, args![login.key()]).await?;
         let stored = row.as_ref().map(|r| r.opt_text("password")).transpose()?.flatten();
-        let typed = password.clone();
+        let typed = typed.clone();
         let matches = self
             .hashing(move || {
-                let hash = stored.as_deref().unwrap_or(DECOY);
-                let verified = Argon2::default().verify_password(typed.expose().as_bytes(), hash).is_ok();
+                let verifier = stored.as_deref().unwrap_or(password::DECOY);
+                let verified = password::matches(typed.expose(), verifier);
                 Ok(verified && stored.is_some())
             })
             .await?;
@@ -104,19 +90,5 @@ impl Accounts {
         let row = self.db.fetch_optional("SELECT totp FROM accounts WHERE id = $1", args![id]).await?;
         let Some(sealed) = row.map(|r| r.opt_bytes("totp")).transpose()?.flatten() else { return Ok(None) };
         Ok(Some(Secret::new(self.totp.open("totp", &id.0.to_be_bytes(), &sealed)?)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use argon2::PasswordHash;
-
-    #[test]
-    fn the_decoy_costs_what_a_hash_costs() {
-        let decoy = PasswordHash::new(DECOY).expect("reads");
-        let made = Argon2::default().hash_password_with_salt(b"x", &[1; 16]).expect("hashes");
-        assert_eq!(decoy.params, made.params);
-        assert_eq!((decoy.algorithm, decoy.version), (made.algorithm, made.version));
     }
 }
