@@ -173,9 +173,10 @@ pub enum PolicyCommand {
 pub enum ProofCommand {
     /// Write the proof of a deposit.
     Export {
-        /// Deposit id or reference.
-        id: String,
-        /// File to write.
+        /// Deposit id or reference; several write a file each.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// File to write; for several deposits the directory for `<id>.asice`.
         #[arg(short = 'o', long = "output", value_name = "FILE")]
         output: PathBuf,
         /// Show this recipient only.

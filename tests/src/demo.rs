@@ -14,6 +14,8 @@ pub struct DemoOptions {
     pub sample: bool,
     /// `--smarthost`.
     pub smarthost: Option<String>,
+    /// Variables of its environment, for every start and every command.
+    pub env: Vec<(String, String)>,
 }
 
 /// An account or mailbox of the demonstration.
@@ -157,6 +159,17 @@ impl Demo {
         Ok(())
     }
 
+    /// Sets a variable of its environment, or takes it away, for the next start and later commands.
+    pub fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.options.env.retain(|(n, _)| n != name);
+        self.options.env.extend(value.map(|v| (name.to_owned(), v.to_owned())));
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Runs another `sealpost` command on this demonstration and returns its standard output.
     pub fn sealpost(&self, args: &[&str]) -> Result<String> {
         let output = self.sealpost_raw(args)?;
@@ -172,7 +185,9 @@ impl Demo {
 
     /// The same, whatever the exit status.
     pub fn sealpost_raw(&self, args: &[&str]) -> Result<std::process::Output> {
-        Ok(Command::new(binary()?).arg("--config").arg(self.dir.join("sealpost.toml")).args(args).output()?)
+        let mut command = Command::new(binary()?);
+        command.envs(self.options.env.iter().map(|(n, v)| (n, v)));
+        Ok(command.arg("--config").arg(self.dir.join("sealpost.toml")).args(args).output()?)
     }
 
     /// Process id, to read its memory from `/proc`.
@@ -219,6 +234,7 @@ fn launch(dir: &Path, options: &DemoOptions, offset: u16) -> Result<(Child, Desc
     let _ = std::fs::remove_file(&description);
     let log = std::fs::File::options().create(true).append(true).open(dir.join("demo.log"))?;
     let mut command = Command::new(binary()?);
+    command.envs(options.env.iter().map(|(n, v)| (n, v)));
     command.arg("demo").arg("--dir").arg(dir).arg("--offset").arg(offset.to_string());
     if !options.sample {
         command.arg("--no-sample");

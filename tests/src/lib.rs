@@ -9,6 +9,7 @@ pub mod mail;
 pub mod parsed;
 pub mod sending;
 pub mod sink;
+pub mod storm;
 pub mod tools;
 
 pub use demo::{Account, Demo, DemoOptions};

@@ -1,6 +1,8 @@
 //! An SMTP server that takes mail from Sealpost: what a smarthost sees, byte for byte.
 
-use anyhow::Result;
+use crate::mail::sha256;
+use crate::tools::wait_until;
+use anyhow::{Context, Result};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -17,18 +19,24 @@ pub struct Attempt {
     pub from: String,
     /// Recipients.
     pub to: Vec<String>,
-    /// The message after removal of transparency dots.
+    /// The message after removal of transparency dots; its first [`HEAD`] octets in a sink that forgets.
     pub message: Vec<u8>,
+    /// SHA-256 of the whole message.
+    pub sha256: String,
     /// Whether TLS was on.
     pub tls: bool,
     /// What we answered.
     pub answer: String,
 }
 
+/// What a sink that forgets keeps of each message: its header and the first lines.
+pub const HEAD: usize = 8192;
+
 #[derive(Debug, Default)]
 struct State {
     attempts: Vec<Attempt>,
     answers: Vec<String>,
+    forgets: bool,
 }
 
 /// The server; ends with the process.
@@ -58,6 +66,12 @@ impl Sink {
         });
         Ok(Self { state, address })
     }
+    /// One for thousands of messages: keeps the beginning and the digest of each.
+    pub fn forgetful() -> Result<Self> {
+        let sink = Self::start(None)?;
+        sink.state().forgets = true;
+        Ok(sink)
+    }
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,6 +82,16 @@ impl Sink {
     /// Everything that was handed over so far.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.state().attempts.clone()
+    }
+    /// Waits for an accepted message that fits; answers its text.
+    pub fn wait_for(&self, fits: &dyn Fn(&str) -> bool) -> Result<String> {
+        let mut found = None;
+        wait_until("a message at the smarthost", || {
+            let texts = self.accepted().into_iter().map(|a| String::from_utf8_lossy(&a.message).into_owned());
+            found = texts.into_iter().find(|text| fits(text));
+            Ok(found.is_some())
+        })?;
+        found.context("a message at the smarthost")
     }
     /// What was accepted so far.
     pub fn accepted(&self) -> Vec<Attempt> {
@@ -133,15 +157,19 @@ fn session<S: Read + Write>(
             }
             "DATA" => {
                 stream.get_mut().write_all(b"354 go on\r\n")?;
-                let message = data(stream)?;
+                let mut message = data(stream)?;
+                let sha256 = sha256(&message);
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 let answer = match state.answers.is_empty() {
                     true => "250 2.0.0 taken".to_owned(),
                     false => state.answers.remove(0),
                 };
-                let attempt =
-                    Attempt { from: from.clone(), to: to.clone(), message, tls, answer: answer.clone() };
-                state.attempts.push(attempt);
+                if state.forgets {
+                    message.truncate(HEAD);
+                    message.shrink_to_fit();
+                }
+                let (from, to, answer_given) = (from.clone(), to.clone(), answer.clone());
+                state.attempts.push(Attempt { from, to, message, sha256, tls, answer: answer_given });
                 answer
             }
             "QUIT" => {

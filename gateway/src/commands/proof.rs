@@ -16,37 +16,58 @@ use std::time::Duration;
 pub async fn run(config: &Path, command: ProofCommand, json: bool) -> Result<Answer> {
     match command {
         ProofCommand::Verify { file, trust } => check(&file, &trust, json),
-        ProofCommand::Export { id, output, recipient, without_content, wait, language } => {
+        ProofCommand::Export { ids, output, recipient, without_content, wait, language } => {
             let gateway = Gateway::open(load(config)?, clock()).await?;
-            let found = gateway.store.find_deposit(None, &id).await?;
-            let deposit = found.ok_or_else(|| Unusable(format!("there is no deposit {id}")))?;
             let language = if language == "en" { Language::En } else { Language::Fr };
             let options = Options { recipient, content: !without_content, language };
-            loop {
-                match proofs::write(&gateway, deposit, &options, &output).await {
-                    Ok(()) => break,
-                    Err(error) => match error.downcast_ref::<ProofError>() {
-                        Some(ProofError::Pending(_)) if wait => {
-                            proofs::complete(&gateway).await?;
-                            tokio::time::sleep(Duration::from_millis(100)).await;
-                        }
-                        Some(ProofError::Pending(_)) => {
-                            eprintln!("{error}");
-                            return Ok(Answer::Negative);
-                        }
-                        Some(ProofError::NoRecipient(_)) => return Err(Unusable(error.to_string()).into()),
-                        None => return Err(error),
-                    },
-                }
+            let several = ids.len() > 1;
+            if several {
+                std::fs::create_dir_all(&output).with_context(|| format!("create {}", output.display()))?;
             }
-            record_export(&gateway, deposit, &options).await?;
-            match json {
-                true => say!("{}", serde_json::json!({ "deposit": deposit, "file": output })),
-                false => say!("{}", output.display()),
+            for id in &ids {
+                let found = gateway.store.find_deposit(None, id).await?;
+                let deposit = found.ok_or_else(|| Unusable(format!("there is no deposit {id}")))?;
+                let file = if several { output.join(format!("{deposit}.asice")) } else { output.clone() };
+                if export(&gateway, deposit, &options, &file, wait).await? == Answer::Negative {
+                    return Ok(Answer::Negative);
+                }
+                match json {
+                    true => say!("{}", serde_json::json!({ "deposit": deposit, "file": file })),
+                    false => say!("{}", file.display()),
+                }
             }
             Ok(Answer::Done)
         }
     }
+}
+
+/// Writes one proof and records that; negative while something is still missing and nobody waits for it.
+async fn export(
+    gateway: &Gateway,
+    deposit: DepositId,
+    options: &Options,
+    file: &Path,
+    wait: bool,
+) -> Result<Answer> {
+    loop {
+        match proofs::write(gateway, deposit, options, file).await {
+            Ok(()) => break,
+            Err(error) => match error.downcast_ref::<ProofError>() {
+                Some(ProofError::Pending(_)) if wait => {
+                    proofs::complete(gateway).await?;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Some(ProofError::Pending(_)) => {
+                    eprintln!("{error}");
+                    return Ok(Answer::Negative);
+                }
+                Some(ProofError::NoRecipient(_)) => return Err(Unusable(error.to_string()).into()),
+                None => return Err(error),
+            },
+        }
+    }
+    record_export(gateway, deposit, options).await?;
+    Ok(Answer::Done)
 }
 
 /// ProofExported, by whoever sits at the server.
