@@ -66,6 +66,23 @@ pub struct Checkpointed {
     pub seal: Vec<u8>,
 }
 
+/// What an authority outside says of the time, for the report.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ExternalTime {
+    /// None was asked: all times are those of the organisation's own authority.
+    #[default]
+    None,
+    /// It was asked and has not answered yet.
+    Pending,
+    /// It dated the checkpoint, and with it every entry below.
+    Dated {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        authority: String,
+    },
+}
+
 /// A step of the story, for the report.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -118,10 +135,14 @@ pub struct Bundle<'a> {
     pub sent: Vec<(RecipientNo, Source<'a>)>,
     /// Receipts as they came in, by recipient, in order.
     pub receipts: Vec<(RecipientNo, Source<'a>)>,
+    /// Address of the page that verifies proofs.
+    pub verify_url: Option<String>,
     /// Evidence in the order of its events.
     pub evidence: Vec<SealedEvidence>,
     /// Entries, ascending by index.
     pub entries: Vec<LoggedEntry>,
+    /// Whether somebody else has dated the log.
+    pub external_time: ExternalTime,
     /// The one checkpoint.
     pub checkpoint: Checkpointed,
     /// Roots that the signatures lead to, for convenience; a verifier must have them from elsewhere.

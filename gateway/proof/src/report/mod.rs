@@ -1,156 +1,329 @@
-//! `report.pdf`: what the proof says, for a person. It explains and proves nothing by itself.
+//! `report.pdf`: what the proof says, for a person who must decide on it. It explains and proves nothing by itself.
+//!
+//! Order: the story in three sentences, what became of each recipient, every step with its certainty and its file,
+//! digests, and how to verify without believing this report.
 
-mod metrics;
+mod certainty;
 mod pdf;
 
 use crate::bundle::{Bundle, ExternalTime, Step};
-use pdf::{Document, Font};
-use sealpost_envelope::{Language, Timestamp};
-use sealpost_evidence::Party;
+use certainty::{Certainty, reading};
+use pdf::{Cell, Document, Font, Ink, ROOM, Style};
+use qrcode::{Color, EcLevel, QrCode};
+use sealpost_envelope::{Language, Sha256Digest, Timestamp};
+use sealpost_evidence::journal::EntryView;
+use sealpost_evidence::{EventName, Party};
+use std::collections::HashMap;
+
+const BODY: Style = Style::new(Font::Text, 9.5);
+const SMALL: Style = Style::new(Font::Text, 8.5);
+const MONO: Style = Style::new(Font::Mono, 7.5);
+/// Side of the picture with the address of the verification page.
+const QR: f32 = 84.0;
 
 /// The file.
 pub(crate) fn render(bundle: &Bundle<'_>, now: Timestamp) -> Vec<u8> {
     let l = bundle.language;
     let title = format!("{} {}", l.pick("Preuve de transmission", "Proof of transmission"), bundle.reference);
-    let foot = format!("{}  -  {}  -  Sealpost", bundle.organisation, bundle.deposit);
+    let foot = format!("{}  ·  {}  ·  Sealpost", bundle.organisation, bundle.deposit);
     let mut d = Document::new(&title, &foot);
-    d.paragraph(Font::Bold, 18.0, 0.0, &title);
-    d.space(4.0);
-    let intro = l.pick(
-        "Ce rapport résume une preuve sous forme lisible. Seuls font foi les fichiers de l'archive qui le \
-         contient : preuves scellées et horodatées, journal, et leurs signatures.",
-        "This report sums up a proof in readable form. What counts are the files of the archive that contains \
-         it: sealed and timestamped evidence, journal, and their signatures.",
-    );
-    d.paragraph(Font::Text, 9.5, 0.0, intro);
-    d.space(8.0);
+    d.paragraph(Style::new(Font::Bold, 8.5).ink(Ink::Green), &bundle.organisation.to_uppercase());
+    d.space(2.0);
+    d.heading(1, Style::new(Font::Bold, 19.0), &title);
+    d.space(5.0);
+    summary(&mut d, bundle, l);
+    d.space(6.0);
     d.rule();
     message(&mut d, bundle, l);
     recipients(&mut d, bundle, l);
-    steps(&mut d, &bundle.steps, l);
-    external_time(&mut d, bundle, l);
+    steps(&mut d, bundle, l);
     files(&mut d, bundle, l);
     verification(&mut d, bundle, now, l);
     d.finish(l.tag())
 }
 
 fn heading(d: &mut Document, text: &str) {
-    d.space(8.0);
-    d.keep(48.0);
-    d.paragraph(Font::Bold, 12.0, 0.0, text);
+    d.space(9.0);
+    d.keep(60.0);
+    d.heading(2, Style::new(Font::Bold, 12.0), text);
+    d.space(4.0);
+}
+
+/// Who sent what to whom, and who has read it, as one would tell it.
+fn summary(d: &mut Document, b: &Bundle<'_>, l: Language) {
+    let (count, read) = (b.recipients.len(), b.recipients.iter().filter(|(n, _)| opened(b, *n)).count());
+    let (who, at, size) = (party(&b.sender), moment(b.submitted, l), bytes(b.size, l));
+    let text = match l {
+        Language::Fr => format!(
+            "Le {at}, {who} a confié à {} un message de {size} pour {}. {} Chaque étape ci-dessous a été scellée et \
+             horodatée quand elle a eu lieu.",
+            b.organisation,
+            if count == 1 { "un destinataire".to_owned() } else { format!("{count} destinataires") },
+            match (read, count) {
+                (0, _) => "Aucune lecture n'est attestée.".to_owned(),
+                (r, c) if r == c && c == 1 => "Sa lecture est attestée.".to_owned(),
+                (r, c) if r == c => "La lecture par tous est attestée.".to_owned(),
+                (r, c) => format!("La lecture est attestée pour {r} sur {c}."),
+            }
+        ),
+        Language::En => format!(
+            "On {at}, {who} entrusted {} with a message of {size} for {}. {} Each step below was sealed and \
+             timestamped when it happened.",
+            b.organisation,
+            if count == 1 { "one recipient".to_owned() } else { format!("{count} recipients") },
+            match (read, count) {
+                (0, _) => "No reading is attested.".to_owned(),
+                (r, c) if r == c && c == 1 => "Its reading is attested.".to_owned(),
+                (r, c) if r == c => "Reading by all is attested.".to_owned(),
+                (r, c) => format!("Reading is attested for {r} of {c}."),
+            }
+        ),
+    };
+    d.paragraph(Style::new(Font::Text, 10.5), &text);
     d.space(3.0);
+    d.paragraph(
+        SMALL.ink(Ink::Soft),
+        l.pick(
+            "Ce rapport résume et ne prouve rien par lui-même : font foi les fichiers scellés de l'archive (.asice) qui \
+             le contient.",
+            "This report sums up and proves nothing by itself: what counts are the sealed files of the archive (.asice) \
+             that contains it.",
+        ),
+    );
+}
+
+fn opened(b: &Bundle<'_>, recipient: u32) -> bool {
+    b.steps.iter().any(|s| s.recipient == Some(recipient) && s.event == EventName::ConsignmentAcceptance)
 }
 
 fn message(d: &mut Document, b: &Bundle<'_>, l: Language) {
-    heading(d, l.pick("Message", "Message"));
-    d.field(l.pick("Organisation", "Organisation"), Font::Text, &b.organisation);
-    d.field(l.pick("Expéditeur", "Sender"), Font::Text, &party(&b.sender));
+    heading(d, l.pick("Le message", "The message"));
+    let mut rows = vec![(l.pick("Expéditeur", "Sender"), BODY, party(&b.sender))];
     if let Some(delegate) = &b.delegate {
-        d.field(l.pick("Envoyé par", "Sent by"), Font::Text, &party(delegate));
+        rows.push((l.pick("Envoyé par", "Sent by"), BODY, party(delegate)));
     }
     if let Some(subject) = &b.subject {
-        d.field(l.pick("Objet", "Subject"), Font::Text, subject);
+        rows.push((l.pick("Objet", "Subject"), BODY, subject.clone()));
     }
-    d.field(l.pick("Déposé le", "Deposited"), Font::Text, &moment(b.submitted, l));
-    d.field(l.pick("Référence", "Reference"), Font::Text, b.reference.as_str());
-    d.field(l.pick("Dépôt", "Deposit"), Font::Mono, &b.deposit.to_string());
+    rows.push((l.pick("Déposé le", "Deposited"), BODY, moment(b.submitted, l)));
+    rows.push((l.pick("Référence", "Reference"), BODY, b.reference.to_string()));
+    rows.push((l.pick("Numéro de dépôt", "Deposit number"), MONO, b.deposit.to_string()));
     if let Some(id) = &b.message_id {
-        d.field("Message-ID", Font::Mono, id);
+        rows.push(("Message-ID", MONO, id.clone()));
     }
-    d.field(l.pick("Taille", "Size"), Font::Text, &bytes(b.size, l));
-    d.field("SHA-256", Font::Mono, &b.digests.sha256.to_hex());
-    d.field("SHA-512", Font::Mono, &b.digests.sha512.to_hex());
+    rows.push((l.pick("Taille", "Size"), BODY, bytes(b.size, l)));
+    rows.push((l.pick("Empreinte SHA-256", "SHA-256 digest"), MONO, b.digests.sha256.to_hex()));
+    rows.push((l.pick("Empreinte SHA-512", "SHA-512 digest"), MONO, b.digests.sha512.to_hex()));
+    d.fields(&rows);
 }
 
 fn recipients(d: &mut Document, b: &Bundle<'_>, l: Language) {
-    heading(d, l.pick("Destinataires", "Recipients"));
-    for (number, recipient) in &b.recipients {
-        d.field(&format!("{} {number}", l.pick("N°", "No.")), Font::Text, &party(recipient));
-    }
+    heading(d, l.pick("Les destinataires", "The recipients"));
+    let told: Vec<(String, String, String, bool)> = b
+        .recipients
+        .iter()
+        .map(|(n, who)| {
+            let (state, is_read) = reading(&b.steps, *n, l);
+            (n.to_string(), party(who), state, is_read)
+        })
+        .collect();
+    let heads = [
+        l.pick("N°", "No."),
+        l.pick("Destinataire", "Recipient"),
+        l.pick("Où en est-on", "State"),
+        l.pick("Lecture", "Read"),
+    ];
+    let rows = told.iter().map(|(n, who, state, is_read)| {
+        let (word, ink) = match is_read {
+            true => (l.pick("oui", "yes"), Ink::Green),
+            false => (l.pick("non attestée", "not attested"), Ink::Soft),
+        };
+        vec![
+            Cell { style: SMALL, text: n },
+            Cell { style: SMALL, text: who },
+            Cell { style: SMALL, text: state },
+            Cell { style: Style::new(Font::Bold, 8.5).ink(ink), text: word },
+        ]
+    });
+    d.table(&[22.0, 175.0, ROOM - 22.0 - 175.0 - 62.0 - 30.0, 62.0], &heads, rows);
+    d.paragraph(
+        Style::new(Font::Text, 8.0).ink(Ink::Soft),
+        l.pick(
+            "Lecture « oui » : l'identité demandée a été vérifiée, puis le destinataire a ouvert le message par un geste \
+             exprès. Un lien consulté ou un courriel remis n'est jamais compté comme une lecture.",
+            "Read \"yes\": the identity asked for was verified, then the recipient opened the message by an explicit \
+             act. A link fetched or a mail delivered never counts as reading.",
+        ),
+    );
 }
 
-fn steps(d: &mut Document, steps: &[Step], l: Language) {
-    if steps.is_empty() {
+/// Which files of the archive attest each journal entry.
+fn places(b: &Bundle<'_>) -> HashMap<String, String> {
+    let digests = (1..).zip(&b.evidence).map(|(n, e)| (Sha256Digest::of(&e.xml), n));
+    let numbers: HashMap<Sha256Digest, u32> = digests.collect();
+    let mut places = HashMap::new();
+    for entry in &b.entries {
+        let Ok(view) = EntryView::parse(&entry.json) else { continue };
+        let evidence = view.evidence().ok().flatten().and_then(|d| numbers.get(&d).copied());
+        let place = match evidence {
+            Some(n) => format!("evidence/{n:02}"),
+            None => format!("log/{}", entry.index),
+        };
+        places.insert(view.id.to_string(), place);
+    }
+    places
+}
+
+fn steps(d: &mut Document, b: &Bundle<'_>, l: Language) {
+    if b.steps.is_empty() {
         return;
     }
-    heading(d, l.pick("Déroulement (heure UTC)", "What happened (UTC)"));
-    for step in steps {
-        let mut text = sealpost_evidence::words(step.event)
-            .map_or_else(|| step.event.to_string(), |(fr, en)| l.pick(fr, en).to_owned());
-        if let Some(number) = step.recipient {
-            text.push_str(&format!(" ({} {number})", l.pick("destinataire", "recipient")));
-        }
-        if let Some(note) = &step.note {
-            text.push_str(&format!(" - {note}"));
-        }
-        d.field(&step.time.strftime("%Y-%m-%d %H:%M:%S").to_string(), Font::Text, &text);
+    heading(d, l.pick("Ce qui s'est passé (heure UTC)", "What happened (UTC)"));
+    let places = places(b);
+    let told: Vec<[String; 4]> = b.steps.iter().map(|s| step(s, &places, l)).collect();
+    let heads = [
+        l.pick("Date et heure", "Date and time"),
+        l.pick("Étape", "Step"),
+        l.pick("Certitude", "Certainty"),
+        l.pick("Pièce", "File"),
+    ];
+    let rows = told.iter().map(|[time, text, certainty, place]| {
+        vec![
+            Cell { style: SMALL, text: time },
+            Cell { style: SMALL, text },
+            Cell { style: SMALL, text: certainty },
+            Cell { style: MONO, text: place },
+        ]
+    });
+    d.table(&[92.0, ROOM - 92.0 - 66.0 - 62.0 - 30.0, 66.0, 62.0], &heads, rows);
+    let style = Style::new(Font::Text, 8.0).ink(Ink::Soft);
+    for certainty in [Certainty::Own, Certainty::Told, Certainty::Hint] {
+        d.paragraph(style, certainty.meaning(l));
     }
+    d.space(2.0);
+    d.paragraph(style, &time_words(&b.external_time, l));
 }
 
-/// Whose word the times are.
-fn external_time(d: &mut Document, b: &Bundle<'_>, l: Language) {
-    let text = match &b.external_time {
-        ExternalTime::None => l
+fn step(step: &Step, places: &HashMap<String, String>, l: Language) -> [String; 4] {
+    let mut text = sealpost_evidence::words(step.event)
+        .map_or_else(|| step.event.to_string(), |(fr, en)| l.pick(fr, en).to_owned());
+    if let Some(number) = step.recipient {
+        text.push_str(&format!(" ({} {number})", l.pick("destinataire", "recipient")));
+    }
+    if let Some(note) = &step.note {
+        text.push_str(&format!(" – {note}"));
+    }
+    let time = step.time.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let place = places.get(&step.entry.to_string()).cloned().unwrap_or_default();
+    [time, text, Certainty::of(step.event).word(l).to_owned(), place]
+}
+
+fn time_words(time: &ExternalTime, l: Language) -> String {
+    match time {
+        ExternalTime::Dated { at, authority } => match l {
+            Language::Fr => format!(
+                "Heures : une autorité d'horodatage extérieure, {authority}, a daté le journal le {}.",
+                moment(*at, l)
+            ),
+            Language::En => {
+                format!("Times: an outside time authority, {authority}, dated the journal on {}.", moment(*at, l))
+            }
+        },
+        ExternalTime::Pending | ExternalTime::None => l
             .pick(
-                "aucune : les heures sont celles de l'autorité d'horodatage de l'organisation",
-                "none: times are those of the organisation's own time authority",
+                "Heures : données par l'autorité d'horodatage de l'organisme lui-même ; aucun tiers ne les confirme ici.",
+                "Times: given by the organisation's own time authority; no third party confirms them here.",
             )
             .to_owned(),
-        ExternalTime::Pending => l
-            .pick(
-                "heure externe en attente : l'autorité n'a pas encore répondu ; un export ultérieur la portera",
-                "external time pending: the authority has not answered yet; a later export will carry it",
-            )
-            .to_owned(),
-        ExternalTime::Dated { at, authority } => {
-            format!("{}, {authority}", moment(*at, l))
-        }
-    };
-    d.field(l.pick("Heure externe", "External time"), Font::Text, &text);
+    }
 }
 
 fn files(d: &mut Document, b: &Bundle<'_>, l: Language) {
     if b.parts.is_empty() {
         return;
     }
-    heading(d, l.pick("Pièces jointes", "Attachments"));
-    for part in &b.parts {
-        let name = part.name.as_deref().unwrap_or(l.pick("(sans nom)", "(unnamed)"));
-        let text = format!("{name}, {}, {}", part.media_type, bytes(part.size, l));
-        d.field(&part.number.to_string(), Font::Text, &text);
-        d.field("SHA-256", Font::Mono, &part.digests.sha256.to_hex());
-    }
+    heading(d, l.pick("Les pièces jointes", "The attachments"));
+    let told: Vec<(String, String, String)> = b
+        .parts
+        .iter()
+        .map(|part| {
+            let name = part.name.as_deref().unwrap_or(l.pick("(sans nom)", "(unnamed)"));
+            let text = format!("{name}, {}, {}", part.media_type, bytes(part.size, l));
+            (part.number.to_string(), text, part.digests.sha256.to_hex())
+        })
+        .collect();
+    let heads = [l.pick("N°", "No."), l.pick("Fichier", "File"), "SHA-256"];
+    let rows = told.iter().map(|(n, text, sha256)| {
+        vec![Cell { style: SMALL, text: n }, Cell { style: SMALL, text }, Cell { style: MONO, text: sha256 }]
+    });
+    d.table(&[22.0, 200.0, ROOM - 22.0 - 200.0 - 20.0], &heads, rows);
 }
 
 fn verification(d: &mut Document, b: &Bundle<'_>, now: Timestamp, l: Language) {
-    heading(d, l.pick("Vérifier", "To verify"));
-    let how = l.pick(
-        "Le fichier README.txt de l'archive donne les commandes openssl et sha256sum qui vérifient chaque \
-         signature, chaque horodatage et chaque empreinte. Le certificat racine doit vous parvenir par une autre \
-         voie ; ses empreintes SHA-256 :",
-        "README.txt in the archive has the openssl and sha256sum commands that check every signature, every \
-         timestamp and every digest. The root certificate must reach you some other way; SHA-256 fingerprints:",
-    );
-    d.paragraph(Font::Text, 9.5, 0.0, how);
-    d.space(3.0);
-    for root in &b.roots {
-        d.field(
-            &root.subject().chars().take(24).collect::<String>(),
-            Font::Mono,
-            &root.fingerprint().to_hex(),
+    d.space(9.0);
+    d.keep(QR + 76.0);
+    d.heading(2, Style::new(Font::Bold, 12.0), l.pick("Vérifier cette preuve", "To verify this proof"));
+    d.space(4.0);
+    let code = b.verify_url.as_deref().and_then(|url| Some((url, squares(url)?)));
+    let aside = if code.is_some() { QR + 18.0 } else { 0.0 };
+    if let Some((url, dark)) = &code {
+        let words = format!(
+            "{} {url}",
+            l.pick("Code QR de la page de vérification :", "QR code of the verification page:")
         );
+        d.squares(dark, QR, 0.0, &words);
+        let here = l.pick("En ligne : déposez le fichier .asice sur", "Online: give the .asice file to");
+        d.narrow(BODY, aside, &format!("{here} {url}"));
+        d.space(3.0);
     }
-    let counts = format!(
-        "{} {}, {} {}. {} {}.",
-        b.evidence.len(),
-        l.pick("preuves scellées", "sealed evidence files"),
-        b.entries.len(),
-        l.pick("entrées de journal", "journal entries"),
-        l.pick("Export du", "Exported"),
-        moment(now, l)
+    d.narrow(
+        BODY,
+        aside,
+        l.pick(
+            "Sans nous : le fichier README.txt de l'archive donne les commandes openssl, unzip et sha256sum qui contrôlent \
+             chaque signature, chaque horodatage et chaque empreinte.",
+            "Without us: README.txt in the archive has the openssl, unzip and sha256sum commands that check every \
+             signature, every timestamp and every digest.",
+        ),
     );
     d.space(3.0);
-    d.paragraph(Font::Text, 9.5, 0.0, &counts);
+    d.narrow(
+        BODY,
+        aside,
+        l.pick(
+            "Le certificat racine doit vous parvenir par une autre voie que l'archive. Comparez son empreinte SHA-256 :",
+            "The root certificate must reach you some other way than the archive. Compare its SHA-256 fingerprint:",
+        ),
+    );
+    for root in &b.roots {
+        d.space(2.0);
+        d.narrow(SMALL, aside, &root.subject());
+        d.narrow(MONO, aside, &root.fingerprint().to_hex());
+    }
+    d.space(if aside > 0.0 { 14.0 } else { 4.0 });
+    let counts = match l {
+        Language::Fr => format!(
+            "{} preuve(s) scellée(s), {} entrée(s) de journal. Établi le {}.",
+            b.evidence.len(),
+            b.entries.len(),
+            moment(now, l)
+        ),
+        Language::En => format!(
+            "{} sealed evidence file(s), {} journal entries. Made on {}.",
+            b.evidence.len(),
+            b.entries.len(),
+            moment(now, l)
+        ),
+    };
+    d.paragraph(SMALL.ink(Ink::Soft), &counts);
+}
+
+/// The address as a QR code: rows of squares, dark or not. An address too long for one has none.
+fn squares(url: &str) -> Option<Vec<Vec<bool>>> {
+    let code = QrCode::with_error_correction_level(url.as_bytes(), EcLevel::M).ok()?;
+    let width = code.width();
+    let colors = code.to_colors();
+    Some(colors.chunks(width).map(|row| row.iter().map(|c| *c == Color::Dark).collect()).collect())
 }
 
 fn party(p: &Party) -> String {
@@ -171,9 +344,9 @@ fn bytes(n: u64, l: Language) -> String {
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push_str(l.pick(" ", ","));
+            out.push_str(l.pick("\u{a0}", ","));
         }
         out.push(c);
     }
-    format!("{out} {}", l.pick("octets", "bytes"))
+    format!("{out}\u{a0}{}", l.pick("octets", "bytes"))
 }

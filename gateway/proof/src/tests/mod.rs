@@ -5,7 +5,7 @@ mod content;
 mod damage;
 mod readme;
 
-use crate::bundle::Step;
+use crate::bundle::{ExternalTime, Step};
 use crate::verify::Verdict;
 use crate::*;
 use jiff::{SignedDuration, Timestamp};
@@ -175,7 +175,9 @@ impl World {
                 (1, Source::bytes(b"Subject: DSN\r\n\r\nx\r\n".to_vec())),
                 (1, Source::bytes(b"Subject: MDN\r\n\r\nx\r\n".to_vec())),
             ],
+            verify_url: Some("https://mail.sealpost.test/verify".into()),
             evidence: evidence.collect(),
+            external_time: ExternalTime::None,
             entries,
             checkpoint,
             roots: vec![self.authority.certificate().clone()],
