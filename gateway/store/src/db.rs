@@ -16,6 +16,7 @@
 pub(crate) mod conn;
 pub(crate) mod migrate;
 mod row;
+mod sqlite;
 mod value;
 
 pub use row::Row;
@@ -23,22 +24,19 @@ pub use sqlx::AssertSqlSafe;
 pub use value::{Args, Value};
 
 use crate::StoreError;
-use crate::write::{Tx, Writer};
+use crate::write::{Pace, Tx, Writer};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use row::Inner;
+use sqlite::Readers;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
 use sqlx::{Executor, SqlSafeStr};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
-use value::{for_postgres, for_sqlite};
+use value::for_postgres;
 
 /// Which database serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +47,14 @@ pub enum Engine {
     Postgres,
 }
 
-/// Where the database is, with every option that must hold on each connection.
+/// Where the database is.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(PathBuf),
     Postgres(PgConnectOptions),
 }
 
-/// How long a writer waits for another process's transaction on the same SQLite file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Reading connections per process.
+/// Reading connections to a server per process.
 const READERS: u32 = 8;
 /// Multi-row inserts come in a few lengths each; all of them stay prepared.
 const CACHED_STATEMENTS: usize = 512;
@@ -71,17 +67,7 @@ impl Target {
             if path.is_empty() {
                 return Err(StoreError::BadUrl(url.to_owned()));
             }
-            let options = SqliteConnectOptions::new()
-                .filename(path)
-                .create_if_missing(true)
-                .page_size(16 * 1024)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(BUSY_TIMEOUT)
-                .pragma("journal_size_limit", "67108864")
-                .statement_cache_capacity(CACHED_STATEMENTS);
-            return Ok(Self::Sqlite(options));
+            return Ok(Self::Sqlite(path.into()));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(CACHED_STATEMENTS);
@@ -93,7 +79,7 @@ impl Target {
 
 #[derive(Debug, Clone)]
 enum Pool {
-    Sqlite(SqlitePool),
+    Sqlite(Readers),
     Postgres(PgPool),
 }
 
@@ -108,21 +94,12 @@ impl Db {
     /// Opens `sqlite:/path/file.db` or `postgres://…`, creating and migrating it under a lock.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
-        if let Target::Sqlite(options) = &target {
-            private_file(options.get_filename())?;
+        if let Target::Sqlite(path) = &target {
+            private_file(path)?;
         }
         migrate::run(&target).await?;
         let pool = match &target {
-            // Readers cannot write even by mistake; WAL lets them read beside the writer.
-            Target::Sqlite(options) => Pool::Sqlite(
-                SqlitePoolOptions::new()
-                    .max_connections(READERS)
-                    .min_connections(0)
-                    // A file does not hang up: asking before each use would double every read.
-                    .test_before_acquire(false)
-                    .connect_with(options.clone().create_if_missing(false).pragma("query_only", "on"))
-                    .await?,
-            ),
+            Target::Sqlite(path) => Pool::Sqlite(Readers::open(path)?),
             Target::Postgres(options) => Pool::Postgres(
                 PgPoolOptions::new().max_connections(READERS).connect_with(options.clone()).await?,
             ),
@@ -139,10 +116,7 @@ impl Db {
     /// Every row of a result known to be small (bounded by the query); use [`Db::stream`] otherwise.
     pub async fn fetch_all(&self, sql: impl SqlSafeStr, args: Args) -> Result<Vec<Row>, StoreError> {
         Ok(match &self.pool {
-            Pool::Sqlite(p) => {
-                let rows = sqlx::query_with(sql, for_sqlite(args)?).fetch_all(p).await?;
-                rows.into_iter().map(|r| Row(Inner::Sqlite(r))).collect()
-            }
+            Pool::Sqlite(p) => p.read(|c| c.fetch(sql.into_sql_str().as_str(), &args, usize::MAX))?,
             Pool::Postgres(p) => {
                 let rows = sqlx::query_with(sql, for_postgres(args)?).fetch_all(p).await?;
                 rows.into_iter().map(|r| Row(Inner::Postgres(r))).collect()
@@ -152,10 +126,7 @@ impl Db {
     /// The first row, if any.
     pub async fn fetch_optional(&self, sql: impl SqlSafeStr, args: Args) -> Result<Option<Row>, StoreError> {
         Ok(match &self.pool {
-            Pool::Sqlite(p) => {
-                let row = sqlx::query_with(sql, for_sqlite(args)?).fetch_optional(p).await?;
-                row.map(|r| Row(Inner::Sqlite(r)))
-            }
+            Pool::Sqlite(p) => p.read(|c| c.fetch(sql.into_sql_str().as_str(), &args, 1))?.pop(),
             Pool::Postgres(p) => {
                 let row = sqlx::query_with(sql, for_postgres(args)?).fetch_optional(p).await?;
                 row.map(|r| Row(Inner::Postgres(r)))
@@ -170,19 +141,13 @@ impl Db {
     /// connection (and SQLite's snapshot) until dropped.
     pub fn stream(&self, sql: impl SqlSafeStr, args: Args) -> BoxStream<'static, Result<Row, StoreError>> {
         match &self.pool {
-            Pool::Sqlite(p) => match for_sqlite(args) {
-                Ok(args) => p
-                    .fetch(sqlx::query_with::<sqlx::Sqlite, _>(sql, args))
-                    .map(|r| r.map(|r| Row(Inner::Sqlite(r))).map_err(StoreError::from))
-                    .boxed(),
-                Err(e) => failed(e),
-            },
+            Pool::Sqlite(p) => p.stream(sql.into_sql_str(), args),
             Pool::Postgres(p) => match for_postgres(args) {
                 Ok(args) => p
                     .fetch(sqlx::query_with::<sqlx::Postgres, _>(sql, args))
                     .map(|r| r.map(|r| Row(Inner::Postgres(r))).map_err(StoreError::from))
                     .boxed(),
-                Err(e) => failed(e),
+                Err(e) => futures_util::stream::once(async move { Err(e) }).boxed(),
             },
         }
     }
@@ -196,7 +161,16 @@ impl Db {
         F: AsyncFnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
         T: Send + 'static,
     {
-        self.writer.run(unit).await
+        self.writer.run(Pace::Prompt, unit).await
+    }
+    /// [`Db::write`] for stages in the background, for whom nobody waits: the unit goes with the next commit,
+    /// some milliseconds later at most, instead of paying for a flush of its own.
+    pub async fn write_patiently<T, F>(&self, unit: F) -> Result<T, StoreError>
+    where
+        F: AsyncFnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.writer.run(Pace::Patient, unit).await
     }
     /// [`Db::write`] for units with an error type of their own.
     pub async fn write_as<T, E, F>(&self, unit: F) -> Result<T, E>
@@ -205,7 +179,7 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.run(unit).await
+        self.writer.run(Pace::Prompt, unit).await
     }
     /// One writing statement on its own; answers the number of rows it touched.
     pub async fn execute(&self, sql: impl SqlSafeStr, args: Args) -> Result<u64, StoreError> {
@@ -215,15 +189,11 @@ impl Db {
 }
 
 /// Creates the file, if it is new, for its owner alone: SQLite gives its side files the same rights.
-fn private_file(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn private_file(path: &Path) -> Result<(), StoreError> {
     match File::options().write(true).create_new(true).mode(0o600).open(path) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => {
             Err(StoreError::File { path: path.to_owned(), source: e })
         }
         _ => Ok(()),
     }
-}
-
-fn failed(e: StoreError) -> BoxStream<'static, Result<Row, StoreError>> {
-    futures_util::stream::once(async move { Err(e) }).boxed()
 }

@@ -14,9 +14,12 @@ pub enum StoreError {
         /// Highest version this program can migrate to.
         known: i64,
     },
-    /// The database refused or failed.
+    /// PostgreSQL refused or failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// SQLite refused or failed.
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
     /// The unit's batch could not be begun or committed; nothing of it is stored.
     #[error("not committed: {0}")]
     NotCommitted(String),
@@ -65,16 +68,21 @@ pub enum StoreError {
 impl StoreError {
     /// Whether a UNIQUE or PRIMARY KEY constraint refused the row.
     pub fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Database(sqlx::Error::Database(e)) if e.is_unique_violation())
+        use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+        match self {
+            Self::Database(sqlx::Error::Database(e)) => e.is_unique_violation(),
+            Self::Sqlite(rusqlite::Error::SqliteFailure(e, _)) => {
+                [SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE].contains(&e.extended_code)
+            }
+            _ => false,
+        }
     }
     /// Shorthand for [`StoreError::Damaged`].
     pub fn damaged(what: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Damaged { what, detail: detail.to_string() }
     }
-    /// SQLite's "database is locked" (SQLITE_BUSY 5 and its extended codes).
-    pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
-        let sqlx::Error::Database(e) = error else { return false };
-        e.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some()
-            && e.code().and_then(|c| c.parse::<i32>().ok()).is_some_and(|c| c & 0xff == 5)
+    /// SQLite's "database is locked".
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
     }
 }

@@ -21,7 +21,7 @@ impl Store {
         let until = now.saturating_add(lease).map_err(|_| StoreError::OutOfRange("lease"))?;
         let values = args![job, holder, until, now];
         self.db
-            .write(async move |tx| {
+            .write_patiently(async move |tx| {
                 let row = tx
                     .fetch_optional(
                         "INSERT INTO jobs (name, holder, until, fence) VALUES ($1, $2, $3, 1) \

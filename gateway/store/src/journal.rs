@@ -23,14 +23,14 @@ impl Tx {
     /// Writes events, and their evidence where they have one, in this transaction.
     pub async fn append(&mut self, events: Vec<BuiltEvent>) -> Result<(), StoreError> {
         let mut group = Group::default();
-        group.append(events)?;
+        group.append(events);
         self.together(group).await.map(drop)
     }
 }
 
 impl Group {
     /// Adds what [`Tx::append`] would run.
-    pub(crate) fn append(&mut self, events: Vec<BuiltEvent>) -> Result<(), StoreError> {
+    pub(crate) fn append(&mut self, events: Vec<BuiltEvent>) {
         const ENTRY: &str =
             "INSERT INTO journal (id, time, event, entity, deposit, recipient, leaf, bytes, openings) VALUES";
         const EVIDENCE: &str =
@@ -54,9 +54,9 @@ impl Group {
                 e.openings
             ]);
         }
-        self.insert(ENTRY, entries, "")?;
-        self.insert(EVIDENCE, evidence, "")?;
-        self.insert("INSERT INTO evidence_pending (id) VALUES", pending, "")
+        self.insert(ENTRY, entries, "");
+        self.insert(EVIDENCE, evidence, "");
+        self.insert("INSERT INTO evidence_pending (id) VALUES", pending, "");
     }
 }
 

@@ -37,13 +37,13 @@ pub async fn insert(tx: &mut Tx, new: &NewOutbound) -> Result<(), StoreError> {
 /// [`insert`] for all recipients of a deposit, by few statements.
 pub async fn insert_all(tx: &mut Tx, rows: &[NewOutbound]) -> Result<(), StoreError> {
     let mut group = Group::default();
-    group.outbound(rows)?;
+    group.outbound(rows);
     tx.together(group).await.map(drop)
 }
 
 impl Group {
     /// Adds what [`insert_all`] would run.
-    pub(crate) fn outbound(&mut self, rows: &[NewOutbound]) -> Result<(), StoreError> {
+    pub(crate) fn outbound(&mut self, rows: &[NewOutbound]) {
         const HEAD: &str = "INSERT INTO outbound (id, entity, deposit, recipient, priority, spec, \
                             envelope_from, rcpt, state, next_at, created, last_reply) VALUES";
         let values = rows
@@ -69,7 +69,7 @@ impl Group {
                 ]
             })
             .collect();
-        self.insert(HEAD, values, "")
+        self.insert(HEAD, values, "");
     }
 }
 

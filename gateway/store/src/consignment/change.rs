@@ -37,12 +37,12 @@ pub struct Progress {
 }
 
 /// Mails of a recipient that have not left and that nobody is sending right now.
-const WAITING: &str = "state IN ('compose', 'ready', 'held') AND claimed_by IS NULL";
+pub(super) const WAITING: &str = "state IN ('compose', 'ready', 'held') AND claimed_by IS NULL";
 
-async fn finish(tx: &mut Tx, change: Change) -> Result<(), StoreError> {
+pub(super) async fn finish(tx: &mut Tx, change: Change) -> Result<(), StoreError> {
     let mut group = Group::default();
-    group.append(change.events)?;
-    group.outbound(&change.outbound)?;
+    group.append(change.events);
+    group.outbound(&change.outbound);
     tx.together(group).await.map(drop)
 }
 
@@ -320,7 +320,7 @@ impl Tx {
 }
 
 /// Tells a missing consignment from a revoked one.
-async fn not_revoked(tx: &mut Tx, deposit: DepositId, n: RecipientNo) -> Result<(), StoreError> {
+pub(super) async fn not_revoked(tx: &mut Tx, deposit: DepositId, n: RecipientNo) -> Result<(), StoreError> {
     let sql = "SELECT revoked FROM consignments WHERE deposit = $1 AND recipient = $2";
     let row = tx.fetch_optional(sql, args![deposit, n]).await?.ok_or(StoreError::NotFound("consignment"))?;
     match row.opt_time("revoked")? {

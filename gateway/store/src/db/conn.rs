@@ -1,20 +1,19 @@
 //! A single connection of either engine: what the writer and the migrations run on.
 
 use super::row::{Inner, Row};
-use super::value::{Args, for_postgres, for_sqlite};
+use super::sqlite::{Access, Sqlite};
+use super::value::{Args, for_postgres};
 use super::{Engine, Target};
 use crate::StoreError;
-use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr};
 
 /// A server may be set up to answer COMMIT before the data is safe; for us it may not. Stronger settings stay.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') = 'off'";
-/// Page cache of the writer, in KiB (negative, as SQLite wants it): unique keys are random.
-const CACHE: &str = "-16384";
 
-/// An open connection.
+/// An open connection. With SQLite nothing here waits: the futures are ready at once.
 pub(crate) enum Conn {
-    Sqlite(SqliteConnection),
+    Sqlite(Sqlite),
     Postgres(PgConnection),
 }
 
@@ -22,11 +21,7 @@ impl Conn {
     /// Opens a connection that may write.
     pub(crate) async fn open(target: &Target) -> Result<Self, StoreError> {
         Ok(match target {
-            Target::Sqlite(options) => {
-                // Savepoints copy each page they touch; by default into a file.
-                let options = options.clone().pragma("cache_size", CACHE).pragma("temp_store", "memory");
-                Self::Sqlite(options.connect().await?)
-            }
+            Target::Sqlite(path) => Self::Sqlite(Sqlite::open(path, Access::Write)?),
             Target::Postgres(options) => {
                 let mut conn = options.connect().await?;
                 sqlx::raw_sql(DURABLE).execute(&mut conn).await?;
@@ -41,69 +36,53 @@ impl Conn {
         }
     }
     /// Several statements without values, outside the statement cache.
-    pub(crate) async fn batch(&mut self, sql: impl SqlSafeStr) -> Result<(), sqlx::Error> {
-        let sql = sqlx::raw_sql(sql);
+    pub(crate) async fn batch(&mut self, sql: impl SqlSafeStr) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(c) => sql.execute(&mut *c).await.map(|_| ()),
-            Self::Postgres(c) => sql.execute(&mut *c).await.map(|_| ()),
+            Self::Sqlite(c) => c.batch(sql.into_sql_str().as_str()),
+            Self::Postgres(c) => Ok(sqlx::raw_sql(sql).execute(&mut *c).await.map(drop)?),
         }
     }
-    /// Transaction control, possibly several statements: prepared once where the engine can (SQLite keeps
-    /// them together; PostgreSQL's extended protocol takes one at a time).
-    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+    /// Transaction control, possibly several statements: prepared once where the engine can (PostgreSQL's
+    /// extended protocol takes one at a time).
+    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(c) => sqlx::query(sql).execute(&mut *c).await.map(|_| ()),
-            Self::Postgres(c) => sqlx::raw_sql(sql).execute(&mut *c).await.map(|_| ()),
+            Self::Sqlite(c) => sql.split("; ").try_for_each(|statement| c.execute(statement, &[]).map(drop)),
+            Self::Postgres(c) => Ok(sqlx::raw_sql(sql).execute(&mut *c).await.map(drop)?),
         }
     }
     pub(crate) async fn execute(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<u64, StoreError> {
-        Ok(match self {
-            Self::Sqlite(c) => {
-                sqlx::query_with(sql, for_sqlite(args)?).execute(&mut *c).await?.rows_affected()
-            }
+        match self {
+            Self::Sqlite(c) => c.execute(sql.into_sql_str().as_str(), &args),
             Self::Postgres(c) => {
-                sqlx::query_with(sql, for_postgres(args)?).execute(&mut *c).await?.rows_affected()
+                Ok(sqlx::query_with(sql, for_postgres(args)?).execute(&mut *c).await?.rows_affected())
             }
-        })
+        }
     }
-    pub(crate) async fn fetch_all(
+    /// At most `limit` rows.
+    pub(crate) async fn fetch(
         &mut self,
         sql: impl SqlSafeStr,
         args: Args,
+        limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(c) => {
-                let rows = sqlx::query_with(sql, for_sqlite(args)?).fetch_all(&mut *c).await?;
-                rows.into_iter().map(|r| Row(Inner::Sqlite(r))).collect()
-            }
+        match self {
+            Self::Sqlite(c) => c.fetch(sql.into_sql_str().as_str(), &args, limit),
             Self::Postgres(c) => {
-                let rows = sqlx::query_with(sql, for_postgres(args)?).fetch_all(&mut *c).await?;
-                rows.into_iter().map(|r| Row(Inner::Postgres(r))).collect()
+                let query = sqlx::query_with(sql, for_postgres(args)?);
+                let rows = match limit {
+                    1 => query.fetch_optional(&mut *c).await?.into_iter().collect(),
+                    _ => query.fetch_all(&mut *c).await?,
+                };
+                Ok(rows.into_iter().map(|r| Row(Inner::Postgres(r))).collect())
             }
-        })
-    }
-    pub(crate) async fn fetch_optional(
-        &mut self,
-        sql: impl SqlSafeStr,
-        args: Args,
-    ) -> Result<Option<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(c) => sqlx::query_with(sql, for_sqlite(args)?)
-                .fetch_optional(&mut *c)
-                .await?
-                .map(|r| Row(Inner::Sqlite(r))),
-            Self::Postgres(c) => sqlx::query_with(sql, for_postgres(args)?)
-                .fetch_optional(&mut *c)
-                .await?
-                .map(|r| Row(Inner::Postgres(r))),
-        })
+        }
     }
     /// Ends the connection in order.
     pub(crate) async fn close(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(c) => c.close().await?,
-            Self::Postgres(c) => c.close().await?,
+            // Dropping closes, and moves what is in the log into the file.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c) => Ok(c.close().await?),
         }
-        Ok(())
     }
 }

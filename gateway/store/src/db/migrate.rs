@@ -4,6 +4,7 @@ use super::conn::Conn;
 use super::{Engine, Target};
 use crate::StoreError;
 use crate::args;
+use sealpost_envelope::failpoint;
 use sqlx::AssertSqlSafe;
 
 /// The schema's steps in order; a step is never edited once released, only followed by another.
@@ -13,6 +14,9 @@ const STEPS: &[(i64, &str, &str)] = &[
     (3, "queue", include_str!("../../migrations/0003_queue.sql")),
     (4, "accounts", include_str!("../../migrations/0004_accounts.sql")),
     (5, "end of life", include_str!("../../migrations/0005_end_of_life.sql")),
+    (8, "anchors", include_str!("../../migrations/0008_anchors.sql")),
+    (9, "returned mail", include_str!("../../migrations/0009_returned.sql")),
+    (10, "life", include_str!("../../migrations/0010_life.sql")),
 ];
 
 /// Any fixed number: PostgreSQL's advisory lock against two programs migrating at once.
@@ -29,7 +33,7 @@ fn for_engine(sql: &str, engine: Engine) -> String {
 }
 
 /// Migrates the database at `target`; a newer one is refused untouched.
-pub(super) async fn run(target: &Target) -> Result<(), StoreError> {
+pub(crate) async fn run(target: &Target) -> Result<(), StoreError> {
     let mut conn = Conn::open(target).await?;
     let done = steps(&mut conn).await;
     // Closing without COMMIT undoes a half-done migration.
@@ -47,7 +51,7 @@ async fn steps(conn: &mut Conn) -> Result<(), StoreError> {
     }
     conn.batch("CREATE TABLE IF NOT EXISTS schema_steps (version BIGINT PRIMARY KEY, name TEXT NOT NULL)")
         .await?;
-    let row = conn.fetch_optional("SELECT COALESCE(MAX(version), 0) AS v FROM schema_steps", args![]).await?;
+    let row = conn.fetch("SELECT COALESCE(MAX(version), 0) AS v FROM schema_steps", args![], 1).await?.pop();
     let found = row.map_or(Ok(0), |r| r.int("v"))?;
     let known = STEPS.last().map_or(0, |s| s.0);
     if found > known {
@@ -57,7 +61,9 @@ async fn steps(conn: &mut Conn) -> Result<(), StoreError> {
         conn.batch(AssertSqlSafe(for_engine(sql, conn.engine()))).await?;
         conn.execute("INSERT INTO schema_steps (version, name) VALUES ($1, $2)", args![*version, *name])
             .await?;
+        failpoint!(MigrationStep)?;
     }
+    failpoint!(MigrationCommit)?;
     conn.batch("COMMIT").await?;
-    Ok(())
+    Ok(failpoint!(MigrationDone)?)
 }

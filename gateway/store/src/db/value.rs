@@ -4,7 +4,6 @@ use crate::StoreError;
 use sealpost_envelope::{AccountId, BlobId, DepositId, EntityId, EntryId, Reference, Timestamp};
 use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
 /// One bound value. Build lists of them with [`args!`](crate::args).
@@ -82,25 +81,9 @@ impl Value {
     }
 }
 
-/// The values in the form SQLite's driver takes.
-pub(super) fn for_sqlite(values: Args) -> Result<SqliteArguments, StoreError> {
-    bind(values)
-}
-
 /// The values in the form PostgreSQL's driver takes.
 pub(super) fn for_postgres(values: Args) -> Result<PgArguments, StoreError> {
-    bind(values)
-}
-
-fn bind<A>(values: Args) -> Result<A, StoreError>
-where
-    A: Arguments + Default,
-    for<'q> Option<i64>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
-    for<'q> Option<String>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
-    for<'q> Option<Vec<u8>>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
-    for<'q> Option<bool>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
-{
-    let mut out = A::default();
+    let mut out = PgArguments::default();
     out.reserve(values.len(), 0);
     for value in values {
         match value {

@@ -20,15 +20,15 @@ async fn insert(tx: &mut Tx, mut new: NewDeposit) -> Result<Deposited, DepositEr
         return refused(tx, &new).await;
     }
     let mut group = Group::default();
-    group.insert(INSERT_TOKENS, token_rows(&new), "")?;
+    group.insert(INSERT_TOKENS, token_rows(&new), "");
     let outbound = held_like_their_recipient(&mut new);
     let parts = new.parts.into_iter().map(|p| part_row(id, entity, p)).collect::<Result<_, _>>()?;
-    group.insert(INSERT_PARTS, parts, "")?;
+    group.insert(INSERT_PARTS, parts, "");
     let consignments =
         new.consignments.iter().map(|c| consignment_row(id, entity, c)).collect::<Result<_, _>>()?;
-    group.insert(INSERT_CONSIGNMENTS, consignments, "")?;
-    group.append(new.events)?;
-    group.outbound(&outbound)?;
+    group.insert(INSERT_CONSIGNMENTS, consignments, "");
+    group.append(new.events);
+    group.outbound(&outbound);
     tx.together(group).await?;
     Ok(Deposited::New)
 }

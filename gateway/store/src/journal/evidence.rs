@@ -1,7 +1,6 @@
 //! Evidence XML and its seals: write once.
 
 use crate::db::Row;
-use crate::write::Group;
 use crate::{Store, StoreError, args};
 use sealpost_envelope::{DepositId, EntityId, EntryId, RecipientNo, Timestamp};
 use sealpost_evidence::EventName;
@@ -34,9 +33,6 @@ pub struct StoredEvidence {
     pub p7s: Option<Vec<u8>>,
 }
 
-/// Seals stored by one group of statements.
-const TOGETHER: usize = 16;
-
 impl Store {
     /// The oldest evidence without a seal.
     pub async fn pending_evidence(&self, limit: u32) -> Result<Vec<PendingEvidence>, StoreError> {
@@ -51,24 +47,16 @@ impl Store {
 
     /// Keeps seals. An evidence that has one keeps its own; answers how many were stored.
     pub async fn store_evidence_seals(&self, seals: Vec<(EntryId, Vec<u8>)>) -> Result<u64, StoreError> {
+        // The entity comes from the evidence, so a seal without one cannot enter.
+        const SEAL: &str = "INSERT INTO seals (id, entity, time, p7s) SELECT id, entity, CAST($2 AS BIGINT), $3 \
+             FROM evidence WHERE id = $1 ON CONFLICT DO NOTHING";
         let now = self.clock.now();
         self.db
-            .write(async move |tx| {
+            .write_patiently(async move |tx| {
                 let mut stored = 0;
-                let mut seals = seals.into_iter();
-                while seals.len() > 0 {
-                    let (mut group, mut done) = (Group::default(), Group::default());
-                    for (id, p7s) in seals.by_ref().take(TOGETHER) {
-                        // The entity comes from the evidence, so a seal without one cannot enter.
-                        group.add(
-                            "INSERT INTO seals (id, entity, time, p7s) SELECT id, entity, CAST($2 AS BIGINT), $3 \
-                             FROM evidence WHERE id = $1 ON CONFLICT DO NOTHING",
-                            args![id, now, p7s],
-                        );
-                        done.add("DELETE FROM evidence_pending WHERE id = $1", args![id]);
-                    }
-                    stored += tx.together(group).await?;
-                    tx.together(done).await?;
+                for (id, p7s) in seals {
+                    stored += tx.execute(SEAL, args![id, now, p7s]).await?;
+                    tx.execute("DELETE FROM evidence_pending WHERE id = $1", args![id]).await?;
                 }
                 Ok(stored)
             })

@@ -28,7 +28,7 @@ pub struct Checkpoint {
 
 const SELECT: &str = "SELECT size, time, root, note, tst, p7s FROM checkpoints";
 
-fn checkpoint(row: &Row) -> Result<Checkpoint, StoreError> {
+pub(super) fn checkpoint(row: &Row) -> Result<Checkpoint, StoreError> {
     Ok(Checkpoint {
         size: row.size("size")?,
         time: row.time("time")?,
@@ -54,7 +54,7 @@ impl Store {
         }
         let now = self.clock.now();
         self.db
-            .write(async move |tx| {
+            .write_patiently(async move |tx| {
                 let held = tx
                     .fetch_optional(
                         "SELECT fence FROM log_state WHERE log = $1 AND fence <= $2",
@@ -78,7 +78,8 @@ impl Store {
         p7s: Option<Vec<u8>>,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE checkpoints SET tst = $2, p7s = $3 WHERE size = $1 AND tst IS NULL";
-        Ok(self.db.execute(sql, vec![Value::size(size)?, tst.into(), p7s.into()]).await? == 1)
+        let values = vec![Value::size(size)?, tst.into(), p7s.into()];
+        Ok(self.db.write_patiently(async move |tx| tx.execute(sql, values).await).await? == 1)
     }
 
     /// The newest checkpoint.
@@ -89,6 +90,16 @@ impl Store {
     /// The smallest stamped checkpoint that covers the entry at `index`.
     pub async fn checkpoint_covering(&self, index: u64) -> Result<Option<Checkpoint>, StoreError> {
         self.one("WHERE size > $1 AND tst IS NOT NULL ORDER BY size LIMIT 1", vec![Value::size(index)?]).await
+    }
+
+    /// The checkpoint of exactly that size.
+    pub async fn checkpoint(&self, size: u64) -> Result<Option<Checkpoint>, StoreError> {
+        self.one("WHERE size = $1", vec![Value::size(size)?]).await
+    }
+
+    /// The newest stamped checkpoint.
+    pub async fn latest_stamped(&self) -> Result<Option<Checkpoint>, StoreError> {
+        self.one("WHERE tst IS NOT NULL ORDER BY size DESC LIMIT 1", args![]).await
     }
 
     /// Checkpoints that wait for their stamp, oldest first.

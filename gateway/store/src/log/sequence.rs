@@ -46,7 +46,7 @@ impl Store {
     /// Sequences waiting entries, oldest first. `fence` is that of the claim on [`super::SEQUENCER`]; a
     /// higher one seen before refuses the call.
     pub async fn sequence_batch(&self, fence: Fence) -> Result<Sequenced, StoreError> {
-        self.db.write(async move |tx| sequence(tx, fence).await).await
+        self.db.write_patiently(async move |tx| sequence(tx, fence).await).await
     }
 }
 

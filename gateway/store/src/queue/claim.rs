@@ -26,9 +26,19 @@ macro_rules! claim_sql {
 const CLAIM_SQLITE: &str = claim_sql!("");
 const CLAIM_POSTGRES: &str = claim_sql!(" FOR UPDATE SKIP LOCKED");
 
-/// Whether a priority has a row to claim: a look into the index.
-const DUE: &str = "SELECT 1 AS due FROM outbound WHERE state = $1 AND priority = $2 AND next_at <= $3 \
-                   AND state IN ('compose', 'ready') AND (claimed_until IS NULL OR claimed_until <= $3) LIMIT 1";
+/// Which priorities have a row to claim: a look into the index for each.
+macro_rules! due {
+    ($priority:literal) => {
+        concat!(
+            "CAST(CASE WHEN EXISTS (SELECT 1 FROM outbound WHERE state = $1 AND priority = ",
+            $priority,
+            " AND next_at <= $2 AND state IN ('compose', 'ready') ",
+            "AND (claimed_until IS NULL OR claimed_until <= $2)) THEN 1 ELSE 0 END AS BIGINT) AS p",
+            $priority
+        )
+    };
+}
+const DUE: &str = concat!("SELECT ", due!("0"), ", ", due!("5"), ", ", due!("10"));
 
 impl Queue {
     /// Claims up to `limit` rows that wait for the composer, most urgent first.
@@ -82,10 +92,15 @@ impl Queue {
         limit: usize,
     ) -> Result<Vec<Outbound>, StoreError> {
         // Reads first: an idle queue costs no commit.
+        let row = self.db.fetch_one(DUE, args![state.as_str(), now]).await?;
         let mut due = Vec::with_capacity(priorities.len());
         for &priority in priorities {
-            let values = args![state.as_str(), priority.number(), now];
-            if self.db.fetch_optional(DUE, values).await?.is_some() {
+            let column = match priority {
+                Priority::Code => "p0",
+                Priority::Receipt => "p5",
+                Priority::Mail => "p10",
+            };
+            if row.int(column)? > 0 {
                 due.push(priority);
             }
         }
@@ -95,7 +110,7 @@ impl Queue {
         let holder = holder.to_owned();
         let until = after(now, lease)?;
         self.db
-            .write(async move |tx| {
+            .write_patiently(async move |tx| {
                 let mut claimed = Vec::new();
                 for priority in due {
                     let left = limit.saturating_sub(claimed.len());

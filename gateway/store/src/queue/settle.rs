@@ -99,6 +99,28 @@ impl Queue {
         }
         Ok(done)
     }
+    /// [`set_recipe`] for several rows in one transaction; answers which were fixed, and wakes the relay.
+    pub async fn set_recipes(
+        &self,
+        composed: Vec<(OutboundId, Composed)>,
+    ) -> Result<Vec<OutboundId>, StoreError> {
+        let done = self
+            .db
+            .write_patiently(async move |tx| {
+                let mut done = Vec::with_capacity(composed.len());
+                for (id, composed) in composed {
+                    if set_recipe(tx, id, composed).await? {
+                        done.push(id);
+                    }
+                }
+                Ok(done)
+            })
+            .await?;
+        if !done.is_empty() {
+            self.wake_ready();
+        }
+        Ok(done)
+    }
     /// Wakes this process's relay: rows became ready and were committed.
     pub fn wake_ready(&self) {
         self.wakeups.ready.notify_one();
