@@ -14,6 +14,7 @@ mod ageing;
 mod contents;
 mod log;
 mod seals;
+mod second;
 
 use crate::container::{self, ReadError};
 use crate::name::MemberName;
@@ -112,6 +113,7 @@ pub fn verify<R: Read + Seek>(
     judge.original(&contents);
     judge.renewals(&mut contents)?;
     judge.roots(&mut contents)?;
+    judge.witness();
     judge.ageing();
     let valid = judge.checks.iter().all(|c| c.ok);
     let aged = judge.aged && judge.checks.iter().filter(|c| !c.ok).count() == 1;

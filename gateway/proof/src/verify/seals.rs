@@ -77,6 +77,9 @@ impl Judge<'_> {
         let outcome = verify_detached(&bytes, &digest, self.trust, Purpose::Seal, Level::T);
         let verified = self.judge(seal, outcome, seal_words);
         if let Some(verified) = &verified {
+            if let Some(content) = contents.load(subject, self)? {
+                self.second_on_seal(seal, verified, &bytes, &content);
+            }
             self.anchors.push(verified.anchor().clone());
             if let Some(stamp) = verified.timestamp() {
                 self.anchors.push(stamp.anchor().clone());
@@ -109,6 +112,7 @@ impl Judge<'_> {
         words: impl FnOnce(&VerifiedTimestamp) -> String,
     ) -> Option<VerifiedTimestamp> {
         let stamp = self.judge(subject, verify_timestamp(token, imprint, self.trust), words)?;
+        self.second_on_stamp(subject, &stamp, imprint);
         self.anchors.push(stamp.anchor().clone());
         Some(stamp)
     }
