@@ -10,30 +10,35 @@
 //!
 //! **Memory** is bounded by the limits, never by the message.
 //!
-//! **Standards.** RFC 5322, RFC 2045 to 2047, RFC 2183, RFC 2231, RFC 2392, RFC 3676, RFC 8551, RFC 3156.
+//! **Standards.** RFC 5322, RFC 2045 to 2047, RFC 2183, RFC 2231, RFC 2392, RFC 3676, RFC 8551, RFC 3156,
+//! MS-OXTNEF.
 //!
 //! **Absent on purpose.** No I/O, no clock, no storage, no policy.
 
 pub mod charset;
 pub mod compose;
 pub mod content;
+pub mod dkim;
 pub mod error;
 pub mod header;
 pub mod mimetype;
 pub mod present;
 pub mod rebuild;
 pub mod recipe;
+pub mod reencode;
 pub mod skeleton;
 pub mod structure;
+pub mod tnef;
 mod varint;
 pub mod walk;
 
 pub use content::ContentDecoder;
 pub use error::{MessageError, SkeletonError};
 pub use rebuild::{Rebuilder, Step};
-pub use recipe::Reencoder;
+pub use reencode::Reencoder;
 pub use skeleton::{Record, SkeletonReader, SkeletonWriter, TextInfo};
 pub use structure::{
-    Coding, Disposition, Mailbox, Node, NodeBody, PartInfo, Role, Stored, Structure, TopHeaders, Transfer,
+    Coding, Disposition, Inside, Mailbox, Node, NodeBody, PartInfo, Role, Stored, Structure, TopHeaders,
+    Transfer,
 };
 pub use walk::{Limits, WalkEvent, Walker};

@@ -23,7 +23,7 @@
 //! **Failure.** A damaged skeleton or a part of another length is an error, never a different message.
 
 use crate::error::SkeletonError;
-use crate::recipe::Reencoder;
+use crate::reencode::Reencoder;
 use crate::skeleton::{Record, SkeletonReader};
 use bytes::Bytes;
 use sealpost_envelope::PartNo;

@@ -9,7 +9,8 @@
 //! **Memory.** One record at a time, at most [`MAX_RECORD`] bytes.
 
 use crate::error::SkeletonError;
-use crate::recipe::{Recipe, Reencoder};
+use crate::recipe::Recipe;
+use crate::reencode::Reencoder;
 use crate::structure::Transfer;
 use crate::varint::{self, Varint};
 use bytes::{Buf, Bytes, BytesMut};

@@ -193,6 +193,26 @@ pub struct Stored {
     pub size: u64,
     /// Digests of the content.
     pub digests: Digests,
+    /// Kept as it stood, and would not survive every relay: 8-bit, long lines, blanks at line ends, odd line
+    /// ends, `From ` at a line's beginning. Looked for in quoted-printable parts and attached messages only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fragile: bool,
+}
+
+/// A file found within a stored part, in one stretch of its content (see [`crate::tnef`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// File name fit for display and for a download.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// `type/subtype` in lower case, as its writer says.
+    pub media_type: String,
+    /// Where it begins in the part's content.
+    pub at: u64,
+    /// Bytes of content.
+    pub size: u64,
+    /// Digests of the content.
+    pub digests: Digests,
 }
 
 /// What follows a node's header.
@@ -222,6 +242,9 @@ pub struct Node {
     /// Stands within a multipart/signed: its bytes are under the author's signature.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub author_signed: bool,
+    /// Files found within it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inside: Vec<Inside>,
 }
 
 /// All the walk learned. Nodes are in the order of the message; the first one is the message itself.
@@ -260,6 +283,12 @@ impl Structure {
     /// The files, by the design's definition of an attachment.
     pub fn attachments(&self) -> impl Iterator<Item = (&Node, &Stored)> {
         self.stored().filter(|(node, _)| node.info.role == Role::Attachment)
+    }
+    /// Files within stored parts, with the part that holds each. Their numbers follow those of the parts.
+    pub fn inside(&self) -> impl Iterator<Item = (PartNo, &Stored, &Inside)> {
+        let first = self.stored().map(|(_, stored)| stored.n).max().unwrap_or(0).saturating_add(1);
+        let all = self.stored().flat_map(|(node, stored)| node.inside.iter().map(move |file| (stored, file)));
+        (first..).zip(all).map(|(n, (stored, file))| (n, stored, file))
     }
     /// Whether there is a file.
     pub fn has_attachments(&self) -> bool {

@@ -28,6 +28,15 @@ fn nesting() {
     };
     assert_eq!(refusal(&nested(50)), None);
     assert_eq!(refusal(&nested(51)), Some(MessageError::TooDeep { limit: 50 }));
+    assert_eq!(refusal(&nested(1_000)), Some(MessageError::TooDeep { limit: 50 }));
+    // Messages within messages nest as deep as they like: they are one file.
+    let deep = b"Content-Type: message/rfc822\r\n\r\n".repeat(1_000);
+    assert_eq!(refusal(&deep), None);
+    // Nor do levels that are left again count.
+    let (open, close) = ("Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n", "--c--\r\n");
+    let side_by_side = format!("--b\r\n{open}{close}").repeat(1_000);
+    let message = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{side_by_side}--b--\r\n");
+    assert_eq!(refusal(message.as_bytes()), None);
 }
 
 #[test]

@@ -12,9 +12,8 @@ use super::plan::Planner;
 use super::words::{moment, size, tame};
 use crate::error::SkeletonError;
 use crate::present::SafeHtml;
-use crate::recipe::Reencoder;
 use crate::skeleton::{Record, SkeletonReader};
-use crate::structure::{Coding, PartInfo, Role, Structure};
+use crate::structure::{PartInfo, Role, Stored, Structure};
 use jiff::Timestamp;
 use sealpost_envelope::EmailAddress;
 
@@ -267,8 +266,7 @@ pub fn notify(mail: &NotifyMail<'_>) -> Draft {
 /// A picture inside the author's HTML.
 struct Picture<'a> {
     info: &'a PartInfo,
-    coding: Coding,
-    encoder: Box<Reencoder>,
+    stored: &'a Stored,
 }
 
 /// The pictures that the HTML shows.
@@ -282,7 +280,7 @@ fn pictures<'a>(parts: OriginalParts<'a>, html: &str) -> Result<Vec<Picture<'a>>
         let shown = node.info.role == Role::Inline
             && node.info.content_id.as_deref().is_some_and(|id| html.contains(&format!("\"cid:{id}\"")));
         if shown {
-            found.push(Picture { info: &node.info, coding: stored.coding, encoder });
+            found.push(Picture { info: &node.info, stored });
         }
     }
     reader.finish()?;
@@ -290,7 +288,7 @@ fn pictures<'a>(parts: OriginalParts<'a>, html: &str) -> Result<Vec<Picture<'a>>
 }
 
 fn picture(plan: &mut Planner, picture: &Picture<'_>) -> Result<(), SkeletonError> {
-    let Picture { info, coding, encoder } = picture;
+    let Picture { info, stored } = picture;
     let is_type =
         |t: &&str| t.len() < 60 && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"/+-.".contains(&b));
     let media_type = Some(info.media_type.as_str()).filter(is_type).unwrap_or("application/octet-stream");
@@ -301,20 +299,12 @@ fn picture(plan: &mut Planner, picture: &Picture<'_>) -> Result<(), SkeletonErro
         .filter(|c| c.is_ascii_graphic() && !"<>".contains(*c))
         .collect();
     let file = info.filename.as_deref().map(|name| parameter("filename", name)).unwrap_or_default();
-    let transfer = if *coding == Coding::QpRaw { "quoted-printable" } else { "base64" };
     plan.literal(
         format!(
-            "Content-Type: {media_type}\r\nContent-Transfer-Encoding: {transfer}\r\nContent-ID: <{id}>\r\n\
+            "Content-Type: {media_type}\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <{id}>\r\n\
              Content-Disposition: inline{file}\r\n\r\n"
         )
         .as_bytes(),
     );
-    match coding {
-        Coding::Identity => plan.part_base64(encoder.part(), encoder.stored_len()),
-        // Not stored as content: it goes as it stood.
-        Coding::QpRaw | Coding::Base64Tail { .. } => {
-            plan.part(encoder);
-            Ok(())
-        }
-    }
+    plan.part_base64(stored)
 }

@@ -15,6 +15,7 @@
 //! | `link` | [`link`], then as `seal` |
 //! | `notify` | [`notify`], then as `seal` |
 //! | codes and receipts | [`code`], [`receipt`], then as `seal`, or [`Draft::plain`] |
+//! | notifications that a client asked for | [`dsn`] |
 //!
 //! **Exposure.** Names, subjects, file names and remote replies are strangers': everything that goes into
 //! a header is freed of control characters and encoded (RFC 2047, RFC 2231), everything that goes into
@@ -27,6 +28,7 @@
 
 mod code;
 mod draft;
+mod dsn;
 mod headers;
 mod html;
 mod html_text;
@@ -42,6 +44,7 @@ mod words;
 
 pub use code::{CodeMail, NotSixDigits, code};
 pub use draft::Draft;
+pub use dsn::{DsnAction, DsnMail, dsn};
 pub use letter::{Brand, Letter};
 pub use link::{Author, FileLine, LinkMail, NotifyMail, OriginalParts, link, notify};
 pub use plan::Recipe;

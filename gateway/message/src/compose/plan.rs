@@ -2,8 +2,10 @@
 
 use crate::error::SkeletonError;
 use crate::rebuild::{Rebuilder, Step};
-use crate::recipe::{Recipe as Layout, Reencoder};
+use crate::recipe::Recipe as Layout;
+use crate::reencode::Reencoder;
 use crate::skeleton::{Record, SkeletonReader, SkeletonWriter};
+use crate::structure::Stored;
 use bytes::Bytes;
 use sealpost_envelope::PartNo;
 
@@ -27,6 +29,12 @@ impl Recipe {
         }
         reader.finish()?;
         Ok(Self { skeleton, size: size.ok_or(SkeletonError::Truncated)? })
+    }
+    /// A message that is bytes alone, as others' mail that is passed on.
+    pub fn of(message: &[u8]) -> Self {
+        let mut plan = Planner::new();
+        plan.literal(message);
+        plan.finish()
     }
     /// What is stored.
     pub fn as_bytes(&self) -> &Bytes {
@@ -92,9 +100,9 @@ impl Planner {
         self.writer.part(encoder);
         self.size += encoder.encoded_len();
     }
-    /// A stored part as base64 in lines of 76 (RFC 2045 §6.8), whatever it was before.
-    pub(super) fn part_base64(&mut self, n: PartNo, stored_len: u64) -> Result<(), SkeletonError> {
-        let encoder = Reencoder::new(n, stored_len, Layout::plain_base64(stored_len))?;
+    /// Content of a stored part as base64 in lines of 76 (RFC 2045 §6.8), however it is stored.
+    pub(super) fn part_base64(&mut self, stored: &Stored) -> Result<(), SkeletonError> {
+        let encoder = Reencoder::new(stored.n, stored.stored_len, Layout::content_base64(stored))?;
         self.part(&encoder);
         Ok(())
     }

@@ -17,6 +17,12 @@ pub enum ReceiptKind {
     Failed,
     /// It has not left: policy waits for the sender.
     Held,
+    /// Access was closed for a recipient, or for all.
+    Revoked,
+    /// The address of the first recipient was corrected.
+    Corrected,
+    /// Access lasts longer, until then.
+    Extended(Timestamp),
 }
 
 /// How far the message has come for one recipient.
@@ -32,6 +38,8 @@ pub enum RecipientState {
     Failed(String),
     /// Has not left; says why.
     Held(String),
+    /// Access was closed.
+    Revoked(Timestamp),
 }
 
 /// One recipient's line.
@@ -88,6 +96,21 @@ pub fn receipt(mail: &ReceiptMail<'_>) -> Draft {
             letter.say("En attente", "Waiting"),
             letter.say("Le message n'est pas parti", "The message has not left"),
         ),
+        ReceiptKind::Revoked => (
+            letter.say("Révoqué", "Revoked"),
+            letter.say("L'accès au message a été fermé", "Access to the message was closed"),
+        ),
+        ReceiptKind::Corrected => (
+            letter.say("Adresse corrigée", "Address corrected"),
+            letter.say(
+                "L'adresse d'un destinataire a été corrigée et le message lui est envoyé",
+                "The address of a recipient was corrected and the message is sent there",
+            ),
+        ),
+        ReceiptKind::Extended(_) => (
+            letter.say("Prolongé", "Extended"),
+            letter.say("L'accès au message est prolongé", "Access to the message was extended"),
+        ),
     };
     let shown = mail.subject.map(tame).filter(|s| !s.is_empty());
     let about = shown
@@ -118,6 +141,10 @@ fn blocks(mail: &ReceiptMail<'_>, state: &str, title: &str, subject: Option<Stri
         let opened = mail.recipients.iter().filter(|r| matches!(r.state, RecipientState::Opened(_))).count();
         let count = format!("{opened} {} {}", letter.say("sur", "of"), mail.recipients.len());
         facts.push((letter.say("Consulté par", "Opened by").to_owned(), count));
+    }
+    if let ReceiptKind::Extended(until) = mail.kind {
+        let until = moment(until, letter.brand.zone, letter.language);
+        facts.push((letter.say("Accès jusqu'au", "Access until").to_owned(), until));
     }
     let mut lines: Vec<(String, String)> = mail
         .recipients
@@ -165,6 +192,9 @@ fn words(letter: &Letter<'_>, state: &RecipientState) -> String {
         RecipientState::Delivered(time) => format!("{} {}", letter.say("remis le", "delivered"), at(time)),
         RecipientState::Opened(time) => format!("{} {}", letter.say("consulté le", "opened"), at(time)),
         RecipientState::Held(why) => format!("{} {}", letter.say("en attente :", "waiting:"), tame(why)),
+        RecipientState::Revoked(time) => {
+            format!("{} {}", letter.say("accès fermé le", "access closed"), at(time))
+        }
         RecipientState::Failed(why) => format!("{} {}", letter.say("échec :", "failed:"), tame(why)),
     }
 }

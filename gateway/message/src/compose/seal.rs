@@ -12,7 +12,7 @@ use super::relay::{Stamp, stays_inside};
 use crate::content::ContentDecoder;
 use crate::error::SkeletonError;
 use crate::header::fields;
-use crate::recipe::Reencoder;
+use crate::reencode::Reencoder;
 use crate::skeleton::{Record, SkeletonReader, TextInfo};
 use crate::structure::{Coding, Node, Structure, Transfer};
 use bytes::Bytes;
@@ -79,26 +79,38 @@ impl Work<'_> {
     fn node(&self, index: u32) -> Option<&Node> {
         self.structure.nodes.get(index as usize)
     }
-    /// Stored parts that stand in the message as they are become base64, unless they already are 7-bit by
-    /// their encoding or may not be encoded (RFC 2046 §5.2.1).
+    /// Stored parts that would not survive every relay become base64, except under the author's signature. An
+    /// attached message may be encoded only as message/global (RFC 2046 §5.2.1, RFC 6532 §3.5).
     fn part(&mut self, encoder: &Reencoder) -> Result<(), SkeletonError> {
-        let touch = self.structure.part(encoder.part()).is_some_and(|(node, stored)| {
-            !node.author_signed
-                && stored.coding == Coding::Identity
-                && !matches!(
-                    node.info.transfer,
-                    Transfer::Base64 | Transfer::QuotedPrintable | Transfer::Other
-                )
-                && !matches!(node.info.main_type(), "message" | "multipart")
-        });
+        let found = self.structure.part(encoder.part());
         // A filler has no header of its own: it stays.
-        if touch && self.pending.is_some() {
-            self.flush(Some("base64"));
-            return self.plan.part_base64(encoder.part(), encoder.stored_len());
+        let (Some((node, stored)), true) = (found, self.pending.is_some()) else {
+            self.flush(None);
+            self.plan.part(encoder);
+            return Ok(());
+        };
+        let fragile = match (stored.coding, node.info.transfer) {
+            _ if node.author_signed => false,
+            (Coding::QpRaw, _) => stored.fragile,
+            (Coding::Base64Tail { .. }, _) => true,
+            (Coding::Identity, Transfer::Base64) => !encoder.recipe().is_regular_base64(),
+            // What an unknown encoding means, only its reader knows.
+            (Coding::Identity, Transfer::Other) => false,
+            (Coding::Identity, _) => match node.info.media_type.as_str() {
+                "message/rfc822" => stored.fragile,
+                _ => !matches!(node.info.main_type(), "message" | "multipart"),
+            },
+        };
+        if !fragile {
+            self.flush(None);
+            self.plan.part(encoder);
+            return Ok(());
         }
-        self.flush(None);
-        self.plan.part(encoder);
-        Ok(())
+        if node.info.media_type == "message/rfc822" && node.info.transfer != Transfer::Base64 {
+            self.pending = self.pending.take().map(|block| as_global(&block).into());
+        }
+        self.flush(Some("base64"));
+        self.plan.part_base64(stored)
     }
     /// Writes the waiting header block, with another transfer encoding if one is given.
     fn flush(&mut self, coding: Option<&str>) {
@@ -155,6 +167,28 @@ fn with_coding(block: &[u8], coding: &str) -> Vec<u8> {
         out.extend_from_slice(field.raw);
     }
     out.extend_from_slice(format!("Content-Transfer-Encoding: {coding}\r\n\r\n").as_bytes());
+    out
+}
+
+/// The block of an attached message with the type message/global; its parameters stay, the file's name among
+/// them.
+fn as_global(block: &[u8]) -> Vec<u8> {
+    const OLD: &[u8] = b"message/rfc822";
+    let (mut out, mut typed) = (Vec::with_capacity(block.len() + 32), false);
+    for field in fields(block) {
+        if !field.is("Content-Type") {
+            out.extend_from_slice(field.raw);
+        } else if let Some(at) = field.raw.windows(OLD.len()).position(|w| w.eq_ignore_ascii_case(OLD)) {
+            typed = true;
+            out.extend_from_slice(&field.raw[..at]);
+            out.extend_from_slice(b"message/global");
+            out.extend_from_slice(&field.raw[at + OLD.len()..]);
+        }
+    }
+    // In a digest the type goes without saying.
+    if !typed {
+        out.extend_from_slice(b"Content-Type: message/global\r\n");
+    }
     out
 }
 

@@ -88,8 +88,15 @@ fn mailboxes(field: &Field<'_>) -> Vec<Mailbox> {
             let tidy = |text: &str| clean_text(text.trim().to_owned());
             flat.iter()
                 .filter_map(|addr| {
-                    let address = tidy(addr.address.as_deref()?);
-                    let name = addr.name.as_deref().map(tidy).filter(|n| !n.is_empty());
+                    let mut address = tidy(addr.address.as_deref()?);
+                    let mut name = addr.name.as_deref().map(tidy).filter(|n| !n.is_empty());
+                    // A quoted local part without brackets (RFC 5322 §3.4.1) is taken for a name.
+                    if address.starts_with('@')
+                        && let Some(local) = name.take()
+                    {
+                        let local = local.replace('\\', "\\\\").replace('"', "\\\"");
+                        address = format!("\"{local}\"{address}");
+                    }
                     (!address.is_empty()).then_some(Mailbox { name, address })
                 })
                 .collect()

@@ -5,7 +5,8 @@ use super::base64::Base64Coder;
 use super::cid::CidScan;
 use crate::content::ContentDecoder;
 use crate::recipe::Recipe;
-use crate::structure::{Coding, Stored, Transfer};
+use crate::structure::{Coding, Inside, PartInfo, Stored, Transfer};
+use crate::tnef::TnefScan;
 use bytes::Bytes;
 use sealpost_envelope::{DualDigester, PartNo};
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ pub(super) struct PartWriter {
     stored_len: u64,
     coding: Coding,
     content: Content,
+    wear: Option<Wear>,
 }
 
 #[derive(Debug)]
@@ -34,8 +36,19 @@ enum Coder {
 struct Content {
     decoder: Option<ContentDecoder>,
     digester: DualDigester,
-    html: Option<CidScan>,
+    looks: Looks,
     buf: Vec<u8>,
+}
+
+/// What else looks at the content.
+#[derive(Debug)]
+pub(super) enum Looks {
+    /// Nobody.
+    None,
+    /// An HTML body: which pictures it shows.
+    Html(CidScan),
+    /// A `winmail.dat`: which files it holds.
+    Tnef(Box<TnefScan>),
 }
 
 impl std::fmt::Debug for Content {
@@ -55,39 +68,49 @@ impl Content {
     }
     fn count(&mut self, content: &[u8], cids: &mut HashSet<String>) {
         self.digester.update(content);
-        if let Some(scan) = &mut self.html {
-            scan.push(content, cids);
+        match &mut self.looks {
+            Looks::None => {}
+            Looks::Html(scan) => scan.push(content, cids),
+            Looks::Tnef(scan) => scan.push(content),
         }
     }
     /// From here on another decoder reads.
     fn switch(&mut self, coding: Coding) {
         self.decoder = Some(ContentDecoder::new(coding));
     }
-    fn finish(mut self, cids: &mut HashSet<String>) -> DualDigester {
+    fn finish(mut self, cids: &mut HashSet<String>) -> (DualDigester, Vec<Inside>) {
         if let Some(decoder) = self.decoder.take() {
             let mut rest = Vec::new();
             decoder.finish(&mut rest);
             self.count(&rest, cids);
         }
-        if let Some(scan) = self.html {
-            scan.finish(cids);
-        }
-        self.digester
+        let inside = match self.looks {
+            Looks::None => Vec::new(),
+            Looks::Html(scan) => {
+                scan.finish(cids);
+                Vec::new()
+            }
+            Looks::Tnef(scan) => scan.finish(),
+        };
+        (self.digester, inside)
     }
 }
 
 impl PartWriter {
     /// Part `n` in this transfer encoding; `budget` bounds its recipe.
-    pub(super) fn new(n: PartNo, transfer: Transfer, html: bool, budget: usize) -> Self {
+    pub(super) fn new(n: PartNo, info: &PartInfo, looks: Looks, budget: usize) -> Self {
+        let transfer = info.transfer;
+        let worn = transfer == Transfer::QuotedPrintable
+            || info.main_type() == "message" && transfer != Transfer::Base64;
         let (coder, coding) = match transfer {
             Transfer::Base64 => (Coder::Base64(Box::new(Base64Coder::new(budget))), Coding::Identity),
             Transfer::QuotedPrintable => (Coder::Verbatim, Coding::QpRaw),
             _ => (Coder::Verbatim, Coding::Identity),
         };
         let decoder = (coding != Coding::Identity).then(|| ContentDecoder::new(coding));
-        let html = html.then(CidScan::default);
-        let content = Content { decoder, digester: DualDigester::new(), html, buf: Vec::new() };
-        Self { n, coder, stage: Vec::new(), stored_len: 0, coding, content }
+        let content = Content { decoder, digester: DualDigester::new(), looks, buf: Vec::new() };
+        let wear = worn.then(Wear::default);
+        Self { n, coder, stage: Vec::new(), stored_len: 0, coding, content, wear }
     }
 
     /// Takes message bytes.
@@ -133,13 +156,20 @@ impl PartWriter {
     fn flush(&mut self, cids: &mut HashSet<String>, out: &mut Vec<WalkEvent>) {
         if !self.stage.is_empty() {
             self.content.see(&self.stage, cids);
+            if let Some(wear) = &mut self.wear {
+                wear.look(&self.stage);
+            }
             self.stored_len += self.stage.len() as u64;
             out.push(WalkEvent::PartData(Bytes::from(std::mem::take(&mut self.stage))));
         }
     }
 
     /// Ends the part.
-    pub(super) fn finish(mut self, cids: &mut HashSet<String>, out: &mut Vec<WalkEvent>) -> (Stored, Recipe) {
+    pub(super) fn finish(
+        mut self,
+        cids: &mut HashSet<String>,
+        out: &mut Vec<WalkEvent>,
+    ) -> (Stored, Recipe, Vec<Inside>) {
         if let Coder::Base64(coder) = &mut self.coder {
             coder.end();
             if self.coding == Coding::Identity && coder.raw().is_some() {
@@ -147,7 +177,7 @@ impl PartWriter {
             }
         }
         self.flush(cids, out);
-        let digester = self.content.finish(cids);
+        let (digester, inside) = self.content.finish(cids);
         let size = digester.len();
         let stored = Stored {
             n: self.n,
@@ -155,13 +185,54 @@ impl PartWriter {
             coding: self.coding,
             size,
             digests: digester.finish(),
+            fragile: self.wear.is_some_and(Wear::finish),
         };
         out.push(WalkEvent::PartEnd(stored));
         let recipe = match self.coder {
             Coder::Base64(coder) => coder.into_recipe(),
             Coder::Verbatim => Recipe::Raw,
         };
-        (stored, recipe)
+        (stored, recipe, inside)
+    }
+}
+
+/// Whether a body would survive every relay as it stands.
+#[derive(Debug, Default)]
+struct Wear {
+    fragile: bool,
+    /// Octets of the current line.
+    line: usize,
+    /// The two octets before.
+    last: [u8; 2],
+    /// How much of `From ` the line begins with.
+    from: usize,
+}
+
+impl Wear {
+    fn look(&mut self, bytes: &[u8]) {
+        const FROM: &[u8] = b"From ";
+        for &b in bytes {
+            if self.fragile {
+                return;
+            }
+            let after_cr = self.last[1] == b'\r';
+            self.fragile = b >= 128 || b == 0 || after_cr != (b == b'\n');
+            if b == b'\n' {
+                self.fragile |= matches!(self.last[0], b' ' | b'\t');
+                (self.line, self.from) = (0, 0);
+            } else {
+                if self.from == self.line && FROM.get(self.line) == Some(&b) {
+                    self.from += 1;
+                }
+                self.line += 1;
+                // RFC 5322 §2.1.1, with the CR.
+                self.fragile |= self.line > 999 || self.from == FROM.len();
+            }
+            self.last = [self.last[1], b];
+        }
+    }
+    fn finish(self) -> bool {
+        self.fragile || matches!(self.last[1], b' ' | b'\t' | b'\r')
     }
 }
 

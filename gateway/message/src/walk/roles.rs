@@ -8,13 +8,11 @@ use crate::structure::{Disposition, PartInfo, Role};
 pub(super) struct Place<'a> {
     /// Media type of the multipart around it; empty for the message itself.
     pub(super) parent: &'a str,
-    /// Somewhere within a multipart/related.
-    pub(super) in_related: bool,
     /// No other leaf came before.
     pub(super) first: bool,
 }
 
-/// The role of a leaf. An image may become [`Role::Inline`] later, when an HTML body turns out to show it.
+/// The role of a leaf. An image becomes [`Role::Inline`] later, if an HTML body turns out to show it.
 pub(super) fn role(part: &Parsed, place: Place<'_>) -> Role {
     let info = &part.info;
     let media = info.media_type.as_str();
@@ -37,9 +35,6 @@ pub(super) fn role(part: &Parsed, place: Place<'_>) -> Role {
     }
     if info.main_type() == "text" {
         return text_role(part, place, file);
-    }
-    if info.main_type() == "image" && info.content_id.is_some() && place.in_related && !file {
-        return Role::Inline;
     }
     if place.parent == "multipart/alternative" && !file {
         return Role::Body;
@@ -74,6 +69,18 @@ fn is_report_part(media: &str) -> bool {
             | "message/global-disposition-notification"
             | "message/feedback-report"
     )
+}
+
+/// Whether the part may hold a TNEF stream (MS-OXTNEF §1.8; some writers name no better type than a file's).
+/// Its first bytes decide.
+pub(super) fn is_tnef(info: &PartInfo) -> bool {
+    match info.media_type.as_str() {
+        "application/ms-tnef" | "application/vnd.ms-tnef" => true,
+        "application/octet-stream" => {
+            info.filename.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("winmail.dat"))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a message of this top type is a report.

@@ -1,14 +1,15 @@
 //! The tree as it grows: open multiparts, nodes, the sink of the current body, and the budgets.
 
 use super::WalkEvent;
-use super::leaf::{PartWriter, decode_text};
+use super::leaf::{Looks, PartWriter, decode_text};
 use super::roles::{self, Crypto, Place};
 use super::sink::Sink;
-use super::{Limits, cid::normal_id};
+use super::{CidScan, Limits, cid::normal_id};
 use crate::error::MessageError;
 use crate::header::{parse_part, parse_top};
 use crate::skeleton::{SkeletonWriter, TextInfo};
 use crate::structure::{Disposition, Node, NodeBody, PartInfo, Role, Structure, TopHeaders, Transfer};
+use crate::tnef::TnefScan;
 use sealpost_envelope::PartNo;
 use std::collections::HashSet;
 
@@ -16,6 +17,8 @@ use std::collections::HashSet;
 const MAX_FILLER: usize = 16 << 10;
 /// Bytes of one recipe.
 const MAX_RECIPE: usize = 64 << 10;
+/// Files found within the parts of one message; what holds more is offered whole all the same.
+const MAX_INSIDE: usize = 2_000;
 /// Raw bytes of a text in which the beginning of inline PGP is looked for.
 const PGP_HEAD: usize = 256;
 
@@ -40,6 +43,7 @@ pub(super) struct Tree {
     max_depth: usize,
     max_nodes: usize,
     cids: HashSet<String>,
+    inside_left: usize,
     signed: bool,
     encrypted: bool,
     method: Option<String>,
@@ -60,6 +64,7 @@ impl Tree {
             max_depth: limits.depth,
             max_nodes: limits.parts,
             cids: HashSet::new(),
+            inside_left: MAX_INSIDE,
             signed: false,
             encrypted: false,
             method: None,
@@ -82,8 +87,7 @@ impl Tree {
         if multipart.is_none() {
             let first = self.leaves == 0;
             self.leaves += 1;
-            let in_related = self.within("multipart/related");
-            parsed.info.role = roles::role(&parsed, Place { parent: &parent_type, in_related, first });
+            parsed.info.role = roles::role(&parsed, Place { parent: &parent_type, first });
         }
         let node = self.add_node(parent, parsed.info.clone())?;
         self.skeleton.headers(node, block);
@@ -104,7 +108,8 @@ impl Tree {
         }
         self.note(roles::crypto(&info));
         let author_signed = self.within("multipart/signed");
-        self.nodes.push(Node { parent, info, body: NodeBody::Multipart, author_signed });
+        let (body, inside) = (NodeBody::Multipart, Vec::new());
+        self.nodes.push(Node { parent, info, body, author_signed, inside });
         Ok(self.nodes.len() as u32 - 1)
     }
 
@@ -133,9 +138,13 @@ impl Tree {
     fn start_part(&mut self, node: u32, out: &mut Vec<WalkEvent>) {
         self.parts += 1;
         let info = self.nodes[node as usize].info.clone();
-        let html = info.media_type == "text/html" && info.role == Role::Body;
+        let looks = match info.media_type.as_str() {
+            "text/html" if info.role == Role::Body => Looks::Html(CidScan::default()),
+            _ if roles::is_tnef(&info) => Looks::Tnef(Box::new(TnefScan::new(self.inside_left))),
+            _ => Looks::None,
+        };
         let budget = self.skeleton_left.min(MAX_RECIPE);
-        let writer = PartWriter::new(self.parts, info.transfer, html, budget);
+        let writer = PartWriter::new(self.parts, &info, looks, budget);
         out.push(WalkEvent::PartStart { n: self.parts, info });
         self.sink = Sink::Part { node, writer: Box::new(writer) };
     }
@@ -206,7 +215,9 @@ impl Tree {
             Sink::Filler { .. } => {}
             Sink::Text { node, raw } => self.end_text(node, &raw),
             Sink::Part { node, writer } => {
-                let (stored, recipe) = writer.finish(&mut self.cids, out);
+                let (stored, recipe, inside) = writer.finish(&mut self.cids, out);
+                self.inside_left -= inside.len().min(self.inside_left);
+                self.nodes[node as usize].inside = inside;
                 let before = self.skeleton.len();
                 self.skeleton.part_recipe(stored.n, stored.stored_len, &recipe);
                 let grown = self.skeleton.len() - before;
@@ -230,7 +241,7 @@ impl Tree {
         let info = self.nodes[node as usize].info.clone();
         match info.media_type.as_str() {
             "text/html" => {
-                let mut scan = super::cid::CidScan::default();
+                let mut scan = CidScan::default();
                 scan.push(&decode_text(raw, info.transfer), &mut self.cids);
                 scan.finish(&mut self.cids);
             }

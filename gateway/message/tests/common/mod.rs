@@ -1,7 +1,12 @@
 //! Walks a message, keeps what the walk gives, and builds it together again.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
-use sealpost_message::{ContentDecoder, Limits, MessageError, Rebuilder, Step, Structure, WalkEvent, Walker};
+pub mod compose;
+
+use sealpost_message::{
+    Coding, ContentDecoder, Limits, MessageError, Rebuilder, Record, SkeletonReader, Step, Structure,
+    Transfer, WalkEvent, Walker,
+};
 use std::collections::BTreeMap;
 
 pub struct Walked {
@@ -77,4 +82,28 @@ impl Walked {
         assert_eq!(sealpost_envelope::Digests::of(&content), stored.digests);
         content
     }
+}
+
+/// Raw texts that stand in the skeleton, by node.
+pub fn texts(skeleton: &[u8]) -> BTreeMap<u32, Vec<u8>> {
+    let (mut reader, mut texts) = (SkeletonReader::new(), BTreeMap::new());
+    reader.push(skeleton);
+    while let Some(record) = reader.next_record().unwrap() {
+        if let Record::Text { node, raw, .. } = record {
+            texts.insert(node, raw.to_vec());
+        }
+    }
+    texts
+}
+
+pub fn decoded(raw: &[u8], transfer: Transfer) -> Vec<u8> {
+    let coding = match transfer {
+        Transfer::QuotedPrintable => Coding::QpRaw,
+        Transfer::Base64 => Coding::Base64Tail { decoded: 0, tail: true },
+        _ => Coding::Identity,
+    };
+    let (mut decoder, mut content) = (ContentDecoder::new(coding), Vec::new());
+    decoder.push(raw, &mut content);
+    decoder.finish(&mut content);
+    content
 }
