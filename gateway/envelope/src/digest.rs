@@ -1,7 +1,10 @@
 //! Digests of messages and files: SHA-256, with SHA-512 beside it for archives.
 
+mod lane;
+
 use crate::hex;
 use aws_lc_rs::digest;
+use lane::Lane;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -77,11 +80,10 @@ impl Digests {
     }
 }
 
-/// Computes both digests of a stream, and counts it.
-#[derive(Clone)]
+/// Computes both digests of a stream, and counts it; of a long one SHA-512 on a thread of its own.
 pub struct DualDigester {
     sha256: digest::Context,
-    sha512: digest::Context,
+    sha512: Lane,
     len: u64,
 }
 
@@ -89,7 +91,7 @@ impl Default for DualDigester {
     fn default() -> Self {
         Self {
             sha256: digest::Context::new(&digest::SHA256),
-            sha512: digest::Context::new(&digest::SHA512),
+            sha512: Lane::new(digest::Context::new(&digest::SHA512)),
             len: 0,
         }
     }

@@ -1,4 +1,4 @@
-//! Writing: digest, encrypt and store in the background while the next bytes are collected.
+//! Writing: encrypt and store in the background while the next bytes are collected.
 
 use super::file::FileSink;
 use super::object::ObjectSink;
@@ -6,7 +6,7 @@ use super::{Backend, BlobError, Blobs, blocking};
 use crate::crypto::{Batch, ChunkSealer, CryptoError, HEADER};
 use crate::keys::DepositKey;
 use bytes::Bytes;
-use sealpost_envelope::{BlobId, Digests, DualDigester};
+use sealpost_envelope::BlobId;
 use tokio::task::JoinHandle;
 
 /// Chunks per batch: one batch fills while the one before is sealed and written.
@@ -19,8 +19,6 @@ pub struct StoredBlob {
     pub id: BlobId,
     /// Plaintext octets.
     pub size: u64,
-    /// Of the plaintext.
-    pub digests: Digests,
 }
 
 /// Takes a blob's bytes as they come. Dropping it before [`BlobWriter::finish`] removes what was written.
@@ -35,7 +33,8 @@ pub struct BlobWriter {
 struct Pipe {
     id: BlobId,
     sealer: ChunkSealer,
-    digester: DualDigester,
+    /// Plaintext octets so far.
+    size: u64,
     sink: Sink,
 }
 
@@ -69,7 +68,7 @@ impl BlobWriter {
             Backend::Objects(bucket) => Sink::Object(ObjectSink::new(std::sync::Arc::clone(bucket), id)),
         };
         let sealer = ChunkSealer::new(key.blob_key(id));
-        let pipe = Box::new(Pipe { id, sealer, digester: DualDigester::new(), sink });
+        let pipe = Box::new(Pipe { id, sealer, size: 0, sink });
         Self { id, batch: Batch::new(BATCH_CHUNKS), stage: Stage::Idle(pipe, Batch::new(BATCH_CHUNKS)) }
     }
 
@@ -97,13 +96,13 @@ impl BlobWriter {
         let (pipe, _) = self.idle().await?;
         let last = std::mem::replace(&mut self.batch, Batch::new(1));
         let (pipe, _) = pipe.pass(last, true).await?;
-        let Pipe { id, digester, sink, .. } = *pipe;
+        let Pipe { id, size, sink, .. } = *pipe;
         match sink {
             Sink::File(file) => blocking(move || file.finish()).await?,
             Sink::Object(object) => object.finish().await?,
             Sink::NewFile(_) => return Err(BlobError::Failed(id)),
         }
-        Ok(StoredBlob { id, size: digester.len(), digests: digester.finish() })
+        Ok(StoredBlob { id, size })
     }
 
     /// Gives the blob up and waits until it is gone.
@@ -123,7 +122,7 @@ impl BlobWriter {
 }
 
 impl Pipe {
-    /// Digests, seals and stores a batch; gives its memory back.
+    /// Seals and stores a batch; gives its memory back.
     async fn pass(self: Box<Self>, batch: Batch, last: bool) -> Result<(Box<Self>, Batch), BlobError> {
         let is_object = matches!(self.sink, Sink::Object(_));
         let (mut pipe, mut batch) = blocking(move || self.work(batch, last)).await?;
@@ -134,10 +133,10 @@ impl Pipe {
         Ok((pipe, batch))
     }
 
-    /// The blocking half: everything for files, digest and seal for objects.
+    /// The blocking half: everything for files, the sealing for objects.
     fn work(mut self: Box<Self>, mut batch: Batch, last: bool) -> Result<(Box<Self>, Batch), BlobError> {
-        let first = self.digester.is_empty();
-        batch.plain().for_each(|chunk| self.digester.update(chunk));
+        let first = self.size == 0;
+        self.size += batch.plain_len() as u64;
         if let Sink::NewFile(dir) = &self.sink {
             self.sink = Sink::File(FileSink::create(dir, self.id)?);
         }

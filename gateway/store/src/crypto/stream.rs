@@ -157,9 +157,9 @@ impl Batch {
     pub fn is_full(&self) -> bool {
         self.plain == self.chunks * CHUNK
     }
-    /// The plaintext, chunk by chunk; meaningless once sealed.
-    pub fn plain(&self) -> impl Iterator<Item = &[u8]> {
-        self.buf.chunks(SEALED_CHUNK).map(|c| &c[..c.len().min(CHUNK)])
+    /// Octets of plaintext.
+    pub(crate) fn plain_len(&self) -> usize {
+        self.plain
     }
     /// Puts octets before the sealed ones.
     pub(crate) fn prefix(&mut self, bytes: &[u8]) {
