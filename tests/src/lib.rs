@@ -5,6 +5,7 @@
 pub mod browser;
 pub mod demo;
 pub mod door;
+pub mod image;
 pub mod mail;
 pub mod parsed;
 pub mod sending;

@@ -5,7 +5,7 @@ use crate::Demo;
 use crate::mail::{File, Mail, Noise, sha256};
 use crate::sending::Place;
 use crate::sink::Sink;
-use crate::tools::{run, wait_for};
+use crate::tools::{inbox, run, wait_for};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Whom the load is for.
 pub const RECIPIENT: &str = "bob@example.test";
+/// Who gets a copy of every fourth message, in a mailbox here.
+pub const COLLEAGUE: &str = "carol@sealpost.test";
 /// Senders at the same time.
 pub const SENDERS: u64 = 4;
 /// Deposits whose proofs lie on the disk at the same time, per thread.
@@ -31,6 +33,8 @@ pub struct Storm {
     acknowledged: Mutex<BTreeMap<String, String>>,
     /// SHA-256 of what each sender was sending when it was told to stop.
     unanswered: Mutex<BTreeSet<String>>,
+    /// SHA-256 of acknowledged messages that a colleague gets as well, unchanged.
+    copied: Mutex<BTreeSet<String>>,
     /// How often a message was refused, by code; `broken` stands for connections that ended.
     refusals: Mutex<BTreeMap<String, usize>>,
 }
@@ -89,14 +93,19 @@ impl Storm {
         let mut noise = Noise::new(number);
         for turn in 0u64.. {
             let bytes = message(number, turn, &mut noise).bytes();
+            let copied = turn.is_multiple_of(4);
+            let to = if copied { &[RECIPIENT, COLLEAGUE][..] } else { &[RECIPIENT][..] };
             loop {
                 if self.stop.load(Ordering::Relaxed) {
                     lock(&self.unanswered).insert(sha256(&bytes));
                     return;
                 }
-                match place.send(&[RECIPIENT], &bytes) {
+                match place.send(to, &bytes) {
                     Ok(id) => {
                         self.count.fetch_add(1, Ordering::Relaxed);
+                        if copied {
+                            lock(&self.copied).insert(sha256(&bytes));
+                        }
                         lock(&self.acknowledged).insert(id, sha256(&bytes));
                         break;
                     }
@@ -117,8 +126,23 @@ impl Storm {
         let verdict = demo.sealpost(&["journal", "verify"])?;
         ensure!(verdict.trim_end().ends_with("VALID") && !verdict.contains("INVALID"), "{verdict}");
         let repeated = relayed(sink, &listed)?;
+        self.delivered_once(demo)?;
         let unanswered = listed.len() - acknowledged.len();
         Ok(Settled { acknowledged: acknowledged.len(), unanswered, repeated })
+    }
+
+    /// A mailbox here has each message exactly once, byte for byte (mail inside the organisation passes).
+    fn delivered_once(&self, demo: &Demo) -> Result<()> {
+        let copied = lock(&self.copied).clone();
+        let mut found = BTreeMap::<String, usize>::new();
+        for mail in inbox(demo, COLLEAGUE)? {
+            *found.entry(sha256(&mail)).or_default() += 1;
+        }
+        for digest in &copied {
+            ensure!(found.get(digest) == Some(&1), "{COLLEAGUE} has {:?} of {digest}", found.get(digest));
+        }
+        eprintln!("{} messages in a mailbox here, each once", copied.len());
+        Ok(())
     }
 
     fn nothing_lost_or_made_up(

@@ -351,6 +351,12 @@ section! {
         logins_per_address: u32 = default(60);
         /// Bytes of a request to the pages, uploads excepted.
         request_body: Size = default(Size(1_048_576));
+        /// Kept free on the disks of the content and of the database: below it new mail is asked to come
+        /// again later (`452`), before anything breaks.
+        disk_reserve: Size = default(Size(268_435_456));
+        /// Kept free of the memory that the machine, or the service's control group, could still give: below
+        /// it new mail and new SMTP connections are asked to come again later (`452`, `421`); 0 never asks.
+        memory_reserve: Size = default(Size(67_108_864));
     }
 }
 

@@ -64,6 +64,8 @@ pub struct SmtpListener<R> {
 pub trait Receptionist: Send + Sync + 'static {
     /// What answers one client.
     type Reception: Reception;
+    /// Whether nobody can be welcomed at the moment.
+    fn is_full(&self) -> bool;
     /// A client has connected from `peer`.
     fn welcome(&self, peer: SocketAddr) -> Self::Reception;
 }
@@ -142,6 +144,12 @@ async fn connection<R: Receptionist>(
         }
         return Ok(());
     };
+    if config.desk.is_full() {
+        if !config.implicit_tls {
+            socket.write_all(b"421 4.3.2 Memory is short at the moment, try again later\r\n").await?;
+        }
+        return Ok(());
+    }
     let mut conversation = Conversation {
         session: Session::new(ServerConfig {
             tls: if config.implicit_tls { TlsState::Active } else { TlsState::Offered },

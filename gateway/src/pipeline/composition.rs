@@ -18,7 +18,7 @@ use aws_lc_rs::digest;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use sealpost_certs::{SignError, cms};
-use sealpost_envelope::{EmailAddress, Sha256Digest, Treatment};
+use sealpost_envelope::{EmailAddress, Sha256Digest, Treatment, failpoint};
 use sealpost_message::SkeletonError;
 use sealpost_message::compose::{self, Draft, Recipe, Stamp};
 use sealpost_relay::{Decision, Delivery, Report};
@@ -165,6 +165,7 @@ fn verdict(gateway: &Gateway, row: &Outbound, error: &ComposeError) -> Report {
 }
 
 async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(), ComposeError> {
+    failpoint!(CompositionClaimed).map_err(StoreError::from)?;
     let deposit = row.deposit.ok_or_else(|| ComposeError::Row("the row belongs to no deposit".to_owned()))?;
     let organisation = gateway
         .organisation(row.entity)
@@ -174,8 +175,9 @@ async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(), ComposeError> {
     let recipe = compose(&Desk { gateway, organisation: &organisation, row, open: &open }).await?;
     let (size, sha256) = (recipe.size(), digest_of(&open, &recipe).await?);
     let sealed = Place::recipe(row.id.0).seal(&open.key, recipe.as_bytes())?;
+    failpoint!(CompositionComposed).map_err(StoreError::from)?;
     gateway.queue.set_recipe(row.id, Composed { recipe: sealed, size, sha256 }, Vec::new()).await?;
-    Ok(())
+    Ok(failpoint!(CompositionStored).map_err(StoreError::from)?)
 }
 
 /// What one row is composed from.

@@ -14,7 +14,7 @@ use super::verdict::Verdicts;
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{
     AccountId, DepositId, EmailAddress, Envelope, RecipientNo, Reference, Sha256Digest, Submitter, Timestamp,
-    Treatment,
+    Treatment, failpoint,
 };
 use sealpost_evidence::{
     Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName,
@@ -87,9 +87,11 @@ pub async fn deposit(
 ) -> Result<DepositId, DepositFailure> {
     let blobs = received.unclaimed.claim();
     let (mut plan, mut facts) = plan(gateway, submission, received, verdicts)?;
+    failpoint!(DepositPlanned).map_err(StoreError::from)?;
     for _ in 0..DRAWS {
         match gateway.store.deposit(plan.clone()).await {
             Ok(Deposited::New) => {
+                failpoint!(DepositCommitted).map_err(StoreError::from)?;
                 gateway.queue.wake();
                 gateway.bells.seal.notify_one();
                 return Ok(plan.id);

@@ -13,7 +13,7 @@ use super::facts;
 use super::spec::{ReceiptEvent, Spec};
 use crate::gateway::Gateway;
 use futures_util::{StreamExt, TryStreamExt};
-use sealpost_envelope::{BodyType, DsnNotify, EmailAddress, Treatment};
+use sealpost_envelope::{BodyType, DsnNotify, EmailAddress, Treatment, failpoint};
 use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, render};
 use sealpost_message::Step;
 use sealpost_message::compose::Recipe;
@@ -105,6 +105,7 @@ pub fn wire(open: OpenDeposit, recipe: Recipe) -> ContentStream {
 
 impl Delivery for Handover {
     async fn open(&self, item: &Outbound) -> Result<Content, DeliveryError> {
+        failpoint!(RelayClaimed).map_err(later)?;
         let treatment = self.treatment(item).await?;
         let (open, recipe) = self.recipe(item).await?;
         // What we write or sign is 7-bit, except inside an author's own signature. The rest may hold octets
@@ -121,6 +122,7 @@ impl Delivery for Handover {
     }
 
     async fn local(&self, item: &Outbound) -> Result<LocalOutcome, DeliveryError> {
+        failpoint!(RelayClaimed).map_err(later)?;
         self.treatment(item).await?;
         let Some(account) = self.mailbox(item).await? else {
             return Ok(LocalOutcome::Refused(format!("{} has no mailbox here", item.rcpt)));
@@ -137,13 +139,16 @@ impl Delivery for Handover {
             writer.write(&bytes.map_err(content_error)?).await.map_err(later)?;
         }
         let body = writer.finish().await.map_err(later)?;
+        failpoint!(MailboxWritten).map_err(later)?;
         let inbox = mailboxes.ensure_folder(account.id, "INBOX", None).await.map_err(later)?;
         let mail = NewMail { origin: Some(item.id.to_string()), ..NewMail::plain(inbox.id, body, now) };
         mailboxes.deliver(mail, Vec::new()).await.map_err(later)?;
+        failpoint!(MailboxDelivered).map_err(later)?;
         Ok(LocalOutcome::Delivered)
     }
 
     async fn outcome(&self, item: &Outbound, report: &Report) -> Result<(), DeliveryError> {
+        failpoint!(RelayHanded).map_err(later)?;
         let spec = Spec::read(&item.spec).map_err(later)?;
         match spec {
             Spec::Consignment { .. } | Spec::Resend { .. } => self.consignment_outcome(item, report).await,
@@ -160,7 +165,8 @@ impl Delivery for Handover {
                 self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop)
             }
         }
-        .map_err(later)
+        .map_err(later)?;
+        failpoint!(RelaySettled).map_err(later)
     }
 }
 

@@ -29,6 +29,9 @@ pub struct InboundDesk {
 
 impl Receptionist for InboundDesk {
     type Reception = Arrival;
+    fn is_full(&self) -> bool {
+        super::space::memory_is_short(&self.gateway.config)
+    }
     fn welcome(&self, peer: SocketAddr) -> Arrival {
         Arrival { gateway: self.gateway.clone(), peer, owners: Vec::new(), message: None }
     }
@@ -60,7 +63,7 @@ impl Reception for Arrival {
 
     async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
         self.owners.clear();
-        super::space::enough_for(&self.gateway, from.declared_size.unwrap_or(0))
+        super::space::enough_for(&self.gateway.config, from.declared_size.unwrap_or(0))
     }
 
     async fn rcpt(&mut self, to: EnvelopeRecipient) -> Result<(), Reply> {

@@ -9,6 +9,7 @@
 //! anything else of ours is `451 4.3.0`. A dropped intake leaves no row, and its blobs are removed.
 
 use super::meta::Meta;
+use super::space::{LOOK, Room};
 use crate::gateway::Gateway;
 use sealpost_envelope::{BlobId, DepositId, Digests, DualDigester, PartNo, Timestamp};
 use sealpost_message::{Limits, MessageError, PartInfo, Stored, WalkEvent, Walker};
@@ -25,6 +26,9 @@ pub enum IntakeError {
     /// The message breaks a limit or a rule: its author's side can change that.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// The disk has come down to its reserve while the message arrived.
+    #[error("storage is short")]
+    Full,
     /// Content could not be stored.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -44,6 +48,9 @@ pub struct Intake {
     wrapped: WrappedKey,
     week: String,
     unclaimed: Unclaimed,
+    room: Room,
+    /// Octets at which the disk is looked at again.
+    look: u64,
     walker: Walker,
     digester: DualDigester,
     events: Vec<WalkEvent>,
@@ -145,6 +152,8 @@ impl Intake {
             wrapped,
             week,
             unclaimed: Unclaimed { blobs: gateway.store.blobs().clone(), ids: Vec::new() },
+            room: Room::new(&gateway.config),
+            look: LOOK,
             walker: Walker::new(walk),
             digester: DualDigester::new(),
             events: Vec::new(),
@@ -158,6 +167,13 @@ impl Intake {
     /// Takes the next bytes.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
         self.digester.update(bytes);
+        // A message without a declared size stops at the reserve as well.
+        if self.digester.len() >= self.look {
+            self.look = self.digester.len() + LOOK;
+            if !self.room.has(0) {
+                return Err(IntakeError::Full);
+            }
+        }
         self.walker.push(bytes, &mut self.events)?;
         self.carry_out().await
     }

@@ -11,7 +11,7 @@
 
 use crate::gateway::Gateway;
 use sealpost_certs::{FileSigner, SignError, Signer, cms};
-use sealpost_envelope::Sha256Digest;
+use sealpost_envelope::{Sha256Digest, failpoint};
 use sealpost_evidence::checkpoint::{Checkpoint, LogKey, NoteError, SignedCheckpoint};
 use sealpost_store::log::SEQUENCER;
 use sealpost_store::{Fence, LogHead, StoreError};
@@ -74,6 +74,7 @@ pub async fn round(gateway: &Gateway, holder: &str) -> Result<(), SealError> {
             break done.head;
         }
     };
+    failpoint!(LogSequenced).map_err(StoreError::from)?;
     publish(gateway, fence, head).await?;
     stamp(gateway).await
 }
@@ -96,7 +97,9 @@ async fn seal_evidence(gateway: &Gateway) -> Result<(), SealError> {
         if seals.is_empty() {
             return Ok(());
         }
+        failpoint!(SealSigned).map_err(StoreError::from)?;
         gateway.store.store_evidence_seals(seals).await?;
+        failpoint!(SealStored).map_err(StoreError::from)?;
         if !full {
             return Ok(());
         }
@@ -119,8 +122,9 @@ async fn publish(gateway: &Gateway, fence: Fence, head: LogHead) -> Result<(), S
     let key = LogKey::new(&gateway.log_origin(), journal.key().public_key())?;
     let checkpoint = Checkpoint { origin: key.name().to_owned(), size: head.size, root: head.root };
     let note: SignedCheckpoint = checkpoint.sign(&key, |text| journal.sign(text))?;
+    failpoint!(CheckpointSigned).map_err(StoreError::from)?;
     gateway.store.store_checkpoint(fence, head.size, head.root, note.as_bytes().to_vec()).await?;
-    Ok(())
+    Ok(failpoint!(CheckpointStored).map_err(StoreError::from)?)
 }
 
 /// Stamps checkpoints and has the journal's certificate vouch for the log's key.
@@ -130,6 +134,7 @@ async fn stamp(gateway: &Gateway) -> Result<(), SealError> {
         let token = gateway.time.stamp(&digest)?;
         let p7s = cades_t(gateway, &gateway.credentials.journal, &digest)?;
         gateway.store.stamp_checkpoint(bare.size, token, Some(p7s)).await?;
+        failpoint!(CheckpointStamped).map_err(StoreError::from)?;
     }
     Ok(())
 }

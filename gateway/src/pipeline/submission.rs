@@ -36,6 +36,9 @@ pub struct SubmissionDesk {
 
 impl Receptionist for SubmissionDesk {
     type Reception = Conversation;
+    fn is_full(&self) -> bool {
+        super::space::memory_is_short(&self.gateway.config)
+    }
     fn welcome(&self, peer: SocketAddr) -> Conversation {
         let server = self.gateway.trusted_from(peer.ip()).filter(|_| self.servers);
         Conversation {
@@ -117,7 +120,7 @@ impl Reception for Conversation {
         {
             return Err(not_yours(address));
         }
-        super::space::enough_for(&self.gateway, from.declared_size.unwrap_or(0))
+        super::space::enough_for(&self.gateway.config, from.declared_size.unwrap_or(0))
     }
 
     async fn rcpt(&mut self, to: EnvelopeRecipient) -> Result<(), Reply> {
@@ -264,15 +267,20 @@ pub fn intake_reply(error: IntakeError) -> Reply {
         IntakeError::Message(fault) => {
             Reply::new(554, 6, 0, format!("This message cannot be accepted: {fault}"))
         }
+        IntakeError::Full => super::space::full(),
         IntakeError::Blob(blob) if blob.is_full() => {
             tracing::error!(%error, "storage is full");
-            Reply::new(452, 3, 1, "Storage is short at the moment, try again later")
+            super::space::full()
         }
         _ => ours("taking a message in", &error),
     }
 }
 
 fn deposit_reply(error: &DepositFailure) -> Reply {
+    if matches!(error, DepositFailure::Store(store) if store.is_full()) {
+        tracing::error!(%error, "storage is full");
+        return super::space::full();
+    }
     ours("making a deposit", error)
 }
 

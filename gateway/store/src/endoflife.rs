@@ -17,7 +17,7 @@
 use crate::blob::BlobError;
 use crate::keys::{KeyError, TombstoneSubject, week};
 use crate::{Store, StoreError, Tx, args};
-use sealpost_envelope::{BlobId, DepositId, EntityId, Timestamp};
+use sealpost_envelope::{BlobId, DepositId, EntityId, Timestamp, failpoint};
 use sealpost_evidence::BuiltEvent;
 
 /// Why content could not be ended.
@@ -157,6 +157,7 @@ impl Store {
         let Some(blobs) = self.db.write(async move |tx| clear(tx, id, events).await).await? else {
             return Ok(false);
         };
+        failpoint!(DestructionCleared)?;
         for blob in blobs {
             if let Err(error) = self.blobs().delete(blob).await {
                 tracing::warn!(%error, %blob, "left for the collection of orphans");

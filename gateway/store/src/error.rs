@@ -26,6 +26,9 @@ pub enum StoreError {
     /// Another process held the database for longer than a writer waits.
     #[error("the database is held by another process")]
     Busy,
+    /// The disk is full; nothing of the unit is stored.
+    #[error("not committed: the disk is full")]
+    Full,
     /// A statement of this unit failed and the unit went on regardless; it was rolled back.
     #[error("a statement failed inside the unit, which was rolled back")]
     Poisoned,
@@ -75,6 +78,25 @@ impl StoreError {
                 [SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE].contains(&e.extended_code)
             }
             _ => false,
+        }
+    }
+    /// Whether the disk is full: the caller is asked to come again later.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Sqlite(e) => e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            // PostgreSQL's "disk_full".
+            Self::Database(sqlx::Error::Database(e)) => e.code().as_deref() == Some("53100"),
+            Self::Io(e) | Self::File { source: e, .. } => e.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+    /// What every unit of a batch is told when the batch as a whole failed so.
+    pub(crate) fn for_each_unit(&self) -> Self {
+        match self {
+            Self::Busy => Self::Busy,
+            e if e.is_full() => Self::Full,
+            e => Self::NotCommitted(e.to_string()),
         }
     }
     /// Shorthand for [`StoreError::Damaged`].

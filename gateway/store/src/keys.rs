@@ -25,7 +25,7 @@ pub use tombstone::{Tombstone, TombstoneSubject};
 
 use crate::crypto::{CryptoError, open_small, random, seal_small};
 use aws_lc_rs::hmac;
-use sealpost_envelope::{DepositId, Secret, Timestamp};
+use sealpost_envelope::{DepositId, Secret, Timestamp, failpoint};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -160,6 +160,7 @@ impl KeyStore {
                 graves.bury(&self.inner.dir, TombstoneSubject::Week(week.to_owned()), now)?;
             }
         }
+        failpoint!(KeyBuried).map_err(KeyError::io(&self.inner.dir))?;
         let name = week_name(week);
         self.inner.cache.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
         file::destroy(&self.inner.dir, &name)

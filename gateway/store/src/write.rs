@@ -8,7 +8,8 @@
 //! **Failure modes.** COMMIT fails: every unit of the batch answers [`StoreError::NotCommitted`]. A unit
 //! panics: it is rolled back and answers [`StoreError::Panicked`]. The connection breaks inside a batch: the
 //! batch fails, the next one reconnects. The database is held by another process beyond the
-//! busy time-out: [`StoreError::Busy`]; it cannot be reached: [`StoreError::NotCommitted`].
+//! busy time-out: [`StoreError::Busy`]; the disk is full: [`StoreError::Full`]; it cannot be reached:
+//! [`StoreError::NotCommitted`].
 
 mod tx;
 
@@ -19,6 +20,7 @@ use crate::db::Target;
 use crate::db::conn::Conn;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use sealpost_envelope::failpoint;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -133,12 +135,7 @@ async fn serve(target: Target, mut tx: Tx, mut queue: mpsc::Receiver<Unit>) {
             Err(e) => {
                 tracing::error!(error = %e, units = batch.len(), "the database cannot be written");
                 for unit in batch.drain(..) {
-                    let why = if matches!(e, StoreError::Busy) {
-                        StoreError::Busy
-                    } else {
-                        StoreError::NotCommitted(e.to_string())
-                    };
-                    (unit.work)(Err(why)).await;
+                    (unit.work)(Err(e.for_each_unit())).await;
                 }
             }
         }
@@ -167,6 +164,7 @@ async fn gather(queue: &mut mpsc::Receiver<Unit>, batch: &mut Vec<Unit>) {
 /// Opens the batch's transaction. Nothing has run yet, so a connection that was lost since the last batch
 /// is replaced without anybody noticing.
 async fn begin(tx: &mut Tx, target: &Target) -> Result<(), StoreError> {
+    failpoint!(StoreBegin)?;
     match tx.begin().await {
         Ok(()) => Ok(()),
         Err(e) if e.is_busy() => Err(StoreError::Busy),
@@ -187,10 +185,10 @@ async fn run_batch(tx: &mut Tx, batch: &mut Vec<Unit>) {
         Err(e) => {
             tracing::error!(error = %e, units = acks.len(), "a batch was not committed");
             for ack in acks {
-                ack(Err(StoreError::NotCommitted(e.to_string())));
+                ack(Err(e.for_each_unit()));
             }
             for unit in batch.drain(..) {
-                (unit.work)(Err(StoreError::NotCommitted(e.to_string()))).await;
+                (unit.work)(Err(e.for_each_unit())).await;
             }
             // After a failed COMMIT the transaction may still be open; if even this fails, the next batch
             // begins on a new connection.
@@ -220,5 +218,8 @@ async fn try_batch(tx: &mut Tx, batch: &mut Vec<Unit>, acks: &mut Vec<Ack>) -> R
             }
         }
     }
-    tx.commit().await
+    failpoint!(StoreCommit)?;
+    tx.commit().await?;
+    // What is committed is committed: a test can stop the process here, not take it back.
+    failpoint!(StoreCommitted).or(Ok(()))
 }

@@ -69,7 +69,7 @@ async fn sending_is_counted(t: TestStore) {
     assert_eq!(ending.len(), 1);
     assert!(t.expiring(ending.last(), 10).await.unwrap().is_empty());
     // What was decided for one who has not opened is not written for one who has.
-    t.mark_opened(id, 1, t.now(), |_| Ok(Change::default())).await.unwrap();
+    t.mark_opened(id, 1, None, t.now(), |_| Ok(Change::default())).await.unwrap();
     assert!(!t.mark_expired(&ending[0], t.now(), change(&t, id)).await.unwrap());
     let ending = t.expiring(None, 10).await.unwrap();
     assert!(t.mark_expired(&ending[0], t.now(), change(&t, id)).await.unwrap());
@@ -85,7 +85,7 @@ async fn the_first_opening_is_one(t: TestStore) {
     t.deposit(new).await.unwrap();
     let open = |n: u32| {
         let (entry, receipt) = (event(t.entity, t.now(), Some(id)), receipt(&t, id));
-        t.mark_opened(id, n, t.now(), move |p: &Progress| {
+        t.mark_opened(id, n, None, t.now(), move |p: &Progress| {
             let outbound = if p.first { vec![receipt] } else { Vec::new() };
             Ok(Change { events: vec![entry], outbound })
         })
@@ -108,8 +108,8 @@ async fn a_failed_change_writes_no_event(t: TestStore) {
     let before = count(&t, ENTRIES).await;
     let none = DepositId::generate();
     assert!(matches!(t.mark_sent(id, 9, t.now(), change(&t, id)).await, Err(StoreError::NotFound(_))));
-    assert!(t.mark_opened(none, 1, t.now(), |_| Ok(Change::default())).await.is_err());
-    let undecided = t.mark_opened(id, 1, t.now(), |_| Err(StoreError::Conflict("undecided"))).await;
+    assert!(t.mark_opened(none, 1, None, t.now(), |_| Ok(Change::default())).await.is_err());
+    let undecided = t.mark_opened(id, 1, None, t.now(), |_| Err(StoreError::Conflict("undecided"))).await;
     assert!(matches!(undecided, Err(StoreError::Conflict("undecided"))));
     assert_eq!(t.revoke(none, None, change(&t, id)).await.unwrap(), 0);
     assert_eq!(count(&t, ENTRIES).await, before);
@@ -136,7 +136,7 @@ async fn revoking_ends_everything(t: TestStore) {
         1
     );
     assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM outbound WHERE state = 'dropped'").await, 1);
-    let opened = t.mark_opened(id, 1, t.now(), |_| Ok(Change::default())).await;
+    let opened = t.mark_opened(id, 1, None, t.now(), |_| Ok(Change::default())).await;
     assert!(matches!(opened, Err(StoreError::Conflict(_))), "{opened:?}");
     assert!(t.add_token(id, 1, 2, [1; 32], Change::default()).await.is_err());
     assert_eq!(t.revoke(id, None, change(&t, id)).await.unwrap(), 1);

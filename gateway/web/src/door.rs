@@ -19,7 +19,7 @@ use crate::view::Door;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use sealpost_envelope::{GateMethod, Timestamp};
+use sealpost_envelope::{GateMethod, Timestamp, failpoint};
 use sealpost_gate::Step;
 use sealpost_store::access::Grant;
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
@@ -106,8 +106,7 @@ pub(crate) async fn open(
     respond(&state, &ctx, page)
 }
 
-/// Records the opening with its evidence and receipts, then marks the session. Between both a crash
-/// leaves an opening that a further click on "open" completes without a second receipt.
+/// Records the opening with its evidence and receipts, and marks the session, all at once.
 async fn mark_opened(state: &WebState, door: &Door, grant: Grant, scribe: Scribe) -> Result<(), Fault> {
     if grant.opened.is_some() {
         return Ok(());
@@ -126,14 +125,13 @@ async fn mark_opened(state: &WebState, door: &Door, grant: Grant, scribe: Scribe
             outbound: vec![receipt(&decider, if all { "opened-by-all" } else { "opened-by-one" }, now)],
         })
     };
-    match state.store.mark_opened(deposit, recipient, now, decide).await {
+    match state.store.mark_opened(deposit, recipient, Some(grant.hash), now, decide).await {
         Ok(_) => {}
         // Withdrawn between two statements: as if it had been before.
         Err(StoreError::Conflict(_)) => return Err(Fault::Ended(Ended::Revoked, Box::new(door.clone()))),
         Err(e) => return Err(e.into()),
     }
-    let hash = grant.hash;
-    state.store.db().write(async move |tx| Grant::open(tx, hash, now).await).await?;
+    failpoint!(AccessOpened).map_err(StoreError::from)?;
     (state.hooks.outbound)();
     Ok(())
 }

@@ -7,9 +7,9 @@
 use super::{BATCH, Housekeeping, HousekeepingError, stub};
 use crate::gateway::Gateway;
 use jiff::SignedDuration;
-use sealpost_envelope::Timestamp;
+use sealpost_envelope::{Timestamp, failpoint};
 use sealpost_evidence::{Detail, Event, EventName, render};
-use sealpost_store::EndingDeposit;
+use sealpost_store::{EndingDeposit, StoreError};
 
 /// Clocks of nodes differ, and a deposit may be on its way into the week that ends.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
@@ -26,8 +26,10 @@ pub async fn destroy(keeper: &Housekeeping, started: bool) -> Result<u64, Housek
         }
     }
     for week in gateway.store.ended_weeks(now.saturating_sub(GRACE).unwrap_or(now)).await? {
+        failpoint!(DestructionDue).map_err(StoreError::from)?;
         destroyed += deposits(keeper, &week, now).await?;
         mails(keeper, &week).await?;
+        failpoint!(DestructionForget).map_err(StoreError::from)?;
         match gateway.store.forget_week(&week, now).await? {
             true => tracing::info!(%week, "the key of this week was destroyed"),
             false => {

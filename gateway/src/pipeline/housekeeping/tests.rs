@@ -120,7 +120,7 @@ impl Scene {
 
     async fn opened(&self, id: DepositId, n: u32) {
         let store = &self.gateway.store;
-        store.mark_opened(id, n, self.clock.now(), |_| Ok(Change::default())).await.unwrap();
+        store.mark_opened(id, n, None, self.clock.now(), |_| Ok(Change::default())).await.unwrap();
     }
 
     fn blobs(&self) -> usize {

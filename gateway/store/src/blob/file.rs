@@ -7,7 +7,7 @@
 use super::{BlobEntry, BlobError, name_of};
 use crate::keys::file::sync_dir;
 use futures_util::{Stream, stream};
-use sealpost_envelope::{BlobId, Timestamp};
+use sealpost_envelope::{BlobId, Timestamp, failpoint};
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -159,6 +159,7 @@ pub(super) struct FileSink {
 impl FileSink {
     pub(super) fn create(dir: &Directory, id: BlobId) -> Result<Self, BlobError> {
         let path = dir.path_of(id);
+        failpoint!(BlobCreate).map_err(io_at(&path))?;
         dir.prepare(path.parent().unwrap_or(&dir.root))?;
         let partial = path.with_extension("part");
         let file = OpenOptions::new()
@@ -172,7 +173,7 @@ impl FileSink {
 
     /// Blocking.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
-        self.file.write_all(bytes).map_err(io_at(&self.partial))?;
+        failpoint!(BlobWrite).and_then(|()| self.file.write_all(bytes)).map_err(io_at(&self.partial))?;
         self.unflushed += bytes.len() as u64;
         if self.unflushed >= FLUSH_EVERY && self.flushing.as_ref().is_none_or(JoinHandle::is_finished) {
             self.flushed()?;
@@ -197,11 +198,14 @@ impl FileSink {
     /// Blocking; durable when it returns.
     pub(super) fn finish(mut self) -> Result<(), BlobError> {
         self.flushed()?;
-        fs::rename(&self.partial, &self.path).map_err(io_at(&self.path))?;
+        failpoint!(BlobWritten)
+            .and_then(|()| fs::rename(&self.partial, &self.path))
+            .map_err(io_at(&self.path))?;
         self.partial.clone_from(&self.path);
-        self.file.sync_all().map_err(io_at(&self.path))?;
+        failpoint!(BlobRenamed).and_then(|()| self.file.sync_all()).map_err(io_at(&self.path))?;
         let dir = self.path.parent().unwrap_or(&self.path);
-        sync_dir(dir).map_err(io_at(dir))?;
+        failpoint!(BlobFlushed).and_then(|()| sync_dir(dir)).map_err(io_at(dir))?;
+        failpoint!(BlobDurable).map_err(io_at(&self.path))?;
         self.done = true;
         Ok(())
     }

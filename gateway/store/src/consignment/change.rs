@@ -1,6 +1,7 @@
 //! Changes of consignments, with what they cause.
 
 use super::ConsignmentRow;
+use crate::access::{Grant, GrantHash};
 use crate::db::{Args, AssertSqlSafe};
 use crate::deposit::INSERT_TOKENS;
 use crate::queue::NewOutbound;
@@ -49,15 +50,16 @@ pub(super) async fn finish(tx: &mut Tx, change: Change) -> Result<(), StoreError
 impl Store {
     /// Records an opening. `decide` sees how far the deposit is and gives what to write, inside the
     /// transaction, so that of two openings at once exactly one is the first. A revoked consignment is
-    /// refused.
+    /// refused. The browser's session, if there is one, is marked in the same transaction.
     pub async fn mark_opened(
         &self,
         deposit: DepositId,
         n: RecipientNo,
+        session: Option<GrantHash>,
         at: Timestamp,
         decide: impl FnOnce(&Progress) -> Result<Change, StoreError> + Send + 'static,
     ) -> Result<Progress, StoreError> {
-        self.mark("opened", deposit, n, at, decide).await
+        self.mark("opened", deposit, n, session, at, decide).await
     }
 
     /// Records that a file was downloaded whole; as [`Store::mark_opened`].
@@ -68,7 +70,7 @@ impl Store {
         at: Timestamp,
         decide: impl FnOnce(&Progress) -> Result<Change, StoreError> + Send + 'static,
     ) -> Result<Progress, StoreError> {
-        self.mark("downloaded", deposit, n, at, decide).await
+        self.mark("downloaded", deposit, n, None, at, decide).await
     }
 
     async fn mark(
@@ -76,6 +78,7 @@ impl Store {
         column: &'static str,
         deposit: DepositId,
         n: RecipientNo,
+        session: Option<GrantHash>,
         at: Timestamp,
         decide: impl FnOnce(&Progress) -> Result<Change, StoreError> + Send + 'static,
     ) -> Result<Progress, StoreError> {
@@ -96,6 +99,9 @@ impl Store {
                 let row = tx.fetch_one(AssertSqlSafe(count), args![deposit]).await?;
                 let progress = Progress { first, done: row.small("done")?, of: row.small("total")? };
                 finish(tx, decide(&progress)?).await?;
+                if let Some(session) = session {
+                    Grant::open(tx, session, at).await?;
+                }
                 Ok(progress)
             })
             .await

@@ -10,7 +10,7 @@
 use super::KeyError;
 use crate::crypto::random;
 use aws_lc_rs::digest;
-use sealpost_envelope::{Secret, hex};
+use sealpost_envelope::{Secret, failpoint, hex};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -74,6 +74,7 @@ pub(super) fn create(dir: &Path, name: &str, key: &Secret<[u8; 32]>) -> Result<(
     random(&mut tag);
     let temporary = dir.join(format!(".{name}.{}.new", hex::encode(&tag)));
     let linked = write_new(&temporary, render(name, key.expose()).as_bytes())
+        .and_then(|()| failpoint!(KeyWritten))
         .and_then(|()| match fs::hard_link(&temporary, &path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
@@ -82,7 +83,7 @@ pub(super) fn create(dir: &Path, name: &str, key: &Secret<[u8; 32]>) -> Result<(
     let removed = fs::remove_file(&temporary).map_err(KeyError::io(&temporary));
     linked?;
     removed?;
-    sync_dir(dir).map_err(KeyError::io(dir))
+    failpoint!(KeyLinked).and_then(|()| sync_dir(dir)).map_err(KeyError::io(dir))
 }
 
 /// Overwrites and removes a key file, if it is there. (Overwriting helps only where the file system
@@ -97,13 +98,14 @@ pub(super) fn destroy(dir: &Path, name: &str) -> Result<(), KeyError> {
     let wiped = file
         .metadata()
         .and_then(|m| file.write_all(&vec![0; m.len() as usize]))
-        .and_then(|()| file.sync_all());
+        .and_then(|()| file.sync_all())
+        .and_then(|()| failpoint!(KeyWiped));
     wiped.map_err(KeyError::io(&path))?;
     match fs::remove_file(&path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(KeyError::io(&path)(e)),
         _ => {}
     }
-    sync_dir(dir).map_err(KeyError::io(dir))
+    failpoint!(KeyRemoved).and_then(|()| sync_dir(dir)).map_err(KeyError::io(dir))
 }
 
 /// Names of all keys.
