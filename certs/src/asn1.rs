@@ -53,6 +53,7 @@ pub(crate) mod oid {
     pub const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");
     pub const SUBJECT_ALT_NAME: ObjectIdentifier = oid("2.5.29.17");
     pub const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");
+    pub const CRL_NUMBER: ObjectIdentifier = oid("2.5.29.20");
     pub const AUTHORITY_KEY_ID: ObjectIdentifier = oid("2.5.29.35");
     pub const EXT_KEY_USAGE: ObjectIdentifier = oid("2.5.29.37");
     pub const EKU_SERVER_AUTH: ObjectIdentifier = oid("1.3.6.1.5.5.7.3.1");

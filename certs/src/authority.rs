@@ -258,7 +258,7 @@ fn after(now: Timestamp, lifetime: SignedDuration) -> Timestamp {
     now.saturating_add(total).unwrap_or(Timestamp::MAX)
 }
 
-fn extension(id: &ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
+pub(crate) fn extension(id: &ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
     let critical: &[u8] = if critical { &[tag::BOOLEAN, 1, 0xff] } else { &[] };
     seq(&[&oid_der(id), critical, &octets(value)])
 }
@@ -272,7 +272,7 @@ fn ia5(context: u8, text: &str) -> Result<Vec<u8>, IssueError> {
 }
 
 /// RFC 7093 §2 method 1: the leftmost 160 bits of the SHA-256 of the key.
-fn key_identifier(public_key: &[u8]) -> Vec<u8> {
+pub(crate) fn key_identifier(public_key: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA256, public_key).as_ref()[..20].to_vec()
 }
 
@@ -331,6 +331,6 @@ fn to_be_signed(t: &ToBeSigned<'_>) -> Vec<u8> {
     ])
 }
 
-fn signed(tbs: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
+pub(crate) fn signed(tbs: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
     seq(&[tbs, algorithm, &tlv(tag::BIT_STRING, &[&[0], signature])])
 }

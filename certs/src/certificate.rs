@@ -211,7 +211,7 @@ fn encoded(value: &impl Encode) -> Result<Vec<u8>, CertificateError> {
     value.to_der().map_err(|e| CertificateError::Der(e.to_string()))
 }
 
-fn moment(time: x509_cert::time::Time) -> Timestamp {
+pub(crate) fn moment(time: x509_cert::time::Time) -> Timestamp {
     // X.509 times lie between 1950 and 9999-12-31T23:59:59, which `Timestamp` may miss by hours at the end.
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)

@@ -40,7 +40,7 @@ pub enum KeyError {
 }
 
 /// Kinds of keys that can be generated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum KeyKind {
     /// ECDSA on NIST P-256: 37,000 signatures a second on one core.
     #[default]

@@ -18,6 +18,7 @@ pub(crate) mod asn1;
 pub mod authority;
 pub mod certificate;
 pub mod cms;
+pub mod crl;
 pub mod dkim;
 pub mod files;
 pub mod import;
@@ -31,6 +32,7 @@ pub mod verify;
 
 pub use authority::{Authority, IssueError, Profile, Subject};
 pub use certificate::{Certificate, CertificateError};
+pub use crl::{Revoked, RevocationList};
 pub use dkim::{DkimAlgorithm, DkimKey};
 pub use keys::{KeyError, KeyKind, PrivateKey};
 pub use signer::{FileSigner, Identity, SignError, SignatureAlgorithm, Signer, SignerError};

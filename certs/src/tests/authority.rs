@@ -68,6 +68,39 @@ fn refuses_what_must_not_be_issued() {
 }
 
 #[test]
+fn revocation_lists_are_understood_by_openssl_and_by_us() {
+    let w = world();
+    let serial = |c: &Certificate| sealpost_envelope::hex::decode(&c.serial_hex()).unwrap();
+    let (alice, root) = (w.mail.certificate(), w.authority.certificate());
+    let at = now() - SignedDuration::from_hours(1);
+    for (name, revoked) in [("none", vec![]), ("alice", vec![Revoked { serial: serial(alice), at }])] {
+        let der = w.authority.issue_crl(&revoked, now()).unwrap();
+        let list = RevocationList::from_der(&der).unwrap();
+        assert!(
+            list.is_signed_by(root)
+                && !list.is_signed_by(alice)
+                && !list.is_signed_by(world().authority.certificate())
+        );
+        assert!(list.this_update() <= now() && now() < list.next_update());
+        let found = list.revoked(alice).map(|t| t.as_second());
+        assert_eq!(found, revoked.first().map(|r| r.at.as_second()));
+        assert_eq!(list.revoked(w.seal.certificate()), None);
+        w.file("list.crl", &der);
+        let (ok, said) = w.openssl("crl -inform DER -in list.crl -CAfile ca.pem -noout -text");
+        assert!(ok && said.contains("verify OK") && said.contains("X509v3 CRL Number"), "{said}");
+        assert!(w.openssl("crl -inform DER -in list.crl -out list.pem").0);
+        w.file("alice.pem", alice.to_pem());
+        let (ok, said) = w.openssl("verify -crl_check -CAfile ca.pem -CRLfile list.pem alice.pem");
+        assert_eq!(ok, name == "none", "{said}");
+        for place in 0..der.len() {
+            let mut damaged = der.clone();
+            damaged[place] ^= 1;
+            assert!(!RevocationList::from_der(&damaged).is_ok_and(|l| l.is_signed_by(root)), "{place}");
+        }
+    }
+}
+
+#[test]
 fn keys_survive_files_and_openssl_reads_them() {
     let w = world();
     for (kind, name) in [(KeyKind::P256, "ec.pem"), (KeyKind::Rsa3072, "rsa.pem")] {
