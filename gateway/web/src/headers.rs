@@ -17,7 +17,9 @@ pub(crate) const CSP_SANDBOX: &str = "sandbox; default-src 'none'; style-src 'un
 /// The outermost layer.
 pub(crate) async fn around(State(state): State<WebState>, request: Request, next: Next) -> Response {
     // Covers the request's body and the answer's head; a long answer's body has its own limit.
-    let mut response = match tokio::time::timeout(state.limits.request, next.run(request)).await {
+    let uploads = request.method() == http::Method::POST && request.uri().path() == "/verify";
+    let limit = if uploads { crate::verify::UPLOAD } else { state.limits.request };
+    let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     };

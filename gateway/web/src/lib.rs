@@ -37,6 +37,7 @@ mod shutdown;
 mod stall;
 mod state;
 mod tiles;
+mod verify;
 mod view;
 mod whole;
 mod zip;
@@ -45,9 +46,25 @@ pub use admin::{AdminState, Metrics, admin_router};
 pub use demo::{DemoMail, DemoMailbox, DemoMessage, DemoState, demo_router};
 pub use serve::{ServeLimits, serve};
 pub use state::{EntitySite, Hooks, WebKeys, WebLimits, WebParts, WebState};
+pub use verify::{JudgeError, ProofCheck, ProofJudge, ProofReport, VerifyState, verify_router};
 
 use axum::Router;
 use axum::routing::{get, post};
+
+/// Reads what strangers write freely into a request: cookies, a range, a form. For the fuzz targets.
+#[doc(hidden)]
+pub async fn read_request(cookies: &[u8], range: &[u8], form: &[u8]) {
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in [(http::header::COOKIE, cookies), (http::header::RANGE, range)] {
+        headers.extend(http::HeaderValue::from_bytes(value).ok().map(|value| (name, value)));
+    }
+    ctx::cookies(&headers);
+    if let range::Wanted::Part { first, past } = range::wanted(&headers, 1000, "\"etag\"") {
+        assert!(first < past && past <= 1000, "a range outside the file");
+    }
+    // What is no form is refused, which is all there is to know.
+    drop(form::Fields::parse(bytes::Bytes::copy_from_slice(form)).await);
+}
 
 /// The public router: door, home page, log, assets. Merge [`demo_router`] into it for a demonstration.
 pub fn router(state: WebState) -> Router {
