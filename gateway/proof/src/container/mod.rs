@@ -6,11 +6,13 @@
 //! **Exposure.** [`read`] takes files from anywhere; it holds names and sizes in memory, never contents.
 //! **Standards.** PKWARE APPNOTE 6.3.10, ISO/IEC 21320-1.
 
+mod collection;
 mod crc;
 mod read;
 mod records;
 mod write;
 
+pub use collection::Collection;
 pub use read::{Archive, Deviation, Member, ReadError, read};
 pub use write::Writer;
 

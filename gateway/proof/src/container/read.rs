@@ -104,14 +104,14 @@ impl Archive {
     }
 }
 
-enum Next {
+pub(super) enum Next {
     Member(Member),
     Central,
     Bad(Option<String>, String),
 }
 
 /// Reads a local header at `at` and compares it with what the canonical writer would have written.
-fn local_header<R: Read>(input: &mut R, at: u64, len: u64) -> io::Result<Next> {
+pub(super) fn local_header<R: Read>(input: &mut R, at: u64, len: u64) -> io::Result<Next> {
     let bad = |what: &str| Ok(Next::Bad(None, what.to_owned()));
     let mut head = vec![0; LOCAL_LEN];
     if !fill(input, &mut head[..4])? {

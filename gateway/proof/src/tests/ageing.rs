@@ -48,7 +48,7 @@ fn authority_later(w: &World, after: SignedDuration) -> sealpost_certs::TimeAuth
     sealpost_certs::TimeAuthority::new(std::sync::Arc::new(made), std::sync::Arc::new(clock))
 }
 
-fn renewed(w: &World, proof: &[u8], after: SignedDuration) -> Vec<u8> {
+pub(super) fn renewed(w: &World, proof: &[u8], after: SignedDuration) -> Vec<u8> {
     let authority = authority_later(w, after);
     let out = std::io::Cursor::new(Vec::new());
     renew(std::io::Cursor::new(proof), |imprint| authority.stamp(imprint), out).unwrap().into_inner()

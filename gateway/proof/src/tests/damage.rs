@@ -156,6 +156,70 @@ fn a_rebuilt_container_with_a_changed_member_is_found() {
     }
 }
 
+/// A member changed somewhere, with all checksums made right again.
+fn rebuild(proof: &[u8], change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
+    let mut writer = container::Writer::new(Cursor::new(Vec::new()));
+    for member in members(proof) {
+        let bytes = proof[member.data as usize..(member.data + member.size) as usize].to_vec();
+        if let Some(bytes) = change(&member.name, bytes) {
+            writer.add_bytes(&MemberName::parse(&member.name).unwrap(), &bytes).unwrap();
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Every member: a bit at many places, cut short, emptied, lengthened, taken from another proof. Whole and for one
+/// recipient without content; as exported and renewed.
+#[test]
+fn the_damage_matrix() {
+    let w = World::new(Timestamp::now());
+    let events = w.events();
+    let mut bare = w.bundle(&events[..2]);
+    bare.original = None;
+    bare.sent.clear();
+    bare.receipts.clear();
+    let whole = w.export(w.bundle(&events[..2])).unwrap();
+    let renewed = super::ageing::renewed(&w, &small(&w), jiff::SignedDuration::from_secs(60));
+    let stranger = World::new(Timestamp::now());
+    let foreign = stranger.export(stranger.bundle(&stranger.events()[..2])).unwrap();
+    let content_of = |proof: &[u8], name: &str| {
+        let found = members(proof).into_iter().find(|m| m.name == name);
+        found.map(|m| proof[m.data as usize..(m.data + m.size) as usize].to_vec())
+    };
+    let places = if std::env::var_os("SEALPOST_TEST_EVERY_BYTE").is_some() { 100 } else { 6 };
+    for proof in [whole, w.export(bare).unwrap(), renewed] {
+        let names: Vec<String> = members(&proof).into_iter().map(|m| m.name).collect();
+        let mut cases: Vec<(String, Vec<u8>)> = Vec::new();
+        for name in &names {
+            let content = content_of(&proof, name).unwrap();
+            let mut add = |changed: Vec<u8>| {
+                if changed != content {
+                    cases.push((name.clone(), changed));
+                }
+            };
+            for place in 0..places {
+                let mut changed = content.clone();
+                let at = place * content.len() / places;
+                changed[at] ^= 1 << (place % 8);
+                add(changed);
+            }
+            add(content[..content.len() - 1].to_vec());
+            add(content[..content.len() / 2].to_vec());
+            add(Vec::new());
+            add([&content[..], b"\n"].concat());
+            add([&content[..], b"\0\0"].concat());
+            content_of(&foreign, name).into_iter().for_each(&mut add);
+        }
+        let positions: Vec<usize> = (0..cases.len()).collect();
+        everywhere(&positions, |n| {
+            let (name, content) = &cases[n];
+            let changed =
+                rebuild(&proof, |member, bytes| Some(if member == name { content.clone() } else { bytes }));
+            complaint(&w, &changed, Some(name)).map(|c| format!("{name}, {} bytes: {c}", content.len()))
+        });
+    }
+}
+
 #[test]
 fn what_is_no_zip_is_no_proof() {
     let w = World::new(Timestamp::now());

@@ -3,7 +3,9 @@
 mod ageing;
 mod content;
 mod damage;
+mod golden;
 mod readme;
+mod revocation;
 
 use crate::bundle::{ExternalTime, Step};
 use crate::verify::Verdict;
@@ -178,6 +180,7 @@ impl World {
             verify_url: Some("https://mail.sealpost.test/verify".into()),
             evidence: evidence.collect(),
             external_time: ExternalTime::None,
+            revocation: vec![self.authority.issue_crl(&[], self.at).unwrap()],
             entries,
             checkpoint,
             roots: vec![self.authority.certificate().clone()],
