@@ -18,14 +18,23 @@ need pkg-config pkg-config
 if [ "${1:-build}" = test ]; then
     need openssl openssl
     need softhsm2-util softhsm2
+    need faketime faketime
     need curl curl
     need unzip unzip
+    need dash dash
+    need shellcheck shellcheck
     need swaks swaks libnet-ssleay-perl libio-socket-ssl-perl
     need python3 python3
+    python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+    need gsasl gsasl
+    [ -x /usr/sbin/postfix ] || missing="$missing postfix"
     need chromium chromium fonts-liberation
     need chromedriver chromium-driver
     need pdftotext poppler-utils
     need xmllint libxml2-utils
+    need named bind9 bind9-dnsutils
+    /usr/bin/python3 -c 'import dkim, nacl' 2>/dev/null || missing="$missing python3-dkim python3-nacl"
+    need sqlite3 sqlite3
     [ -x /usr/lib/postgresql/15/bin/initdb ] || missing="$missing postgresql-15"
 fi
 
@@ -36,6 +45,12 @@ if [ -n "$missing" ]; then
         exit 1
     fi
     export DEBIAN_FRONTEND=noninteractive
+    case "$missing" in
+    *postfix*)
+        # Tests run it with a configuration of their own; the system's is neither made nor started.
+        echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+        ;;
+    esac
     apt-get update -qq
     # shellcheck disable=SC2086 -- a list of package names
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
@@ -43,4 +58,10 @@ fi
 
 if [ "${1:-build}" = test ]; then
     have cargo-nextest || cargo install --locked --quiet cargo-nextest --version 0.9.143
+fi
+# A second opinion on seals and timestamps, in a place of its own.
+if [ "${1:-build}" = test ] && [ ! -x /opt/sealpost-test/bin/pyhanko-0.29.1 ]; then
+    python3 -m venv /opt/sealpost-test
+    /opt/sealpost-test/bin/pip install --quiet --disable-pip-version-check pyHanko==0.29.1
+    ln -sf python /opt/sealpost-test/bin/pyhanko-0.29.1
 fi

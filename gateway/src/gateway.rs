@@ -6,13 +6,16 @@
 //! **Failure.** Opening says which setting is at fault.
 
 use crate::config::{self, Config, Trusted};
-use crate::credentials::Credentials;
+use crate::pipeline::carry::Carry;
+use crate::credentials::{self, Credentials};
+use crate::dkim::DomainKeys;
+use crate::timeserver::External;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use sealpost_certs::{FileSigner, Signer, TimeAuthority};
+use sealpost_certs::{KeyKind, Signer, TimeAuthority};
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language, Sha256Digest};
-use sealpost_evidence::{Detail, Event, EventName, Issuer, render};
+use sealpost_evidence::{BuiltEvent, Detail, Event, EventName, Issuer, render};
 use sealpost_policy::Policy;
 use sealpost_store::account::Accounts;
 use sealpost_store::mailbox::Mailboxes;
@@ -33,9 +36,13 @@ pub struct Organisation {
     /// Its rules; replaced as a whole at reload.
     pub policy: ArcSwap<Policy>,
     /// Signs its evidence and proofs.
-    pub evidence: Arc<FileSigner>,
+    pub evidence: Arc<dyn Signer>,
+    /// Signs the mail we write for it, where the organisation brought a key for that.
+    pub mail: Option<Arc<dyn Signer>>,
     /// From address of the mail we write for it.
     pub seal_address: EmailAddress,
+    /// Sign its mail for its domains.
+    pub dkim: DomainKeys,
 }
 
 impl Organisation {
@@ -86,10 +93,16 @@ pub struct Gateway {
     pub credentials: Credentials,
     /// The embedded RFC 3161 authority.
     pub time: TimeAuthority,
+    /// External RFC 3161 authorities, if any.
+    pub external: Option<External>,
     /// Its organisations, in the order of the configuration.
     pub organisations: Vec<Arc<Organisation>>,
     /// Bells between stages.
     pub bells: Bells,
+    /// What stages carry along for one another.
+    pub carry: Carry,
+    /// Name of the journal's log.
+    origin: String,
 }
 
 impl Gateway {
@@ -104,6 +117,8 @@ impl Gateway {
         for (settings, policy) in config.entity.iter().zip(&config.policies) {
             organisations.push(Arc::new(organisation(&store, &credentials, settings, policy, now).await?));
         }
+        let external = External::open(&config.timestamp)?;
+        let origin = log_origin(&store, &credentials).await?;
         let time = TimeAuthority::new(credentials.time.clone(), clock.clone());
         let accounts = Accounts::new(&store)?;
         let mailboxes = Mailboxes::new(&store);
@@ -120,8 +135,11 @@ impl Gateway {
             clock,
             credentials,
             time,
+            external,
             organisations,
             bells,
+            carry: Carry::default(),
+            origin,
         }))
     }
 
@@ -132,18 +150,32 @@ impl Gateway {
         if names(fresh) != names(&self.config) {
             bail!("other [[entity]] sections need a restart");
         }
-        let now = self.clock.now();
-        let mut events = Vec::new();
         for (organisation, policy) in self.organisations.iter().zip(&fresh.policies) {
             organisation.policy.store(policy.clone());
-            let rules = fresh.rule.iter().map(|r| r.name.clone());
-            let event = Event::new(EventName::PolicyLoaded, organisation.id, now)
-                .detail(Detail::new().list("rules", rules));
-            events.push(render(&organisation.issuer, event, None)?);
         }
+        let events = self.policy_loaded(fresh, "reload")?;
         self.trusted.store(Arc::new(fresh.trusted.clone()));
         self.store.record(events).await?;
         Ok(())
+    }
+
+    /// Journals the rules with which the gateway starts.
+    pub async fn record_start(&self) -> Result<()> {
+        let events = self.policy_loaded(&self.config, "start")?;
+        self.store.record(events).await?;
+        self.bells.seal.notify_one();
+        Ok(())
+    }
+
+    fn policy_loaded(&self, config: &Config, cause: &str) -> Result<Vec<BuiltEvent>> {
+        let now = self.clock.now();
+        let loaded = |organisation: &Arc<Organisation>| {
+            let rules = config.rule.iter().map(|r| r.name.clone());
+            let event = Event::new(EventName::PolicyLoaded, organisation.id, now)
+                .detail(Detail::new().text("cause", cause).list("rules", rules));
+            Ok(render(&organisation.issuer, event, None)?)
+        };
+        self.organisations.iter().map(loaded).collect()
     }
 
     /// The trusted server that connects from this address.
@@ -176,8 +208,27 @@ impl Gateway {
     }
 
     /// Name of the journal's log, in checkpoints and in its key.
-    pub fn log_origin(&self) -> String {
-        log_origin(&self.credentials)
+    pub fn log_origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The S/MIME signer for an address in From; `name` stands in a certificate that is issued now.
+    pub fn mail_signer(
+        &self,
+        organisation: &Organisation,
+        address: &EmailAddress,
+        name: Option<&str>,
+    ) -> Result<Arc<dyn Signer>> {
+        if let Some(brought) = organisation.mail.as_ref().filter(|_| *address == organisation.seal_address) {
+            return Ok(brought.clone());
+        }
+        let (kind, now) = (organisation.settings.seal.algorithm, self.clock.now());
+        let issue = || self.credentials.mail(address, name, kind, now).map(|s| s as Arc<dyn Signer>);
+        match kind {
+            KeyKind::P256 | KeyKind::P384 => issue(),
+            // An RSA key takes a second to make, once for each sender.
+            KeyKind::Rsa3072 | KeyKind::Rsa4096 => tokio::task::block_in_place(issue),
+        }
     }
 
     /// The organisation with that number in the store.
@@ -186,14 +237,18 @@ impl Gateway {
     }
 }
 
-/// Opens the store alone, as commands do that sign nothing.
-pub async fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
-    let settings = StoreConfig {
+/// Where the configuration says that everything lies.
+pub fn store_config(config: &Config) -> Result<StoreConfig> {
+    Ok(StoreConfig {
         database: config.store.database.url().context("`store.database`")?.expose().clone(),
         blobs: config.store.blobs.url(),
         keys: config.store.keys.clone(),
-    };
-    Ok(Store::open(&settings, clock).await?)
+    })
+}
+
+/// Opens the store alone, as commands do that sign nothing.
+pub async fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
+    Ok(Store::open(&store_config(config)?, clock).await?)
 }
 
 async fn organisation(
@@ -203,10 +258,9 @@ async fn organisation(
     policy: &Arc<Policy>,
     now: Timestamp,
 ) -> Result<Organisation> {
-    let domain = settings.domains.first().context("`entity.domains`: one is needed")?.as_str();
     let siren = settings.siren.as_ref().map(ToString::to_string);
     let id = store.ensure_entity(&settings.name, siren.as_deref()).await?;
-    let evidence = credentials.evidence(&settings.name, domain, now)?;
+    let evidence = credentials.evidence(settings, now)?;
     let seal_address =
         settings.seal_address().context("`entity.seal.address`: none can be derived from the domain")?;
     let issuer = Issuer {
@@ -219,10 +273,12 @@ async fn organisation(
     };
     Ok(Organisation {
         id,
+        dkim: DomainKeys::open(settings)?,
         settings: settings.clone(),
         issuer,
         policy: ArcSwap::new(policy.clone()),
         evidence,
+        mail: credentials::brought_mail(settings, &seal_address, now)?,
         seal_address,
     })
 }
@@ -233,8 +289,17 @@ pub fn zone() -> jiff::tz::TimeZone {
 }
 
 /// A log's name follows its key, so that nothing that may change (host name, order of entities) makes
-/// old checkpoints those of another log (C2SP tlog-checkpoint: a URL without scheme, unique to the log).
-pub fn log_origin(credentials: &Credentials) -> String {
+/// old checkpoints those of another log (C2SP tlog-checkpoint: a URL without scheme, unique to the log). Once
+/// the key is replaced, or a restore has begun a new log, the store knows the name.
+pub async fn log_origin(store: &Store, credentials: &Credentials) -> Result<String> {
+    Ok(match store.log_origin().await? {
+        Some(given) => given,
+        None => first_log(credentials),
+    })
+}
+
+/// Name of the first log under a key.
+pub fn first_log(credentials: &Credentials) -> String {
     let key = Sha256Digest::of(credentials.journal.key().public_key()).to_hex();
     format!("sealpost/log/{}", &key[..16])
 }

@@ -13,7 +13,9 @@ mod commands;
 mod config;
 mod credentials;
 mod demo;
+mod dkim;
 mod gateway;
+mod judge;
 mod listeners;
 mod mailboxes;
 mod pipeline;
@@ -21,6 +23,8 @@ mod proofs;
 mod routes;
 mod service;
 mod site;
+mod timeroutes;
+mod timeserver;
 
 use clap::Parser;
 use commands::{Answer, Unusable};

@@ -6,21 +6,21 @@
 //! **Failure.** [`ProofError::Pending`] while something is not yet sealed, sequenced and stamped; the caller
 //! waits or says so. Content that was destroyed is left out, and the report says so by its absence.
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Organisation};
 use crate::pipeline::content::{ContentError, ContentStream, OpenDeposit};
 use crate::pipeline::handover::wire;
 use crate::pipeline::{facts, seal};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt};
-use sealpost_certs::Signer;
-use sealpost_envelope::{DepositId, Language, RecipientNo, Treatment};
+use sealpost_certs::{Certificate, Signer, TrustAnchors, verify_timestamp};
+use sealpost_envelope::{DepositId, Language, RecipientNo, Sha256Digest, Treatment};
 use sealpost_evidence::{DepositFacts, EventName, Party};
 use sealpost_message::compose::Recipe;
-use sealpost_proof::bundle::Step;
+use sealpost_proof::bundle::{ExternalTime, Step};
 use sealpost_proof::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source, export};
 use sealpost_store::content::Place;
 use sealpost_store::queue::{Filter, State};
-use sealpost_store::{Checkpoint, JournalEntry};
+use sealpost_store::{Checkpoint, JournalEntry, Returned};
 use std::collections::HashMap;
 use std::path::Path;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -61,7 +61,7 @@ pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Resu
         None => store.facts(&row, |_| Ok(None)).await?,
     };
     let chosen = choose(store.entries_of_deposit(id).await?, &facts, options)?;
-    let checkpoint = covering(gateway, &chosen).await?;
+    let (checkpoint, external) = covering(gateway, &chosen).await?;
     let organisation =
         gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
     let mut evidence = evidence_of(gateway, id).await?;
@@ -79,14 +79,17 @@ pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Resu
         size: facts.size,
         digests: facts.digests,
         parts: facts.parts.clone(),
-        steps: chosen.iter().map(step).collect(),
+        steps: chosen.iter().map(|entry| step(entry, options.language)).collect(),
         original: None,
         sent: Vec::new(),
         receipts: Vec::new(),
+        verify_url: Some(format!("{}/verify", gateway.config.web.url.as_str().trim_end_matches('/'))),
         evidence: Vec::new(),
         entries: logged(gateway, &chosen, checkpoint.size).await?,
+        roots: roots(gateway, organisation, &external),
+        revocation: vec![gateway.credentials.revocation_list(gateway.clock.now())?],
+        external_time: external.words,
         checkpoint: stamped(checkpoint)?,
-        roots: vec![gateway.credentials.root().clone()],
     };
     for entry in &chosen {
         if let Some(found) = evidence.remove(&entry.id) {
@@ -119,7 +122,16 @@ fn recipients(facts: &DepositFacts, options: &Options) -> Vec<(RecipientNo, Part
     numbered.filter(|(n, _)| options.recipient.is_none_or(|wanted| wanted == *n)).collect()
 }
 
-async fn covering(gateway: &Gateway, entries: &[JournalEntry]) -> Result<Checkpoint> {
+/// What an authority outside says of the checkpoint.
+struct Outside {
+    words: ExternalTime,
+    /// The root that its token leads to.
+    root: Option<Certificate>,
+}
+
+/// The checkpoint that the proof rests on: one that an authority outside has dated where there is one, and its
+/// token then takes the place of the built-in authority's.
+async fn covering(gateway: &Gateway, entries: &[JournalEntry]) -> Result<(Checkpoint, Outside)> {
     let mut last = None;
     for entry in entries {
         match entry.index {
@@ -130,8 +142,35 @@ async fn covering(gateway: &Gateway, entries: &[JournalEntry]) -> Result<Checkpo
         }
     }
     let last = last.context("the journal knows nothing of this deposit")?;
+    if let Some((mut checkpoint, anchor)) = gateway.store.anchor_covering(last).await? {
+        let words = ExternalTime::Dated { at: anchor.time, authority: anchor.authority };
+        let root = outside_root(gateway, &checkpoint, &anchor.token);
+        checkpoint.tst = Some(anchor.token);
+        return Ok((checkpoint, Outside { words, root }));
+    }
     let found = gateway.store.checkpoint_covering(last).await?;
-    Ok(found.ok_or_else(|| ProofError::Pending("the log's checkpoint is not stamped".to_owned()))?)
+    let found = found.ok_or_else(|| ProofError::Pending("the log's checkpoint is not stamped".to_owned()))?;
+    let words = if gateway.external.is_some() { ExternalTime::Pending } else { ExternalTime::None };
+    Ok((found, Outside { words, root: None }))
+}
+
+/// The root is only shipped for convenience: where the authority is no longer configured, it is left out.
+fn outside_root(gateway: &Gateway, checkpoint: &Checkpoint, token: &[u8]) -> Option<Certificate> {
+    let trust = TrustAnchors::new(gateway.external.as_ref()?.anchors()).ok()?;
+    let verified = verify_timestamp(token, &Sha256Digest::of(&checkpoint.note), &trust).ok()?;
+    Some(verified.anchor().clone())
+}
+
+/// Roots that the proof's signatures lead to: the built-in one, that of a seal from elsewhere, that of the time.
+fn roots(gateway: &Gateway, organisation: &Organisation, outside: &Outside) -> Vec<Certificate> {
+    let mut roots = vec![gateway.credentials.root().clone()];
+    let brought = organisation.evidence.identity().root();
+    for root in brought.into_iter().chain(&outside.root) {
+        if !roots.contains(root) {
+            roots.push(root.clone());
+        }
+    }
+    roots
 }
 
 fn stamped(checkpoint: Checkpoint) -> Result<Checkpointed> {
@@ -169,8 +208,50 @@ async fn logged(gateway: &Gateway, entries: &[JournalEntry], size: u64) -> Resul
     Ok(logged)
 }
 
-fn step(entry: &JournalEntry) -> Step {
-    Step { time: entry.time, event: entry.event, entry: entry.id, recipient: entry.recipient, note: None }
+fn step(entry: &JournalEntry, language: Language) -> Step {
+    let note = entry.bytes.as_deref().and_then(|bytes| note(entry.event, bytes, language));
+    Step { time: entry.time, event: entry.event, entry: entry.id, recipient: entry.recipient, note }
+}
+
+/// What the entry says beyond its name, for the report.
+fn note(event: EventName, entry: &[u8], l: Language) -> Option<String> {
+    let entry: serde_json::Value = serde_json::from_slice(entry).ok()?;
+    let detail = &entry["detail"];
+    let text = |key: &str| detail[key].as_str();
+    match event {
+        EventName::GatePassed => {
+            let methods = entry["actor"]["methods"].as_array()?.iter().filter_map(|m| m.as_str());
+            Some(methods.map(|m| method(m, l)).collect::<Vec<_>>().join(" + "))
+        }
+        EventName::ChallengeSent | EventName::GateFailed => Some(method(text("method")?, l)),
+        EventName::ContentHandover | EventName::ContentAccessTracking => {
+            let (file, sent) = (detail["file"].as_u64()?, detail["sent"].as_u64()?);
+            let words = l.pick("fichier", "file");
+            Some(format!("{words} {file}, {sent} {}", l.pick("octets envoyés", "bytes sent")))
+        }
+        EventName::RelayToNonERDS | EventName::NotificationForAcceptance => match (text("host"), text("tls"))
+        {
+            (Some(host), Some("none")) => Some(format!("{host}, {}", l.pick("sans TLS", "without TLS"))),
+            (Some(host), Some(tls)) => Some(format!("{host}, {tls}")),
+            (Some(host), None) => Some(host.to_owned()),
+            (None, _) => Some(l.pick("boîte de ce serveur", "a mailbox of this server").to_owned()),
+        },
+        _ => None,
+    }
+}
+
+fn method(name: &str, l: Language) -> String {
+    let (fr, en) = match name {
+        "otp-mail" => ("code reçu par courriel", "code by mail"),
+        "otp-sms" => ("code reçu par SMS", "code by SMS"),
+        "totp" | "hotp" => ("code d'un générateur", "code of an authenticator"),
+        "tiqr" => ("application tiqr", "tiqr app"),
+        "cps" => ("carte CPS", "CPS card"),
+        "password" => ("mot de passe du message", "password of the message"),
+        "link" => ("lien seul", "link alone"),
+        other => return other.to_owned(),
+    };
+    l.pick(fr, en).to_owned()
 }
 
 async fn add_content(
@@ -203,7 +284,22 @@ async fn add_content(
         }
     }
     bundle.sent.sort_by_key(|(n, _)| *n);
+    for kept in gateway.store.returned(id).await? {
+        // What people answered is theirs, and no proof of delivery.
+        let wanted = options.recipient.is_none_or(|wanted| wanted == kept.recipient);
+        if wanted && kept.kind != "other" {
+            bundle.receipts.push((kept.recipient, receipt(gateway, open, kept)?));
+        }
+    }
     Ok(())
+}
+
+/// A report as it was received.
+fn receipt(gateway: &Gateway, open: &OpenDeposit, kept: Returned) -> Result<Source<'static>> {
+    let (place, size) = (Place::returned(kept.id), kept.size);
+    let stream = gateway.store.read_body(&open.key, &place, &kept.body, size, 0..size)?;
+    let stream = stream.map_err(ContentError::from).boxed();
+    Ok(Source::new(size, move || Ok(Box::new(reader(stream)))))
 }
 
 /// What a recipient was sent, the link's token blanked out.

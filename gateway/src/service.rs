@@ -8,7 +8,7 @@
 
 use crate::config;
 use crate::gateway::Gateway;
-use crate::listeners::limits::Connections;
+use crate::listeners::limits::{Connections, make_room_for};
 use crate::listeners::proxy::Balancers;
 use crate::listeners::smtp::{self, Receptionist, SmtpListener, Times};
 use crate::listeners::{bind, imap, tls};
@@ -36,8 +36,10 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce() + Send,
 ) -> Result<()> {
+    make_room_for(gateway.config.limits.connections);
     let fronts = Fronts::new(gateway.clone(), shutdown.clone())?;
     fronts.open().await?;
+    gateway.record_start().await?;
     let stages = start_stages(&gateway, &shutdown)?;
     // Sealing ends after all others, so that what was accepted at the last moment is still sealed.
     let (sealing, stop_sealing) = (TaskTracker::new(), CancellationToken::new());

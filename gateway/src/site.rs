@@ -7,7 +7,7 @@ use axum::Router;
 use futures_util::FutureExt;
 use sealpost_gate::{CodeKey, LinkMethod, MethodLimits, Methods, OtpMail};
 use sealpost_web::{
-    AdminState, EntitySite, Hooks, Metrics, ServeLimits, WebKeys, WebLimits, WebParts, WebState,
+    AdminState, EntitySite, Hooks, Metrics, ServeLimits, WebKeys, WebLimits, WebParts, WebState, VerifyState,
 };
 use std::sync::Arc;
 
@@ -61,10 +61,28 @@ fn site_of(organisation: &Organisation, config: &Config) -> EntitySite {
 /// The public pages; in a demonstration, also the mailboxes of outside recipients.
 pub fn router(gateway: &Arc<Gateway>, state: &WebState) -> Result<Router> {
     let mut router = sealpost_web::router(state.clone());
+    router = router.merge(sealpost_web::verify_router(verify_state(gateway, state)));
     if gateway.config.demo.outside_mailboxes {
         router = router.merge(crate::demo::pages::router(gateway, state));
     }
+    router = router.merge(crate::timeroutes::lists(gateway));
+    if gateway.config.timestamp.public {
+        router = router.merge(crate::timeroutes::router(gateway));
+    }
     Ok(router)
+}
+
+/// What the verification page needs: a judge in another process, and whom it trusts.
+fn verify_state(gateway: &Arc<Gateway>, state: &WebState) -> VerifyState {
+    let root = gateway.credentials.root();
+    let limits = &gateway.config.limits;
+    VerifyState {
+        web: state.clone(),
+        judge: Arc::new(crate::judge::ChildJudge::new(&gateway.config)),
+        roots: vec![(root.subject(), root.fingerprint().to_hex())],
+        size: limits.proof_size.0,
+        per_hour: limits.proofs_per_hour,
+    }
 }
 
 /// Health, readiness and numbers.
@@ -80,6 +98,7 @@ pub fn admin_router(gateway: &Arc<Gateway>) -> Router {
             async move { metrics(&gateway).await }.boxed()
         }),
     })
+    .merge(crate::timeroutes::router(gateway))
 }
 
 async fn metrics(gateway: &Gateway) -> Metrics {

@@ -12,6 +12,7 @@ pub mod sending;
 pub mod sink;
 pub mod storm;
 pub mod tools;
+pub mod tsa;
 
 pub use demo::{Account, Demo, DemoOptions};
 pub use door::Door;

@@ -1,9 +1,13 @@
 //! `sealpost check`: everything that is wrong with configuration, keys, stores and certificates, at once.
 
+mod dns;
+
 use super::{Answer, clock, load};
-use crate::config::{Config, TimestampMode, unsupported};
+use crate::config::{Config, unsupported};
 use crate::credentials;
+use crate::dkim::{DomainKeys, Record};
 use crate::listeners::tls::Identity;
+use crate::timeserver::External;
 use anyhow::Result;
 use sealpost_certs::Certificate;
 use std::path::Path;
@@ -18,23 +22,36 @@ struct Finding {
 const SOON: i64 = 21;
 
 /// Judges the installation; faults answer 1, warnings do not.
-pub async fn run(path: &Path, dns: bool, json: bool) -> Result<Answer> {
+pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
     let config = load(path)?;
     let mut findings = Vec::new();
     certificate(&config, &mut findings);
     store(&config, &mut findings).await;
     warnings(&config, &mut findings);
-    if dns {
-        findings.push(fault("--dns is not available yet: SPF, DKIM, DMARC, PTR and MX were not looked at"));
+    seals(&config, &mut findings);
+    external_time(&config, &mut findings).await;
+    let records = domain_keys(&config, &mut findings);
+    if with_dns {
+        findings.extend(dns::look(&config).await);
     }
     let faults = findings.iter().filter(|f| f.fault).count();
     if json {
         let list: Vec<_> =
             findings.iter().map(|f| serde_json::json!({ "fault": f.fault, "text": f.text })).collect();
-        say!("{}", serde_json::json!({ "ok": faults == 0, "findings": list }));
+        let records: Vec<_> = records
+            .iter()
+            .map(|r| serde_json::json!({ "name": r.name, "type": "TXT", "text": r.text }))
+            .collect();
+        say!("{}", serde_json::json!({ "ok": faults == 0, "findings": list, "records": records }));
     } else {
         for finding in &findings {
             say!("{}  {}", if finding.fault { "FAULT  " } else { "warning" }, finding.text);
+        }
+        if !records.is_empty() {
+            say!("records to publish, so that receivers can check the domain's signature (DKIM):");
+        }
+        for record in &records {
+            say!("  {}", record.zone_line());
         }
         say!("{}", if faults == 0 { "ready to serve" } else { "not ready to serve" });
     }
@@ -79,16 +96,61 @@ async fn store(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The records to publish for the keys that sign outgoing mail.
+fn domain_keys(config: &Config, findings: &mut Vec<Finding>) -> Vec<Record> {
+    let mut records = Vec::new();
+    for entity in &config.entity {
+        match DomainKeys::open(entity) {
+            Ok(keys) if keys.is_empty() => findings.push(warning(format!(
+                "`entity.dkim.keys`: mail of {} leaves without the domain's signature; many receivers refuse it",
+                entity.name
+            ))),
+            Ok(keys) => records.extend(keys.records(entity)),
+            Err(error) => findings.push(fault(format!("{error:#}"))),
+        }
+    }
+    records
+}
+
+/// Keys that the configuration brings, tried out.
+fn seals(config: &Config, findings: &mut Vec<Finding>) {
+    let now = clock().now();
+    for entity in &config.entity {
+        let evidence = credentials::brought_evidence(entity, now);
+        let mail = match entity.seal_address() {
+            Some(address) => credentials::brought_mail(entity, &address, now),
+            None => Ok(None),
+        };
+        for (name, signer) in [("entity.seal.key", evidence), ("entity.seal.mail_key", mail)] {
+            match signer.map(|s| s.map(|s| s.sign(b"check"))) {
+                Ok(None | Some(Ok(_))) => {}
+                Ok(Some(Err(error))) => findings.push(fault(format!("`{name}`: {error}"))),
+                Err(error) => findings.push(fault(format!("{error:#}"))),
+            }
+        }
+    }
+}
+
+/// Asks the external authorities for the time. One that fails is a warning: deposits go on without it.
+async fn external_time(config: &Config, findings: &mut Vec<Finding>) {
+    let external = match External::open(&config.timestamp) {
+        Ok(Some(external)) => external,
+        Ok(None) => return,
+        Err(error) => return findings.push(fault(format!("{error:#}"))),
+    };
+    for (url, outcome) in external.probe(&*clock()).await {
+        if let Err(error) = outcome {
+            findings
+                .push(warning(format!("`timestamp`: {url}: {error}; external time stays pending meanwhile")));
+        }
+    }
+}
+
 fn warnings(config: &Config, findings: &mut Vec<Finding>) {
-    if config.timestamp.mode == TimestampMode::Embedded {
+    if config.timestamp.url.is_none() {
         findings.push(warning(
-            "`timestamp.mode`: the embedded authority is no independent witness; nobody makes proof for himself",
+            "`timestamp.url`: the built-in time authority is no independent witness; nobody makes proof for himself",
         ));
     }
     findings.extend(unsupported(config).into_iter().map(fault));
-    if config.relay.smarthost.is_none() && !config.demo.outside_mailboxes {
-        findings.push(fault(
-            "`relay.smarthost`: delivery by MX records is not available yet; without a smarthost mail is held",
-        ));
-    }
 }

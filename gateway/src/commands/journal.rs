@@ -1,15 +1,19 @@
 //! `sealpost journal …`: search, export, and verification of the whole log.
 
+mod person;
+
 use super::{Answer, Unusable, load, store};
 use crate::cli::{JournalCommand, JournalFilter as Wanted};
 use crate::credentials::Credentials;
+use crate::timeserver::External;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use sealpost_certs::{Level, Purpose, TrustAnchors, verify_detached, verify_timestamp};
 use sealpost_envelope::{Clock, Sha256Digest, SystemClock};
-use sealpost_evidence::checkpoint::{LogKey, SignedCheckpoint};
-use sealpost_store::{Checkpoint, JournalEntry, JournalFilter, Store};
+use sealpost_evidence::checkpoint::{LogKey, NoteError, SignedCheckpoint};
+use sealpost_store::{Checkpoint, Finding, JournalEntry, JournalFilter, Store};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Runs one of the commands.
@@ -38,6 +42,24 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
             Ok(Answer::Done)
         }
         JournalCommand::Verify => verify(config, json).await,
+        JournalCommand::Person { address, output } => {
+            let (_, store) = store(config).await?;
+            let who = address.parse().map_err(|e| Unusable(format!("{address}: {e}")))?;
+            let count = match output {
+                None => person::export(&store, &who, &mut std::io::stdout().lock()).await?,
+                Some(path) => {
+                    let mut open = std::fs::File::options();
+                    // Personal data: for whoever runs the command alone.
+                    open.write(true).create(true).truncate(true).mode(0o600);
+                    let file = open.open(&path).with_context(|| format!("write {}", path.display()))?;
+                    let mut out = std::io::BufWriter::new(file);
+                    let count = person::export(&store, &who, &mut out).await?;
+                    out.flush()?;
+                    count
+                }
+            };
+            Ok(if count > 0 { Answer::Done } else { Answer::Negative })
+        }
     }
 }
 
@@ -111,9 +133,24 @@ async fn verify(path: &Path, json: bool) -> Result<Answer> {
     let first = config.entity.first().map(|e| e.name.clone()).unwrap_or_default();
     let credentials = Credentials::open(&config.store.keys.join("authority"), &first, SystemClock.now())?;
     let store = crate::gateway::open_store(&config, super::clock()).await?;
-    let key = LogKey::new(&crate::gateway::log_origin(&credentials), credentials.journal.key().public_key())?;
-    let anchors = TrustAnchors::new(vec![credentials.root().clone()])?;
-    let report = store.verify_log(|checkpoint, _root| judge(checkpoint, &key, &anchors)).await?;
+    let origin = crate::gateway::log_origin(&store, &credentials).await?;
+    let keys = credentials.journal_keys()?;
+    let current = named(&origin, &keys)?;
+    let mut trusted = vec![credentials.root().clone()];
+    if let Some(external) = External::open(&config.timestamp)? {
+        trusted.extend(external.anchors());
+    }
+    let anchors = TrustAnchors::new(trusted)?;
+    let mut report = store.verify_log(|checkpoint, _root| judge(checkpoint, &current, &anchors)).await?;
+    report.findings.extend(store.verify_rows().await?);
+    report.findings.extend(outside(&store, &anchors).await?);
+    let former = store.verify_former_logs(|log, checkpoint| match named(log, &keys) {
+        Ok(keys) => judge(checkpoint, &keys, &anchors),
+        Err(error) => Some(error.to_string()),
+    });
+    let (former, findings) = former.await?;
+    report.checkpoints += former;
+    report.findings.extend(findings);
     if json {
         let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
         say!(
@@ -132,13 +169,65 @@ async fn verify(path: &Path, json: bool) -> Result<Answer> {
     Ok(if report.findings.is_empty() { Answer::Done } else { Answer::Negative })
 }
 
-/// A checkpoint's signature, stamp and seal.
-fn judge(checkpoint: &Checkpoint, key: &LogKey, anchors: &TrustAnchors) -> Option<String> {
+/// External timestamps: each over its checkpoint, times ascending with sizes.
+async fn outside(store: &Store, anchors: &TrustAnchors) -> Result<Vec<Finding>> {
+    const PAGE: u32 = 256;
+    let (mut findings, mut after, mut newest) = (Vec::new(), 0, None);
+    loop {
+        let page = store.anchors(after, PAGE).await?;
+        for anchor in &page {
+            let checkpoint = store.checkpoint(anchor.size).await?;
+            let judged = checkpoint
+                .ok_or_else(|| "it is over a checkpoint that is missing".to_owned())
+                .and_then(|c| {
+                    verify_timestamp(&anchor.token, &Sha256Digest::of(&c.note), anchors)
+                        .map_err(|e| e.to_string())
+                });
+            let wrong = match judged {
+                Err(why) => Some(why),
+                Ok(token) if token.gen_time() != anchor.time => {
+                    Some("its time is not the one kept beside it".into())
+                }
+                // Two authorities' clocks may differ by their accuracies.
+                Ok(token)
+                    if newest.is_some_and(|n: jiff::Timestamp| {
+                        n.duration_since(token.gen_time()).as_secs() > 120
+                    }) =>
+                {
+                    Some("it is earlier than the one before".into())
+                }
+                Ok(token) => {
+                    newest = newest.max(Some(token.gen_time()));
+                    None
+                }
+            };
+            findings.extend(
+                wrong.map(|why| Finding::Note(anchor.size, format!("its external timestamp: {why}"))),
+            );
+            after = anchor.size;
+        }
+        if page.len() < PAGE as usize {
+            return Ok(findings);
+        }
+    }
+}
+
+/// The keys under a log's name.
+fn named(origin: &str, keys: &[Vec<u8>]) -> Result<Vec<LogKey>> {
+    Ok(keys.iter().map(|key| LogKey::new(origin, key)).collect::<Result<_, _>>()?)
+}
+
+/// A checkpoint's signature (by the key of today or an earlier one), stamp and seal.
+fn judge(checkpoint: &Checkpoint, keys: &[LogKey], anchors: &TrustAnchors) -> Option<String> {
     let note = match SignedCheckpoint::parse(&checkpoint.note) {
         Ok(note) => note,
         Err(error) => return Some(error.to_string()),
     };
-    if let Err(error) = note.verify(key) {
+    let mut verdicts = keys.iter().map(|key| note.verify(key).map(drop));
+    let first = verdicts.next().unwrap_or(Err(NoteError::NotSigned));
+    if let Err(error) = first
+        && !verdicts.any(|v| v.is_ok())
+    {
         return Some(error.to_string());
     }
     let digest = Sha256Digest::of(&checkpoint.note);

@@ -16,7 +16,9 @@ pub async fn run(path: &Path) -> Result<Answer> {
     if !asked.is_empty() {
         return Err(Unusable(asked.join("\n")).into());
     }
-    tracing::warn!("time-stamps come from the embedded authority, which is no independent witness");
+    if config.timestamp.url.is_none() {
+        tracing::warn!("time-stamps come from the built-in authority alone, which is no independent witness");
+    }
     let gateway = Gateway::open(config, clock()).await?;
     let shutdown = ended_by_signal()?;
     service::run(gateway, shutdown, || tracing::info!("ready")).await?;

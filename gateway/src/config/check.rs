@@ -3,9 +3,10 @@
 use super::places::{Database, WebUrl};
 use super::reader::Context;
 use super::sections::{Entity, Route, Rule, Settings};
-use super::{Mode, Profile, TimestampMode, UpstreamTls};
+use super::signing::KeySource;
+use super::{Mode, Profile, UpstreamTls};
 use sealpost_envelope::{EmailAddress, Gate, GateMethod};
-use sealpost_policy::{Defaults, Policy, RuleConfig};
+use sealpost_policy::{Defaults, Period, Policy, RuleConfig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,6 +49,13 @@ fn entities(settings: &Settings, context: &mut Context) {
                 context.wrong_at(&format!("{}[{m}]", at("domains")), message);
             }
         }
+        for (m, key) in entity.dkim.keys.iter().enumerate() {
+            if let Some(domain) = key.domain.as_ref().filter(|d| entity.domains.iter().all(|o| o.to_ascii() != **d)) {
+                let message = format!("{domain} is none of the entity's domains");
+                context.wrong_at(&format!("{}[{m}]", at("dkim.keys")), message);
+            }
+        }
+        seal_keys(entity, n, context);
         periods_of_entity(entity, n, context);
     }
 }
@@ -237,13 +245,7 @@ fn demo(settings: &Settings, context: &mut Context) {
 }
 
 fn others(settings: &Settings, context: &mut Context) {
-    let timestamp = &settings.timestamp;
-    if timestamp.mode == TimestampMode::External && timestamp.url.is_none() {
-        context.wrong_at("timestamp.url", "an external authority needs its address");
-    }
-    if !(60..=86_400).contains(&timestamp.every.as_seconds()) {
-        context.wrong_at("timestamp.every", format!("{} is not between 1 minute and 1 day", timestamp.every));
-    }
+    timestamp(settings, context);
     if settings.mode == Mode::Observe && settings.alerts.mail.is_none() {
         context.wrong_at("alerts.mail", "mode = \"observe\" writes to this address: it is missing");
     }
@@ -256,6 +258,50 @@ fn others(settings: &Settings, context: &mut Context) {
     }
     if matches!(&store.blobs, super::Blobs::Files(path) if *path == store.keys) {
         context.wrong_at("store.blobs", "content and keys need directories of their own");
+    }
+}
+
+fn timestamp(settings: &Settings, context: &mut Context) {
+    let timestamp = &settings.timestamp;
+    if timestamp.url.is_some() != timestamp.ca.is_some() {
+        let message = "timestamp.url and timestamp.ca belong together: an answer is believed for its certificate";
+        context.wrong_at("timestamp.ca", message);
+    }
+    if timestamp.fallback_url.is_some() && timestamp.url.is_none() {
+        context.wrong_at("timestamp.fallback_url", "there is no first authority: call this one `url`");
+    }
+    if timestamp.fallback_ca.is_some() && timestamp.fallback_url.is_none() {
+        context.wrong_at("timestamp.fallback_ca", "belongs to timestamp.fallback_url, which is missing");
+    }
+    for (key, period, least, most) in [
+        ("every", timestamp.every, 0, 3600),
+        ("timeout", timestamp.timeout, 1, 120),
+        ("tolerance", timestamp.tolerance, 1, 3600),
+    ] {
+        if !(least..=most).contains(&period.as_seconds()) {
+            let range = format!("from {} to {}", Period::seconds(least), Period::seconds(most));
+            context.wrong_at(&format!("timestamp.{key}"), format!("{period} is not {range}"));
+        }
+    }
+}
+
+/// A key from elsewhere and its certificate.
+fn seal_keys(entity: &Entity, n: usize, context: &mut Context) {
+    let seal = &entity.seal;
+    for (name, prefix, key, certificate, password) in [
+        ("key", "", &seal.key, &seal.certificate, &seal.password),
+        ("mail_key", "mail_", &seal.mail_key, &seal.mail_certificate, &seal.mail_password),
+    ] {
+        let at = |key: &str| format!("entity[{n}].seal.{prefix}{key}");
+        if key.is_none() && certificate.is_some() {
+            context.wrong_at(&at("certificate"), format!("belongs to {name}, which is missing"));
+        }
+        if key.is_none() && password.is_some() {
+            context.wrong_at(&at("password"), format!("belongs to {name}, which is missing"));
+        }
+        if matches!(key, Some(KeySource::Token(_))) && certificate.is_none() {
+            context.wrong_at(&at("certificate"), "a key in a token needs its certificate in a file");
+        }
     }
 }
 

@@ -98,15 +98,6 @@ words!(
     }
 );
 words!(
-    /// Which time-stamp authority.
-    TimestampMode {
-        /// The built-in one.
-        Embedded = "embedded",
-        /// One elsewhere.
-        External = "external",
-    }
-);
-words!(
     /// TLS towards a server that was named.
     UpstreamTls {
         /// STARTTLS and a valid certificate.
@@ -154,6 +145,12 @@ impl Setting for SocketAddr {
     }
 }
 
+impl Shown for SocketAddr {
+    fn shown(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
 impl Setting for bool {
     fn read(value: &Spanned<DeValue<'_>>, spot: &Spot, context: &mut Context) -> Option<Self> {
         let read = value.get_ref().as_bool();
@@ -187,6 +184,17 @@ impl Setting for u32 {
     }
 }
 impl Shown for u32 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for u16 {
+    fn read(value: &Spanned<DeValue<'_>>, spot: &Spot, context: &mut Context) -> Option<Self> {
+        read_number(value, spot, context, u16::MAX.into()).and_then(|n| n.try_into().ok())
+    }
+}
+impl Shown for u16 {
     fn shown(&self) -> String {
         self.to_string()
     }
@@ -339,6 +347,13 @@ impl DomainName {
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// In A-labels, as DNS knows it.
+    pub fn to_ascii(&self) -> String {
+        match EmailAddress::parse(&format!("x@{}", self.0)) {
+            Ok(address) => address.ascii_domain(),
+            Err(_) => self.0.clone(),
+        }
     }
 }
 impl FromStr for DomainName {

@@ -28,7 +28,7 @@ mod unsupported;
 #[cfg(test)]
 pub use document::documentation;
 pub use kinds::{Mode, Network, Profile, Receipts, UpstreamTls};
-pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, WebUrl};
+pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
 pub use sections::{Entity, Settings, TimestampSettings, Trusted};
 pub use signing::KeySource;
 pub use template::{template, template_with};

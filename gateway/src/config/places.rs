@@ -183,6 +183,47 @@ impl SecretSource {
 }
 placed!(SecretSource);
 
+/// A key that signs mail for a domain, and the selector its record is published under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkimSource {
+    /// Selector.
+    pub selector: String,
+    /// The one domain it signs for, in A-labels; all of the entity's when absent.
+    pub domain: Option<String>,
+    /// PEM file.
+    pub file: PathBuf,
+}
+
+impl DkimSource {
+    /// Whether it signs for this domain.
+    pub fn serves(&self, domain: &str) -> bool {
+        self.domain.as_deref().is_none_or(|own| own == domain)
+    }
+    fn parse(text: &str, resolve: &dyn Fn(&str) -> PathBuf) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no key; write SELECTOR:FILE or SELECTOR@DOMAIN:FILE");
+        let (name, path) = text.split_once(':').filter(|(_, path)| !path.is_empty()).ok_or_else(wrong)?;
+        let (selector, domain) = name.split_once('@').map_or((name, None), |(s, d)| (s, Some(d)));
+        // RFC 6376 §3.1: sub-domains joined by dots.
+        let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if selector.len() > 63 || !selector.split('.').all(label) {
+            return Err(wrong());
+        }
+        let domain = match domain.map(str::parse::<super::kinds::DomainName>) {
+            Some(Ok(domain)) => Some(domain.to_ascii()),
+            Some(Err(error)) => return Err(error),
+            None => None,
+        };
+        Ok(Self { selector: selector.to_owned(), domain, file: resolve(path) })
+    }
+}
+placed!(DkimSource);
+impl Shown for DkimSource {
+    fn shown(&self) -> String {
+        let domain = self.domain.as_ref().map(|d| format!("@{d}")).unwrap_or_default();
+        quoted(&format!("{}{domain}:{}", self.selector, self.file.display()))
+    }
+}
+
 /// Where the metadata is kept.
 #[derive(Debug, Clone)]
 pub enum Database {

@@ -38,6 +38,8 @@ section! {
         timestamp: TimestampSettings = section;
         /// Outgoing mail.
         relay: Relay = section;
+        /// How names are looked up.
+        dns: DnsSettings = section;
         /// Exceptions to `relay` by recipient domain; the first route that names the domain counts.
         route: Vec<Route> = sections;
         /// Servers that may hand mail over without logging in. Evidence then says "identity asserted by
@@ -68,6 +70,9 @@ section! {
         siren: Option<Siren> = unset("\"732829320\"");
         /// Mail domains of the organisation. Mail between them stays as it is.
         domains: Vec<DomainName> = required("[\"lilas.example\"]");
+        /// Domain of the envelope senders, to which bounces come back; its MX leads to `listen.inbound`.
+        /// The domain of `seal.address` when absent. Without `listen.inbound` bounces go to the authors.
+        returns: Option<DomainName> = unset("\"retours.lilas.example\"");
         /// Name of this server in SMTP greetings and Message-IDs.
         hostname: String = required("\"mail.lilas.example\"");
         /// Languages for recipients, the preferred one first.
@@ -241,7 +246,8 @@ section! {
         /// TLS towards it: `require` (STARTTLS with a valid certificate), `tls` (from the first byte,
         /// valid certificate), `opportunistic` (STARTTLS when offered, any certificate) or `none`.
         smarthost_tls: UpstreamTls = default(UpstreamTls::Require);
-        /// Certificates that the smarthost must chain to, PEM; the system's roots when absent.
+        /// Certificates that servers must chain to where verified TLS is asked for, PEM; the system's roots
+        /// when absent.
         smarthost_ca: Option<PathBuf> = unset("\"provider-ca.pem\"");
         /// Login at the smarthost.
         smarthost_user: Option<String> = unset("\"lilas\"");
@@ -257,6 +263,21 @@ section! {
         hold_for: Period = default(Period::hours(48));
         /// Deliveries at the same time.
         connections: u32 = default(16);
+        /// Port of recipients' own servers; another one is for trials.
+        mx_port: u16 = default(25);
+    }
+}
+
+section! {
+    /// How names are looked up.
+    pub struct DnsSettings {
+        /// Resolvers, `ADDRESS:PORT`; the system's when empty.
+        servers: Vec<SocketAddr> = default(Vec::new());
+        /// Check the answers by DNSSEC, which DANE needs. Switch it off only with a resolver that removes
+        /// signatures.
+        validate: bool = default(true);
+        /// File of DNSKEY records to trust instead of the root's, for trials and closed networks.
+        trust_anchor: Option<PathBuf> = unset("\"root.key\"");
     }
 }
 
@@ -349,6 +370,10 @@ section! {
         logins_per_account: u32 = default(20);
         /// Failed logins from one address in an hour before a pause.
         logins_per_address: u32 = default(60);
+        /// Largest proof that the page /verify takes.
+        proof_size: Size = default(Size(268_435_456));
+        /// Proofs that /verify judges for one address in an hour.
+        proofs_per_hour: u32 = default(30);
         /// Bytes of a request to the pages, uploads excepted.
         request_body: Size = default(Size(1_048_576));
         /// Kept free on the disks of the content and of the database: below it new mail is asked to come

@@ -1,7 +1,7 @@
 //! Settings that this version reads but does not act on yet. Using one is refused, never ignored.
 
 use super::sections::Settings;
-use super::{Mode, Receipts, TimestampMode, UpstreamTls};
+use super::{Mode, Receipts};
 use sealpost_envelope::{Gate, GateMethod};
 
 /// What the file asks for and this version cannot do, one line each.
@@ -14,19 +14,8 @@ pub fn unsupported(settings: &Settings) -> Vec<String> {
     };
     wants(settings.mode == Mode::Observe, "`mode = \"observe\"` is not available yet: leave `mode` out");
     wants(
-        settings.timestamp.mode == TimestampMode::External
-            || settings.timestamp.url.is_some()
-            || settings.timestamp.ca.is_some(),
-        "`timestamp`: external authorities are not available yet: leave `mode`, `url` and `ca` out",
-    );
-    wants(
         settings.trusted.iter().any(|t| !t.tolerate.is_empty()),
         "`trusted.tolerate`: no fault is tolerated yet: leave it out",
-    );
-    wants(
-        settings.relay.smarthost_tls == UpstreamTls::Tls
-            || settings.route.iter().any(|r| r.tls == UpstreamTls::Tls),
-        "`tls = \"tls\"` towards a smarthost is not available yet: use \"require\" on its STARTTLS port",
     );
     wants(
         settings.accounts.receipts != Receipts::Both,
@@ -40,10 +29,6 @@ pub fn unsupported(settings: &Settings) -> Vec<String> {
     wants(
         settings.listen.card.is_some() && settings.demo.mailboxes.is_empty(),
         "`listen.card`: cards are not read yet: leave it out",
-    );
-    wants(
-        settings.route.iter().any(|r| r.via == super::Via::Mx),
-        "`route.via = \"mx\"`: delivery by MX records is not available yet: name a smarthost",
     );
     wants(
         settings.route.iter().any(|r| r.ca.is_some()),

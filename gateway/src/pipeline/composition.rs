@@ -1,6 +1,6 @@
 //! Composition: each queue row becomes one exact message, fixed before the first attempt.
 //!
-//! **Job.** A background task claims rows that wait, makes their recipe (rewrite, then S/MIME, then nothing),
+//! **Job.** A background task claims rows that wait, makes their recipe (rewrite, S/MIME, DKIM, then nothing),
 //! measures and digests the wire bytes, and stores all of it under the deposit's key. From then on every
 //! attempt sends the same bytes (contract 2, "nothing touches a message after its seal").
 //!
@@ -10,15 +10,18 @@
 //! content is gone fails at once. A failed consignment is journaled, and its sender is told.
 
 use super::content::{ContentError, OpenDeposit};
+use super::dkim;
 use super::handover::{Handover, wire};
 use super::letters::{self, Occasion};
+use super::notifications;
 use super::spec::Spec;
 use crate::gateway::{Gateway, Organisation, zone};
 use aws_lc_rs::digest;
-use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt};
 use sealpost_certs::{SignError, cms};
-use sealpost_envelope::{EmailAddress, Sha256Digest, Treatment, failpoint};
+use sealpost_envelope::failpoint;
+use sealpost_envelope::{EmailAddress, Sha256Digest, Treatment};
 use sealpost_message::SkeletonError;
 use sealpost_message::compose::{self, Draft, Recipe, Stamp};
 use sealpost_relay::{Decision, Delivery, Report};
@@ -27,6 +30,7 @@ use sealpost_store::crypto::CryptoError;
 use sealpost_store::queue::{Composed, Outbound};
 use sealpost_store::{ConsignmentRow, StoreError};
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -64,10 +68,12 @@ impl ComposeError {
     }
 }
 
-/// Rows composed at the same time.
+/// Rows, or groups of small ones, composed at the same time.
 const TOGETHER: usize = 4;
 /// Rows claimed in one go.
-const CLAIM: usize = 64;
+const CLAIM: usize = 128;
+/// Small rows whose recipes are stored in one transaction.
+const GROUP: usize = 16;
 /// A composer that does not finish in this time is taken for dead.
 const LEASE: Duration = Duration::from_secs(300);
 /// Without a bell the task looks by itself.
@@ -95,14 +101,15 @@ pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationTo
             }
         };
         if rows.is_empty() {
+            gateway.carry.sweep(now);
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = gateway.queue.wait_compose(LOOK) => {}
             }
             continue;
         }
-        let batch = futures_util::stream::iter(rows)
-            .for_each_concurrent(TOGETHER, |row| isolated(gateway.clone(), row));
+        let batch = futures_util::stream::iter(groups(&gateway, rows))
+            .for_each_concurrent(TOGETHER, |group| isolated(gateway.clone(), group));
         tokio::select! {
             () = batch => {}
             // Never resolves.
@@ -120,7 +127,7 @@ async fn codes(gateway: &Arc<Gateway>, holder: &str) -> Infallible {
         // A task of its own: a claim that was made is worked on even when the batch ends meanwhile.
         let work = tokio::spawn(async move {
             match gateway.queue.claim_compose_urgent(&holder, gateway.clock.now(), LEASE, TOGETHER).await {
-                Ok(rows) => join_all(rows.into_iter().map(|row| isolated(gateway.clone(), row))).await,
+                Ok(rows) => join_all(rows.into_iter().map(|row| isolated(gateway.clone(), vec![row]))).await,
                 Err(error) => {
                     tracing::error!(%error, "the queue cannot be read");
                     Vec::new()
@@ -133,18 +140,77 @@ async fn codes(gateway: &Arc<Gateway>, holder: &str) -> Infallible {
     }
 }
 
-/// Composes one row in a task of its own: what a stranger's message may break in it breaks nothing else.
-async fn isolated(gateway: Arc<Gateway>, row: Outbound) {
-    let id = row.id;
-    if let Err(error) = tokio::spawn(async move { settle(&gateway, &row).await }).await {
-        tracing::error!(%error, row = %id, "composing broke off; the row keeps its claim until it lapses");
+/// Rows that take a moment go first and together, others by themselves.
+fn groups(gateway: &Gateway, rows: Vec<Outbound>) -> Vec<Vec<Outbound>> {
+    let carried = |row: &Outbound| row.deposit.is_some_and(|id| gateway.carry.get(id).is_some());
+    let (small, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(carried);
+    let (mut groups, mut small) = (Vec::new(), small.into_iter());
+    while small.len() > 0 {
+        groups.push(small.by_ref().take(GROUP).collect());
+    }
+    groups.extend(others.into_iter().map(|row| vec![row]));
+    groups
+}
+
+/// Composes rows in a task of its own, and fixes them together.
+async fn isolated(gateway: Arc<Gateway>, rows: Vec<Outbound>) {
+    if let Err(error) = tokio::spawn(async move { settle(&gateway, rows).await }).await {
+        tracing::error!(%error, "composing broke off; the rows keep their claim until it lapses");
     }
 }
 
-async fn settle(gateway: &Arc<Gateway>, row: &Outbound) {
-    let Err(error) = fulfil(gateway, row).await else { return };
+async fn settle(gateway: &Arc<Gateway>, rows: Vec<Outbound>) {
+    let (mut composed, mut fixing) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for row in &rows {
+        // What a stranger's message may break in one row breaks nothing else.
+        match AssertUnwindSafe(fulfil(gateway, row)).catch_unwind().await {
+            Ok(Ok((made, recipe))) => {
+                if let Some(deposit) = row.deposit {
+                    gateway.carry.put_recipe(deposit, row.id, made.sha256, recipe);
+                }
+                composed.push((row.id, made));
+                fixing.push(row);
+            }
+            Ok(Err(error)) => failed(gateway, row, &error).await,
+            Err(_panic) => {
+                tracing::error!(row = %row.id, "composing broke off; the row keeps its claim until it lapses");
+            }
+        }
+    }
+    if composed.is_empty() {
+        return;
+    }
+    let fixed = async {
+        failpoint!(CompositionComposed)?;
+        let fixed = gateway.queue.set_recipes(composed).await?;
+        failpoint!(CompositionStored)?;
+        Ok::<_, StoreError>(fixed)
+    };
+    match fixed.await {
+        // A row that is not among them was composed by somebody else after our claim lapsed, or dropped.
+        Ok(fixed) => {
+            fixing.iter().filter(|row| !fixed.contains(&row.id)).for_each(|row| settled(gateway, row))
+        }
+        Err(error) => {
+            let error = ComposeError::Store(error);
+            for row in fixing {
+                settled(gateway, row);
+                failed(gateway, row, &error).await;
+            }
+        }
+    }
+}
+
+/// Nothing of the row is carried any further.
+fn settled(gateway: &Gateway, row: &Outbound) {
+    if let Some(deposit) = row.deposit {
+        gateway.carry.done(deposit, row.id);
+    }
+}
+
+async fn failed(gateway: &Arc<Gateway>, row: &Outbound, error: &ComposeError) {
     tracing::error!(%error, row = %row.id, "a message could not be composed");
-    let report = verdict(gateway, row, &error);
+    let report = verdict(gateway, row, error);
     let handover = Handover { gateway: gateway.clone() };
     let Err(error) = handover.outcome(row, &report).await else { return };
     tracing::error!(%error, row = %row.id, "the failure could not be journaled");
@@ -164,20 +230,21 @@ fn verdict(gateway: &Gateway, row: &Outbound, error: &ComposeError) -> Report {
     Report { decision, remote: None, reply: None, text: error.to_string(), attempt, at }
 }
 
-async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(), ComposeError> {
+async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(Composed, Recipe), ComposeError> {
     failpoint!(CompositionClaimed).map_err(StoreError::from)?;
     let deposit = row.deposit.ok_or_else(|| ComposeError::Row("the row belongs to no deposit".to_owned()))?;
     let organisation = gateway
         .organisation(row.entity)
         .ok_or_else(|| ComposeError::Row("the row's organisation is not configured".to_owned()))?
         .clone();
-    let open = OpenDeposit::open(&gateway.store, deposit).await?;
+    let open = match gateway.carry.get(deposit) {
+        Some(carried) => carried.open.clone(),
+        None => OpenDeposit::open(&gateway.store, deposit).await?,
+    };
     let recipe = compose(&Desk { gateway, organisation: &organisation, row, open: &open }).await?;
     let (size, sha256) = (recipe.size(), digest_of(&open, &recipe).await?);
     let sealed = Place::recipe(row.id.0).seal(&open.key, recipe.as_bytes())?;
-    failpoint!(CompositionComposed).map_err(StoreError::from)?;
-    gateway.queue.set_recipe(row.id, Composed { recipe: sealed, size, sha256 }, Vec::new()).await?;
-    Ok(failpoint!(CompositionStored).map_err(StoreError::from)?)
+    Ok((Composed { recipe: sealed, size, sha256 }, recipe))
 }
 
 /// What one row is composed from.
@@ -196,7 +263,7 @@ pub struct Desk<'a> {
 async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
     let spec = Spec::read(&desk.row.spec).map_err(|e| ComposeError::Row(format!("unknown request: {e}")))?;
     let draft = match spec {
-        Spec::Consignment { helo, protocol } => {
+        Spec::Consignment { helo, protocol, .. } => {
             let consignment = consignment(desk).await?;
             match consignment.verdict.treatment {
                 Treatment::Link | Treatment::Notify => {
@@ -217,9 +284,16 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
         }
         Spec::Code { challenge } => letters::code(desk, challenge).await?,
         Spec::Receipt { event } => letters::receipt(desk, event).await?,
+        // Programs look for a report at the top of the message: no signature goes around it.
+        Spec::Report(status) => {
+            let report = notifications::report(desk, &status).await?;
+            return dkim::signed(desk, report, &desk.organisation.seal_address).await;
+        }
+        Spec::Forward { returned } => return notifications::forward(desk, returned).await,
     };
-    sign(desk, draft, &desk.organisation.seal_address, Some(&desk.organisation.settings.name), cms::Use::Mail)
-        .await
+    let (address, name) = (&desk.organisation.seal_address, &desk.organisation.settings.name);
+    let sealed = sign(desk, draft, address, Some(name), cms::Use::Mail).await?;
+    dkim::signed(desk, sealed, address).await
 }
 
 async fn consignment(desk: &Desk<'_>) -> Result<ConsignmentRow, ComposeError> {
@@ -250,15 +324,24 @@ async fn authored(
     };
     match treatment {
         Treatment::Pass => Ok(compose::pass(skeleton.into())?),
-        Treatment::Trace => Ok(compose::trace(&skeleton, &stamp)?),
+        Treatment::Trace => dkim::signed(desk, compose::trace(&skeleton, &stamp)?, &author(desk)).await,
         Treatment::Seal => {
             let structure = &desk.open.meta.structure;
             let draft = compose::prepare_seal(&skeleton, structure, &stamp)?;
-            let author = structure.top.from.first().and_then(|m| m.name.clone());
-            sign(desk, draft, &row.sender, author.as_deref(), dated(desk, structure.top.date)).await
+            let name = structure.top.from.first().and_then(|m| m.name.clone());
+            let sealed =
+                sign(desk, draft, &row.sender, name.as_deref(), dated(desk, structure.top.date)).await?;
+            dkim::signed(desk, sealed, &author(desk)).await
         }
         other => Err(ComposeError::Row(format!("{other} is no way to send the author's own message"))),
     }
+}
+
+/// Whose domain answers for the author's own message: the address in From, or the sender where it is none.
+fn author(desk: &Desk<'_>) -> EmailAddress {
+    let from = desk.open.meta.structure.top.from.first();
+    from.and_then(|m| EmailAddress::parse(&m.address).ok())
+        .unwrap_or_else(|| desk.open.deposit.row.sender.clone())
 }
 
 /// Readers compare the author's Date with the signing-time and tolerate an hour (contract 4.5).
@@ -290,7 +373,7 @@ async fn sign(
     purpose: cms::Use,
 ) -> Result<Recipe, ComposeError> {
     let now = desk.gateway.clock.now();
-    let signer = desk.gateway.credentials.mail(address, name, now).map_err(ComposeError::Keys)?;
+    let signer = desk.gateway.mail_signer(desk.organisation, address, name).map_err(ComposeError::Keys)?;
     let digest = digest_of(desk.open, draft.inner()).await?;
     let signature = cms::sign(&*signer, &digest, now, purpose)?.into_der();
     Ok(draft.sealed(&signature, &desk.row.id.to_string())?)

@@ -10,17 +10,23 @@
 //! says what is still missing.
 
 use crate::gateway::Gateway;
-use sealpost_certs::{FileSigner, SignError, Signer, cms};
-use sealpost_envelope::{Sha256Digest, failpoint};
+use sealpost_certs::{SignError, Signer, cms};
+use sealpost_envelope::failpoint;
+use sealpost_envelope::Sha256Digest;
 use sealpost_evidence::checkpoint::{Checkpoint, LogKey, NoteError, SignedCheckpoint};
 use sealpost_store::log::SEQUENCER;
 use sealpost_store::{Fence, LogHead, StoreError};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Time between two rounds while there is traffic; a round's checkpoint covers all that came before.
-const PACE: Duration = Duration::from_millis(250);
+/// Time between two rounds while there is traffic; a round's checkpoint covers all that came before, and the
+/// next one is stamped within a second.
+const PACE: Duration = Duration::from_millis(700);
+/// What comes after a pause waits only this long, for others that come with it.
+const GATHER: Duration = Duration::from_millis(30);
 /// Without a bell the task looks by itself: other processes ring none.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a node stays the sequencer without renewing.
@@ -45,12 +51,16 @@ pub enum SealError {
 /// Runs until `shutdown`; the last round finishes.
 pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
+        let begun = Instant::now();
         if let Err(error) = round(&gateway, &holder).await {
             tracing::error!(%error, "sealing failed, trying again");
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = gateway.bells.seal.notified() => tokio::time::sleep(PACE).await,
+            () = gateway.bells.seal.notified() => {
+                let next = (begun + PACE).max(Instant::now() + GATHER);
+                shutdown.run_until_cancelled(tokio::time::sleep_until(next)).await;
+            }
             () = tokio::time::sleep(LOOK) => {}
         }
     }
@@ -79,8 +89,10 @@ pub async fn round(gateway: &Gateway, holder: &str) -> Result<(), SealError> {
     stamp(gateway).await
 }
 
-/// CAdES-T over each evidence without one, by its organisation's seal.
+/// CAdES-T over each evidence without one, by its organisation's seal. A key that fails, such as one in a token that
+/// is away, makes its own evidence wait and nothing else.
 async fn seal_evidence(gateway: &Gateway) -> Result<(), SealError> {
+    let mut failed = HashSet::new();
     loop {
         let pending = gateway.store.pending_evidence(BATCH).await?;
         let full = pending.len() == BATCH as usize;
@@ -91,8 +103,17 @@ async fn seal_evidence(gateway: &Gateway) -> Result<(), SealError> {
                 tracing::error!(entity = %evidence.entity, "evidence of an organisation that is not configured");
                 continue;
             };
+            if failed.contains(&organisation.id) {
+                continue;
+            }
             let digest = Sha256Digest::of(&evidence.xml);
-            seals.push((evidence.id, cades_t(gateway, &organisation.evidence, &digest)?));
+            match cades_t(gateway, &*organisation.evidence, &digest) {
+                Ok(seal) => seals.push((evidence.id, seal)),
+                Err(error) => {
+                    tracing::error!(%error, organisation = organisation.settings.name, "evidence waits for its seal");
+                    failed.insert(organisation.id);
+                }
+            }
         }
         if seals.is_empty() {
             return Ok(());
@@ -100,14 +121,14 @@ async fn seal_evidence(gateway: &Gateway) -> Result<(), SealError> {
         failpoint!(SealSigned).map_err(StoreError::from)?;
         gateway.store.store_evidence_seals(seals).await?;
         failpoint!(SealStored).map_err(StoreError::from)?;
-        if !full {
+        if !full || !failed.is_empty() {
             return Ok(());
         }
     }
 }
 
 /// A detached CAdES-T by `signer`, stamped by the embedded authority.
-pub fn cades_t(gateway: &Gateway, signer: &FileSigner, digest: &Sha256Digest) -> Result<Vec<u8>, SignError> {
+pub fn cades_t(gateway: &Gateway, signer: &dyn Signer, digest: &Sha256Digest) -> Result<Vec<u8>, SignError> {
     let signature = cms::sign(signer, digest, gateway.clock.now(), cms::Use::Seal)?;
     let token = gateway.time.stamp(&signature.imprint())?;
     Ok(signature.with_timestamp(&token))
@@ -119,7 +140,7 @@ async fn publish(gateway: &Gateway, fence: Fence, head: LogHead) -> Result<(), S
         return Ok(());
     }
     let journal = &gateway.credentials.journal;
-    let key = LogKey::new(&gateway.log_origin(), journal.key().public_key())?;
+    let key = LogKey::new(gateway.log_origin(), journal.key().public_key())?;
     let checkpoint = Checkpoint { origin: key.name().to_owned(), size: head.size, root: head.root };
     let note: SignedCheckpoint = checkpoint.sign(&key, |text| journal.sign(text))?;
     failpoint!(CheckpointSigned).map_err(StoreError::from)?;
@@ -132,7 +153,7 @@ async fn stamp(gateway: &Gateway) -> Result<(), SealError> {
     for bare in gateway.store.bare_checkpoints(BATCH).await? {
         let digest = Sha256Digest::of(&bare.note);
         let token = gateway.time.stamp(&digest)?;
-        let p7s = cades_t(gateway, &gateway.credentials.journal, &digest)?;
+        let p7s = cades_t(gateway, &*gateway.credentials.journal, &digest)?;
         gateway.store.stamp_checkpoint(bare.size, token, Some(p7s)).await?;
         failpoint!(CheckpointStamped).map_err(StoreError::from)?;
     }

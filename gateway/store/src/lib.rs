@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod account;
+pub mod backup;
 pub mod blob;
 pub mod consignment;
 pub mod content;
@@ -26,9 +27,10 @@ pub mod mailbox;
 mod open;
 mod orphans;
 pub mod queue;
+mod returned;
 pub mod write;
 
-pub use consignment::{Change, ConsignmentRow, ConsignmentState, Progress};
+pub use consignment::{Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, Progress};
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
     Deposit, DepositError, DepositFilter, DepositRow, Deposited, NewConsignment, NewDeposit, NewPart,
@@ -39,7 +41,8 @@ pub use entity::Entity;
 pub use error::StoreError;
 pub use job::Fence;
 pub use journal::{JournalEntry, JournalFilter, PendingEvidence, StoredEvidence};
-pub use log::{Checkpoint, Finding, LogHead, LogReport, Sequenced};
+pub use log::{Anchor, Checkpoint, Finding, LogHead, LogReport, Sequenced};
 pub use open::{OpenError, Store, StoreConfig};
 pub use orphans::Orphans;
+pub use returned::{NewReturned, Returned};
 pub use write::Tx;

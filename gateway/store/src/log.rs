@@ -11,12 +11,18 @@
 //! **Failure modes.** A sequencer that was overtaken is stopped by its fencing number and changes nothing.
 //! Stored tree state that does not fit itself is [`StoreError::Damaged`]; nothing is repaired silently.
 
+mod anchor;
 mod checkpoint;
+mod former;
+mod prune;
+mod rows;
 mod sequence;
 mod tiles;
 mod verify;
 
+pub use anchor::Anchor;
 pub use checkpoint::Checkpoint;
+pub use prune::{Pruned, Ranges};
 pub use sequence::{LogHead, Sequenced};
 pub use verify::{Finding, LogReport};
 

@@ -14,6 +14,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (3, "queue", include_str!("../../migrations/0003_queue.sql")),
     (4, "accounts", include_str!("../../migrations/0004_accounts.sql")),
     (5, "end of life", include_str!("../../migrations/0005_end_of_life.sql")),
+    (6, "recipes", include_str!("../../migrations/0006_recipes.sql")),
     (8, "anchors", include_str!("../../migrations/0008_anchors.sql")),
     (9, "returned mail", include_str!("../../migrations/0009_returned.sql")),
     (10, "life", include_str!("../../migrations/0010_life.sql")),
