@@ -145,6 +145,8 @@ pub struct Bundle<'a> {
     pub external_time: ExternalTime,
     /// The one checkpoint.
     pub checkpoint: Checkpointed,
+    /// Revocation lists of those who issued the certificates used, in DER.
+    pub revocation: Vec<Vec<u8>>,
     /// Roots that the signatures lead to, for convenience; a verifier must have them from elsewhere.
     pub roots: Vec<Certificate>,
 }

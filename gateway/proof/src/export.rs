@@ -79,6 +79,9 @@ where
     for (n, root) in (1..).zip(&bundle.roots) {
         e.bytes(MemberName::Root(n), root.to_pem().as_bytes())?;
     }
+    for (n, list) in (1..).zip(&bundle.revocation) {
+        e.bytes(MemberName::Revocation(n), list)?;
+    }
     let manifest = manifest::write(&MemberName::Signature, &e.listed);
     e.bytes(MemberName::Manifest, &manifest)?;
     let signature = cms::sign(signer, &Sha256Digest::of(&manifest), now, cms::Use::Seal)?;

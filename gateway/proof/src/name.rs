@@ -49,6 +49,8 @@ pub enum MemberName {
     CheckpointSeal,
     /// `certificates/root-N.pem`.
     Root(u32),
+    /// `revocation/crl-N.crl`.
+    Revocation(u32),
     /// `META-INF/ASiCManifest001.xml`.
     Manifest,
     /// `META-INF/signature001.p7s`.
@@ -121,6 +123,9 @@ impl MemberName {
                 let rest = rest.strip_prefix("timestamp")?;
                 Some(Self::Archive { number: number(rest.strip_suffix(".tst"))?, token: true })
             }
+            "revocation" => {
+                Some(Self::Revocation(rest.strip_prefix("crl-")?.strip_suffix(".crl")?.parse().ok()?))
+            }
             "certificates" => {
                 Some(Self::Root(rest.strip_prefix("root-")?.strip_suffix(".pem")?.parse().ok()?))
             }
@@ -146,6 +151,7 @@ impl MemberName {
                 "application/vnd.etsi.timestamp-token"
             }
             Self::Root(_) => "application/x-pem-file",
+            Self::Revocation(_) => "application/pkix-crl",
         }
     }
 
@@ -180,6 +186,7 @@ impl fmt::Display for MemberName {
             Self::CheckpointToken => f.write_str("log/checkpoint.tst"),
             Self::CheckpointSeal => f.write_str("log/checkpoint.p7s"),
             Self::Root(n) => write!(f, "certificates/root-{n}.pem"),
+            Self::Revocation(n) => write!(f, "revocation/crl-{n}.crl"),
             Self::Manifest => f.write_str("META-INF/ASiCManifest001.xml"),
             Self::Signature => f.write_str("META-INF/signature001.p7s"),
             Self::Archive { number, token: false } => {
@@ -215,6 +222,7 @@ mod tests {
             "log/checkpoint.tst",
             "log/checkpoint.p7s",
             "certificates/root-1.pem",
+            "revocation/crl-1.crl",
             "META-INF/ASiCManifest001.xml",
             "META-INF/signature001.p7s",
             "META-INF/ASiCArchiveManifest001.xml",

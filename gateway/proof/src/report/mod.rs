@@ -229,7 +229,13 @@ fn time_words(time: &ExternalTime, l: Language) -> String {
                 format!("Times: an outside time authority, {authority}, dated the journal on {}.", moment(*at, l))
             }
         },
-        ExternalTime::Pending | ExternalTime::None => l
+        ExternalTime::Pending => l
+            .pick(
+                "Heure externe en attente : l'autorité extérieure n'a pas encore daté le journal ; un export ultérieur le dira.",
+                "External time pending: the outside authority has not dated the journal yet; a later export will say so.",
+            )
+            .to_owned(),
+        ExternalTime::None => l
             .pick(
                 "Heures : données par l'autorité d'horodatage de l'organisme lui-même ; aucun tiers ne les confirme ici.",
                 "Times: given by the organisation's own time authority; no third party confirms them here.",

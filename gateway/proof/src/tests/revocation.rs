@@ -5,6 +5,7 @@ use crate::verify::Verdict;
 use crate::*;
 use jiff::{SignedDuration, Timestamp};
 use sealpost_certs::{Authority, Revoked, Signer, Subject};
+use sealpost_envelope::Clock;
 
 fn with_list(w: &World, list: Vec<u8>) -> Report {
     let bundle = Bundle { revocation: vec![list], ..w.bundle(&w.events()) };

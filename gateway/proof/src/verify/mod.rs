@@ -13,6 +13,7 @@
 mod ageing;
 mod contents;
 mod log;
+mod revocation;
 mod seals;
 mod second;
 
@@ -93,6 +94,7 @@ pub fn verify<R: Read + Seek>(
         now,
         checks: Vec::new(),
         anchors: Vec::new(),
+        used: Vec::new(),
         stamps: Vec::new(),
         chain: Vec::new(),
         evidence: Vec::new(),
@@ -113,6 +115,7 @@ pub fn verify<R: Read + Seek>(
     judge.original(&contents);
     judge.renewals(&mut contents)?;
     judge.roots(&mut contents)?;
+    judge.revocation(&mut contents)?;
     judge.witness();
     judge.ageing();
     let valid = judge.checks.iter().all(|c| c.ok);
@@ -128,6 +131,8 @@ struct Judge<'a> {
     checks: Vec<Check>,
     /// Anchors that a path ended in.
     anchors: Vec<Certificate>,
+    /// Certificates that were relied on, and when.
+    used: Vec<revocation::Used>,
     /// Timestamps that the seal over the manifest covers.
     stamps: Vec<(String, VerifiedTimestamp)>,
     /// The timestamp of the seal over the manifest, then those of renewals.

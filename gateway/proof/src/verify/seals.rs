@@ -82,6 +82,8 @@ impl Judge<'_> {
             }
             self.anchors.push(verified.anchor().clone());
             if let Some(stamp) = verified.timestamp() {
+                self.rely_on(verified.path(), stamp.gen_time());
+                self.rely_on(stamp.path(), stamp.gen_time());
                 self.anchors.push(stamp.anchor().clone());
                 if *seal != MemberName::Signature {
                     self.stamps.push((seal.to_string(), stamp.clone()));
@@ -113,6 +115,7 @@ impl Judge<'_> {
     ) -> Option<VerifiedTimestamp> {
         let stamp = self.judge(subject, verify_timestamp(token, imprint, self.trust), words)?;
         self.second_on_stamp(subject, &stamp, imprint);
+        self.rely_on(stamp.path(), stamp.gen_time());
         self.anchors.push(stamp.anchor().clone());
         Some(stamp)
     }
