@@ -58,8 +58,8 @@ impl ChildJudge {
 
     async fn child(&self, file: File) -> Result<ProofReport, JudgeError> {
         let failed = |e: std::io::Error| JudgeError::Failed(e.to_string());
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut command = Command::new(program);
+        // The program that runs, even after an upgrade has put another file in its place.
+        let mut command = Command::new("/proc/self/exe");
         command.args(["--json", "proof", "verify", "-", "--confined"]);
         for path in &self.trust {
             command.arg("--trust").arg(path);
