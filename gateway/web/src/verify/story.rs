@@ -165,7 +165,7 @@ fn events(report: &ProofReport, l: Language, zone: &TimeZone) -> Vec<Attested> {
         let at: Timestamp = rest.split(',').next()?.parse().ok()?;
         let (fr, en) = sealpost_evidence::words(EventName::parse(name)?)?;
         Some(Attested {
-            at: locale::moment(at, zone, l),
+            at: format!("{}, {}", locale::day(at, zone, l), locale::clock(at, zone)),
             machine: locale::machine(at),
             words: l.pick(fr, en).to_owned(),
         })
