@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sealpost_envelope::{PartNo, Sha256Digest};
 use sealpost_evidence::{DepositFacts, PartFacts};
 use sealpost_message::present::{self, BodySource, Collector, MAX_SHOWN, SafeHtml};
-use sealpost_message::{Coding, ContentDecoder, Node, Role, SkeletonReader, Stored, Structure};
+use sealpost_message::{Coding, ContentDecoder, Inside, Node, Role, SkeletonReader, Stored, Structure};
 use sealpost_store::blob::BlobError;
 use sealpost_store::content::Place;
 use sealpost_store::keys::{DepositKey, KeyError};
@@ -52,6 +52,8 @@ pub(crate) struct File {
     pub(crate) charset: Option<String>,
     pub(crate) size: u64,
     pub(crate) sha256: Sha256Digest,
+    /// Name of the file that this one was found inside.
+    pub(crate) holder: Option<String>,
     source: Source,
 }
 
@@ -60,6 +62,8 @@ pub(crate) struct File {
 enum Source {
     /// A stored part.
     Part(Stored),
+    /// A stretch of a stored part's content, which is a file of its own; where it begins.
+    Inside(Stored, u64),
     /// The whole message; its number is 0.
     Whole,
 }
@@ -93,15 +97,22 @@ impl Content {
                 charset: None,
                 size: self.size,
                 sha256: self.sha256,
+                holder: None,
                 source: Source::Whole,
             }];
         }
         let offered = |role| matches!(role, Role::Attachment | Role::Calendar | Role::VCard);
-        self.structure
-            .stored()
-            .filter(|(node, _)| offered(node.info.role))
-            .map(|(n, s)| File::of(n, s))
-            .collect()
+        let mut files: Vec<File> = Vec::new();
+        for (node, stored) in self.structure.stored().filter(|(node, _)| offered(node.info.role)) {
+            let holder = File::of(node, stored);
+            // What a winmail.dat holds stands right behind it.
+            let inside = self.structure.inside().filter(|(_, outer, _)| outer.n == stored.n);
+            let inside: Vec<_> =
+                inside.map(|(n, _, file)| File::inside(n, &holder.name, stored, file)).collect();
+            files.push(holder);
+            files.extend(inside);
+        }
+        files
     }
     /// Number and total size of the files.
     pub(crate) fn totals(&self) -> (usize, u64) {
@@ -129,12 +140,17 @@ impl Content {
         file: &File,
         range: Range<u64>,
     ) -> Result<ContentStream, Fault> {
-        let Source::Part(stored) = &file.source else {
-            let (state, key, deposit) = (state.clone(), self.key.clone(), door.deposit.id);
-            return Ok(cut(Whole { state, key, deposit, skeleton_len: self.skeleton_len }.stream(), range));
+        let (stored, range) = match &file.source {
+            Source::Part(stored) => (stored, range),
+            Source::Inside(stored, at) => (stored, at + range.start..at + range.end),
+            Source::Whole => {
+                let (state, key, deposit) = (state.clone(), self.key.clone(), door.deposit.id);
+                let whole = Whole { state, key, deposit, skeleton_len: self.skeleton_len };
+                return Ok(cut(whole.stream(), range));
+            }
         };
-        let body = state.store.part_body(door.deposit.id, file.n).await?.ok_or(Fault::Unknown)?;
-        let place = Place::body(door.deposit.id, file.n);
+        let body = state.store.part_body(door.deposit.id, stored.n).await?.ok_or(Fault::Unknown)?;
+        let place = Place::body(door.deposit.id, stored.n);
         let read = |r| state.store.read_body(&self.key, &place, &body, stored.stored_len, r);
         Ok(match stored.coding {
             Coding::Identity => read(range)?,
@@ -231,7 +247,22 @@ impl File {
             charset: node.info.charset.clone(),
             size: stored.size,
             sha256: stored.digests.sha256,
+            holder: None,
             source: Source::Part(*stored),
+        }
+    }
+    /// A file within a stored part.
+    fn inside(n: PartNo, holder: &str, stored: &Stored, file: &Inside) -> Self {
+        let media_type = file.media_type.clone();
+        Self {
+            n,
+            name: file.filename.clone().unwrap_or_else(|| format!("fichier-{n}{}", extension(&media_type))),
+            media_type,
+            charset: None,
+            size: file.size,
+            sha256: file.digests.sha256,
+            holder: Some(holder.to_owned()),
+            source: Source::Inside(*stored, file.at),
         }
     }
     /// Strong validator: the content's digest.

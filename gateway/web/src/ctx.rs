@@ -112,7 +112,7 @@ fn language(tag: &str) -> Option<Language> {
 }
 
 /// Cookie pairs (RFC 6265 §5.4); of a name that stands there twice the first counts.
-fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
+pub(crate) fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
     headers
         .get_all(header::COOKIE)
         .iter()

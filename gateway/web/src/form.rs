@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::state::WebState;
 use axum::body::Body;
+use bytes::Bytes;
 use sealpost_envelope::Secret;
 use serde::Deserialize;
 
@@ -25,6 +26,11 @@ impl Fields {
     /// Reads `application/x-www-form-urlencoded` up to the limit.
     pub(crate) async fn read(state: &WebState, body: Body) -> Result<Self, Fault> {
         let bytes = axum::body::to_bytes(body, state.limits.body).await.map_err(|_| Fault::TooLarge)?;
+        Self::parse(bytes).await
+    }
+
+    /// Reads a body that is whole.
+    pub(crate) async fn parse(bytes: Bytes) -> Result<Self, Fault> {
         let request = http::Request::builder()
             .method(http::Method::POST)
             .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")

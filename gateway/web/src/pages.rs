@@ -130,6 +130,8 @@ pub(crate) struct FileRow {
     pub(crate) exact: String,
     pub(crate) sha256: String,
     pub(crate) viewable: bool,
+    /// Name of the file that holds it.
+    pub(crate) holder: Option<String>,
     pub(crate) done: bool,
 }
 

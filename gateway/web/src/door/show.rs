@@ -218,6 +218,7 @@ fn file_row(file: &File, done: bool, language: Language) -> FileRow {
         exact: format!("{exact} {}", language.pick("octets", "bytes")),
         sha256: file.sha256.to_hex(),
         viewable: viewable(file).is_some(),
+        holder: file.holder.clone(),
         done,
     }
 }

@@ -194,3 +194,47 @@ async fn what_the_author_signed_is_offered_whole() {
     assert_eq!(browser.get(&format!("{path}/files/1")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(count(&bench.events(sent.id).await, "ContentHandover"), 1);
 }
+
+/// A TNEF stream with two files, as Outlook writes it.
+fn winmail(first: &[u8], second: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x78, 0x9f, 0x3e, 0x22, 1, 0];
+    let mut attribute = |id: u32, data: &[u8]| {
+        out.push(2);
+        out.extend(id.to_le_bytes());
+        out.extend((data.len() as u32).to_le_bytes());
+        out.extend(data);
+        out.extend((data.iter().fold(0u32, |sum, b| sum + u32::from(*b)) as u16).to_le_bytes());
+    };
+    for (name, data) in [("Contrat.pdf", first), ("notes.txt", second)] {
+        attribute(0x0006_9002, &[0; 14]);
+        attribute(0x0006_800f, data);
+        attribute(0x0001_8010, format!("{name}\0").as_bytes());
+    }
+    out
+}
+
+#[tokio::test]
+async fn files_inside_a_winmail_dat_are_offered_beside_it() {
+    let big = big();
+    let dat = winmail(&big, b"notes");
+    let (bench, sent, mut browser, path) =
+        opened(&[("winmail.dat", "application/ms-tnef", &dat), ("last.txt", "text/plain", b"last")]).await;
+    let page = browser.get(&path).await.text();
+    for content in [&dat[..], &big, b"notes", b"last"] {
+        assert!(page.contains(&format!("data-sha256=\"{}\"", Sha256Digest::of(content))));
+    }
+    assert!(page.contains("contenu dans winmail.dat"));
+    // Parts are numbered first, then what is inside them.
+    for (n, content) in [(1, &dat[..]), (2, b"last"), (3, &big), (4, b"notes")] {
+        let file = browser.get(&format!("{path}/files/{n}")).await;
+        assert!(file.body == content, "file {n}");
+    }
+    assert_eq!(browser.get(&format!("{path}/files/5")).await.status, StatusCode::NOT_FOUND);
+    let part = browser.send(Method::GET, &format!("{path}/files/3"), &[("range", "bytes=650000-")], "").await;
+    assert_eq!(part.status, StatusCode::PARTIAL_CONTENT);
+    assert!(part.body == big[650_000..]);
+    let name = browser.get(&format!("{path}/files/3")).await.header("content-disposition").to_owned();
+    assert_eq!(name, "attachment; filename=\"Contrat.pdf\"");
+    assert_eq!(count(&bench.events(sent.id).await, "ContentHandover"), 4);
+    assert_eq!(browser.get(&format!("{path}/all.zip")).await.status, StatusCode::OK);
+}
