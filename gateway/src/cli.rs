@@ -173,15 +173,18 @@ pub enum PolicyCommand {
 pub enum ProofCommand {
     /// Write the proof of a deposit.
     Export {
-        /// Deposit id or reference; several write a file each.
-        #[arg(required = true, value_name = "ID")]
+        /// Deposit id or reference; several write a file each. Without any: all that fit the selection, in one ZIP.
+        #[arg(value_name = "ID")]
         ids: Vec<String>,
         /// File to write; for several deposits the directory for `<id>.asice`.
         #[arg(short = 'o', long = "output", value_name = "FILE")]
         output: PathBuf,
-        /// Show this recipient only.
-        #[arg(long, value_name = "N")]
-        recipient: Option<u32>,
+        /// Which deposits.
+        #[command(flatten)]
+        select: Selection,
+        /// Show this recipient only; an address selects the deposits sent to it.
+        #[arg(long, value_name = "N|ADDRESS")]
+        recipient: Option<String>,
         /// Leave the message itself out.
         #[arg(long)]
         without_content: bool,
@@ -196,10 +199,48 @@ pub enum ProofCommand {
     Verify {
         /// The proof.
         file: PathBuf,
-        /// Certificates to trust, PEM.
+        /// Certificates to trust, PEM; may be repeated.
         #[arg(long, value_name = "CA.pem", required = true)]
-        trust: PathBuf,
+        trust: Vec<PathBuf>,
+        /// Judge as of this time (RFC 3339) instead of now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<jiff::Timestamp>,
+        /// Give up all rights before reading the file.
+        #[arg(long, hide = true)]
+        confined: bool,
     },
+    /// Add a timestamp to a valid proof before its last one ages.
+    Renew {
+        /// The proof.
+        file: PathBuf,
+        /// File to write; the proof itself when absent.
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Which deposits `proof export` takes when none is named.
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Deposited at or after this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<jiff::Timestamp>,
+    /// Deposited before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<jiff::Timestamp>,
+    /// Sender's address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub sender: Option<String>,
+    /// Reference; may be repeated.
+    #[arg(long, value_name = "REFERENCE")]
+    pub reference: Vec<String>,
+}
+
+impl Selection {
+    /// Whether anything is selected.
+    pub fn is_some(&self) -> bool {
+        self.from.is_some() || self.to.is_some() || self.sender.is_some() || !self.reference.is_empty()
+    }
 }
 
 /// Filters shared by `journal search` and `journal export`.
