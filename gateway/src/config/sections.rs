@@ -371,7 +371,7 @@ section! {
         /// Failed logins from one address in an hour before a pause.
         logins_per_address: u32 = default(60);
         /// Largest proof that the page /verify takes.
-        proof_size: Size = default(Size(268_435_456));
+        proof_size: Size = default(Size(250_000_000));
         /// Proofs that /verify judges for one address in an hour.
         proofs_per_hour: u32 = default(30);
         /// Bytes of a request to the pages, uploads excepted.
