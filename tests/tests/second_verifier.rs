@@ -80,8 +80,8 @@ fn damage(demo: &Demo, proof: &Path) -> Result<()> {
         let (size, head) = (number(start + 18, 4), 30 + number(start + 26, 2) + number(start + 28, 2));
         let at = start + head + (noise.number() as usize) % size;
         start += head + size;
-        // Half of them: each judgement starts a hundred processes.
-        if n % 2 == 1 {
+        // One in three: each judgement starts hundreds of processes.
+        if n % 3 != 0 {
             continue;
         }
         let mut copy = bytes.clone();
