@@ -59,6 +59,15 @@ pub enum Command {
     /// Deposits.
     #[command(subcommand)]
     Deposit(DepositCommand),
+    /// Copy database and blobs, consistent while the gateway runs; without keys.
+    Backup(BackupArgs),
+    /// Bring a backup back into an empty installation; the queue is held, a new log begins.
+    Restore(RestoreArgs),
+    /// Copy the database to another engine: SQLite to PostgreSQL or back.
+    Migrate(MigrateArgs),
+    /// Keys of this installation.
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 /// Arguments of `demo`.
@@ -76,6 +85,58 @@ pub struct DemoArgs {
     /// Do not deposit the sample message.
     #[arg(long)]
     pub no_sample: bool,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Directory to write; made when missing, refused when it holds something.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Write the keys instead, sealed under a recovery passphrase: never into the same place as the data.
+    #[arg(long)]
+    pub keys: bool,
+    /// Recovery passphrase, `file:PATH` or `env:NAME`; without it one is made and printed once.
+    #[arg(long, value_name = "SECRET", requires = "keys")]
+    pub passphrase: Option<String>,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// Directory that `backup` wrote.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Restore the keys instead, from what `backup --keys` wrote.
+    #[arg(long)]
+    pub keys: bool,
+    /// Recovery passphrase, `file:PATH` or `env:NAME`; without it one line is read from standard input.
+    #[arg(long, value_name = "SECRET", requires = "keys")]
+    pub passphrase: Option<String>,
+}
+
+/// Arguments of `migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Database to read: `sqlite:PATH` or `postgres://…`.
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// Empty database to fill.
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+}
+
+/// `sealpost key …`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Replace a signing key; what the old one signed stays verifiable.
+    Rotate {
+        /// Which: `seal` (evidence and proofs), `journal` (checkpoints), `time` (embedded time authority).
+        #[arg(required = true, value_parser = ["seal", "journal", "time"])]
+        which: Vec<String>,
+    },
+    /// List keys and certificates with their ends.
+    List,
 }
 
 /// Arguments of `init`.
@@ -282,6 +343,14 @@ pub enum JournalCommand {
     },
     /// Recompute the whole log and compare it with every checkpoint.
     Verify,
+    /// Write everything that is kept about one person, as JSON lines (right of access).
+    Person {
+        /// Their address.
+        address: String,
+        /// File; standard output when absent.
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// `sealpost queue …`
@@ -353,5 +422,29 @@ pub enum DepositCommand {
         /// This recipient only.
         #[arg(long, value_name = "N")]
         recipient: Option<u32>,
+    },
+    /// Correct a recipient's address: earlier links die, the message goes to the new one.
+    Readdress {
+        /// Deposit id or reference.
+        id: String,
+        /// The recipient; may be left out where there is one only.
+        #[arg(long, value_name = "N")]
+        recipient: Option<u32>,
+        /// The right address.
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
+    },
+    /// Place a legal hold: the content is kept whatever expires, is revoked or comes to its end.
+    Hold {
+        /// Deposit id or reference.
+        id: String,
+        /// Why: the case, the order.
+        #[arg(long, default_value = "legal hold")]
+        reason: String,
+    },
+    /// Lift a legal hold: the content ends when its retention does.
+    Release {
+        /// Deposit id or reference.
+        id: String,
     },
 }

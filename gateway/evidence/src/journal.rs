@@ -15,7 +15,7 @@ mod scan;
 mod view;
 mod write;
 
-pub use opening::{OpeningError, Openings, check_openings, commitment, filter_openings};
+pub use opening::{OpeningError, Openings, check_openings, commitment, filter_openings, openings_fit};
 pub(crate) use view::parse_time;
 pub use view::{EntryError, EntryView};
 pub use write::format_time;

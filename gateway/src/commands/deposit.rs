@@ -1,4 +1,7 @@
-//! `sealpost deposit …`: list, show, resend, revoke, extend; beside a gateway that may be running.
+//! `sealpost deposit …`: list, show, resend, revoke, extend, readdress, hold, release; beside a gateway that
+//! may be running.
+
+mod life;
 
 use super::{Answer, Unusable, clock, load};
 use crate::cli::DepositCommand;
@@ -10,9 +13,9 @@ use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use sealpost_envelope::{DepositId, RecipientNo, Timestamp};
 use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, render};
-use sealpost_store::keys::{KeyError, token_hash};
+use sealpost_store::keys::{DepositKey, KeyError, token_hash};
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
-use sealpost_store::{Change, ConsignmentRow, ConsignmentState, DepositFilter, DepositRow, StoreError};
+use sealpost_store::{Change, ConsignmentRow, ConsignmentState, DepositFilter, DepositRow};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,9 +26,12 @@ pub async fn run(config: &Path, command: DepositCommand, json: bool) -> Result<A
     match command {
         DepositCommand::List { sender, limit } => desk.list(sender, limit, json).await,
         DepositCommand::Show { id } => desk.show(&id, json).await,
-        DepositCommand::Resend { id, recipient } => desk.resend(&id, recipient).await,
-        DepositCommand::Revoke { id, recipient } => desk.revoke(&id, recipient).await,
-        DepositCommand::Extend { id, until, recipient } => desk.extend(&id, recipient, until).await,
+        DepositCommand::Resend { id, recipient } => desk.resend(&id, recipient, json).await,
+        DepositCommand::Revoke { id, recipient } => desk.revoke(&id, recipient, json).await,
+        DepositCommand::Extend { id, until, recipient } => desk.extend(&id, recipient, until, json).await,
+        DepositCommand::Readdress { id, recipient, to } => desk.readdress(&id, recipient, &to, json).await,
+        DepositCommand::Hold { id, reason } => desk.hold(&id, reason, json).await,
+        DepositCommand::Release { id } => desk.release(&id, json).await,
     }
 }
 
@@ -75,6 +81,11 @@ impl Desk {
         let now = self.gateway.clock.now();
         if json {
             let mut value = summary(&row);
+            let hold = self.gateway.store.legal_hold(row.id).await?;
+            value["legal_hold"] = hold.map_or(
+                serde_json::Value::Null,
+                |h| serde_json::json!({ "since": h.placed, "reason": h.reason }),
+            );
             value["recipients"] = consignments.iter().map(|c| consignment(c, now)).collect();
             value["events"] = entries
                 .iter()
@@ -90,6 +101,9 @@ impl Desk {
         say!("{}  {}", row.reference, row.id);
         say!("from {}, {} octets, {}", row.sender, row.size, row.created);
         say!("sha256 {}", row.digests.sha256);
+        if let Some(hold) = self.gateway.store.legal_hold(row.id).await? {
+            say!("legal hold since {}: {}", hold.placed, hold.reason);
+        }
         for c in &consignments {
             let state = word(c.state(now));
             say!("  {}. {:<40} {:<7} {state}", c.n, c.address.as_str(), c.verdict.treatment.as_str());
@@ -101,17 +115,22 @@ impl Desk {
         Ok(Answer::Done)
     }
 
-    /// A new generation of the link; earlier ones stay valid.
-    async fn resend(&self, id: &str, n: Option<RecipientNo>) -> Result<Answer> {
-        let row = self.find(id).await?;
-        let key = match self.gateway.store.deposit_key(&row) {
-            Ok(key) => key,
+    /// The deposit's key; `None`, said to the operator, when it was destroyed.
+    fn key(&self, row: &DepositRow) -> Result<Option<DepositKey>> {
+        match self.gateway.store.deposit_key(row) {
+            Ok(key) => Ok(Some(key)),
             Err(KeyError::Destroyed(_)) => {
                 eprintln!("nothing was sent: the content was destroyed at the end of its retention");
-                return Ok(Answer::Negative);
+                Ok(None)
             }
-            Err(error) => return Err(error.into()),
-        };
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A new generation of the link; earlier ones stay valid.
+    async fn resend(&self, id: &str, n: Option<RecipientNo>, json: bool) -> Result<Answer> {
+        let row = self.find(id).await?;
+        let Some(key) = self.key(&row)? else { return Ok(Answer::Negative) };
         let organisation =
             self.gateway.organisation(row.entity).context("the organisation is not configured")?;
         let mut sent = 0;
@@ -144,35 +163,15 @@ impl Desk {
             let change = Change { events, outbound: vec![outbound] };
             let hash = token_hash(key.link_token(c.n, generation).expose());
             self.gateway.store.add_token(row.id, c.n, generation, hash, change).await?;
-            say!("{} will be sent again", c.address);
+            if !json {
+                say!("{} will be sent again", c.address);
+            }
             sent += 1;
         }
+        if json {
+            say!("{}", serde_json::json!({ "deposit": row.id, "resent": sent }));
+        }
         Ok(if sent > 0 { Answer::Done } else { Answer::Negative })
-    }
-
-    async fn revoke(&self, id: &str, n: Option<RecipientNo>) -> Result<Answer> {
-        let row = self.find(id).await?;
-        self.consignments(row.id, n).await?;
-        let events = self.event(&row, EventName::Revoked, n, Detail::new()).await?;
-        let count = self.gateway.store.revoke(row.id, n, Change::events(events)).await?;
-        say!("{count} recipients withdrawn");
-        Ok(if count > 0 { Answer::Done } else { Answer::Negative })
-    }
-
-    async fn extend(&self, id: &str, n: Option<RecipientNo>, until: Timestamp) -> Result<Answer> {
-        let row = self.find(id).await?;
-        self.consignments(row.id, n).await?;
-        let events = self.event(&row, EventName::Extended, n, Detail::new().time("until", until)).await?;
-        let count = match self.gateway.store.extend(row.id, n, until, Change::events(events)).await {
-            Ok(count) => count,
-            Err(StoreError::Conflict(why)) => {
-                eprintln!("nothing was changed: {why}");
-                return Ok(Answer::Negative);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        say!("access extended to {until} for {count} recipients");
-        Ok(if count > 0 { Answer::Done } else { Answer::Negative })
     }
 
     async fn event(

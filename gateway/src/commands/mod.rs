@@ -1,13 +1,17 @@
 //! The commands, one module each. A command prints, and answers with its exit status (contract 4.1).
 
+pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod deposit;
 pub mod init;
 pub mod journal;
+pub mod key;
+pub mod migrate;
 pub mod policy;
 pub mod proof;
 pub mod queue;
+pub mod restore;
 pub mod serve;
 pub mod user;
 
@@ -48,6 +52,10 @@ pub async fn run(cli: Cli) -> Result<Answer> {
         Command::Journal(command) => journal::run(&config, command, json).await,
         Command::Queue(command) => queue::run(&config, command, json).await,
         Command::Deposit(command) => deposit::run(&config, command, json).await,
+        Command::Backup(args) => backup::run(&config, args, json).await,
+        Command::Restore(args) => restore::run(&config, args, json).await,
+        Command::Migrate(args) => migrate::run(args, json).await,
+        Command::Key(command) => key::run(&config, command, json).await,
     }
 }
 

@@ -8,20 +8,22 @@
 //! **Failure.** Content that is gone fails the row; anything else is tried again by the schedule. A recipient
 //! who cannot be reached is told to the sender by mail.
 
+use super::carry::Carried;
 use super::content::{ContentError, ContentStream, OpenDeposit, produce};
-use super::facts;
 use super::spec::{ReceiptEvent, Spec};
+use super::{facts, notifications, returns};
 use crate::gateway::Gateway;
-use futures_util::{StreamExt, TryStreamExt};
-use sealpost_envelope::{BodyType, DsnNotify, EmailAddress, Treatment, failpoint};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sealpost_envelope::failpoint;
+use sealpost_envelope::{BodyType, DepositId, EmailAddress, RecipientNo, Treatment};
 use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, render};
 use sealpost_message::Step;
 use sealpost_message::compose::Recipe;
 use sealpost_relay::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Report};
 use sealpost_store::content::Place;
 use sealpost_store::mailbox::NewMail;
-use sealpost_store::queue::{NewOutbound, Outbound, OutboundId, Priority, settle};
-use sealpost_store::{Change, ConsignmentRow, StoreError};
+use sealpost_store::queue::{NewOutbound, Outbound, OutboundId, Priority, State, insert_all, settle};
+use sealpost_store::{Change, StoreError};
 use std::sync::Arc;
 
 /// The gateway as the relay sees it.
@@ -47,10 +49,31 @@ impl Handover {
     async fn recipe(&self, item: &Outbound) -> Result<(OpenDeposit, Recipe), DeliveryError> {
         let id =
             item.deposit.ok_or_else(|| DeliveryError::Gone("the row belongs to no deposit".to_owned()))?;
+        if let Some((carried, recipe)) = self.gateway.carry.recipe(id, item.id, item.sha256) {
+            return Ok((carried.open.clone(), recipe));
+        }
         let open = OpenDeposit::open(&self.gateway.store, id).await.map_err(content_error)?;
         let sealed = self.gateway.queue.recipe(item.id).await.map_err(later)?;
         let plain = Place::recipe(item.id.0).open(&open.key, &sealed).map_err(later)?;
         Ok((open, Recipe::from_bytes(plain.into()).map_err(later)?))
+    }
+
+    /// The address to which bounces come back: one for this recipient, where they can reach us.
+    fn reverse_path(
+        &self,
+        item: &Outbound,
+        open: &OpenDeposit,
+    ) -> Result<Option<EmailAddress>, DeliveryError> {
+        let organisation = self.gateway.organisation(item.entity);
+        let (Some(own), Some(n), Some(organisation)) = (&item.envelope_from, item.recipient, organisation)
+        else {
+            return Ok(item.envelope_from.clone());
+        };
+        if !returns::are_used(&self.gateway) {
+            return Ok(Some(own.clone()));
+        }
+        let made = returns::address(&self.gateway, organisation, &open.deposit.row.reference, n);
+        Ok(made.map_err(later)?.or_else(|| Some(own.clone())))
     }
 
     /// How a consignment's row is treated; nothing for our own notices. A recipient who was withdrawn after
@@ -89,8 +112,17 @@ impl Handover {
     }
 }
 
+/// Recipes up to this size are small enough to be made whole.
+const WHOLE: u64 = 64 << 10;
+
 /// Streams a recipe's bytes; every time the same.
 pub fn wire(open: OpenDeposit, recipe: Recipe) -> ContentStream {
+    // Otherwise as below, which also tells what is wrong with a recipe.
+    if recipe.size() <= WHOLE
+        && let Ok(Some(whole)) = recipe.literal()
+    {
+        return stream::once(async move { Ok(whole.into()) }).boxed();
+    }
     produce(move |sink| async move {
         let mut rebuilder = recipe.rebuilder();
         while let Some(step) = rebuilder.next_step()? {
@@ -113,12 +145,25 @@ impl Delivery for Handover {
         let body = match treatment {
             Some(Treatment::Seal) if !open.meta.structure.author_signed => BodyType::SevenBit,
             Some(treatment) if !treatment.has_link() => BodyType::EightBitMime,
+            // What others wrote.
+            None if matches!(Spec::read(&item.spec), Ok(Spec::Forward { .. })) => BodyType::EightBitMime,
             _ => BodyType::SevenBit,
         };
+        let reverse_path = self.reverse_path(item, &open)?;
+        let asked = notifications::asked(item);
         let size = recipe.size();
         let stream = wire(open, recipe).map_err(content_error).boxed();
-        let smtputf8 = item.rcpt.needs_smtputf8();
-        Ok(Content { stream, size, body, smtputf8, notify: DsnNotify::default(), orcpt: None, envid: None })
+        Ok(Content {
+            stream,
+            size,
+            body,
+            smtputf8: false,
+            reverse_path,
+            notify: asked.as_ref().map(|a| a.notify).unwrap_or_default(),
+            ret_full: asked.as_ref().and_then(|a| a.ret_full),
+            orcpt: asked.as_ref().and_then(|a| a.orcpt.clone()),
+            envid: asked.and_then(|a| a.envid),
+        })
     }
 
     async fn local(&self, item: &Outbound) -> Result<LocalOutcome, DeliveryError> {
@@ -149,6 +194,17 @@ impl Delivery for Handover {
 
     async fn outcome(&self, item: &Outbound, report: &Report) -> Result<(), DeliveryError> {
         failpoint!(RelayHanded).map_err(later)?;
+        self.record(item, report).await?;
+        failpoint!(RelaySettled).map_err(later)?;
+        if let Some(deposit) = item.deposit {
+            self.gateway.carry.done(deposit, item.id);
+        }
+        Ok(())
+    }
+}
+
+impl Handover {
+    async fn record(&self, item: &Outbound, report: &Report) -> Result<(), DeliveryError> {
         let spec = Spec::read(&item.spec).map_err(later)?;
         match spec {
             Spec::Consignment { .. } | Spec::Resend { .. } => self.consignment_outcome(item, report).await,
@@ -161,12 +217,11 @@ impl Delivery for Handover {
                 })
                 .await
             }
-            Spec::Receipt { .. } => {
+            Spec::Receipt { .. } | Spec::Report(_) | Spec::Forward { .. } => {
                 self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop)
             }
         }
-        .map_err(later)?;
-        failpoint!(RelaySettled).map_err(later)
+        .map_err(later)
     }
 }
 
@@ -176,21 +231,29 @@ impl Handover {
             return self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop);
         };
         let done = matches!(report.decision, Decision::Sent | Decision::Failed);
-        let consignment = self.gateway.store.consignment(deposit, n).await?;
-        if consignment.revoked.is_some() && report.decision != Decision::Sent {
-            // Nobody waits for this mail any more, and its sender knows why.
-            return self
-                .gateway
-                .queue
-                .drop_row(item.id, "withdrawn by the sender", Vec::new())
-                .await
-                .map(drop);
-        }
-        let events = if done { self.events(item, &consignment, report).await? } else { Vec::new() };
-        let outbound = match report.decision {
-            Decision::Failed => failure_receipt(&self.gateway, item).await?,
-            _ => Vec::new(),
+        let carried = self.gateway.carry.get(deposit);
+        let known = carried.as_ref().filter(|_| report.decision == Decision::Sent);
+        let treatment = match known.and_then(|c| c.treatment(n)) {
+            Some(treatment) => treatment,
+            None => {
+                let consignment = self.gateway.store.consignment(deposit, n).await?;
+                if consignment.revoked.is_some() && report.decision != Decision::Sent {
+                    // Nobody waits for this mail any more, and its sender knows why.
+                    return self
+                        .gateway
+                        .queue
+                        .drop_row(item.id, "withdrawn by the sender", Vec::new())
+                        .await
+                        .map(drop);
+                }
+                consignment.verdict.treatment
+            }
         };
+        let events = match done {
+            true => self.events(item, (deposit, n), treatment, report, carried.as_deref()).await?,
+            false => Vec::new(),
+        };
+        let outbound = notifications::after(&self.gateway, item, report).await?;
         let (id, settlement) = (item.id, report.settlement());
         let (sent, at, text) = (report.decision == Decision::Sent, report.at, report.text.clone());
         let bell = !outbound.is_empty();
@@ -198,9 +261,12 @@ impl Handover {
         self.gateway
             .store
             .db()
-            .write(async move |tx| {
-                if !settle(tx, id, &settlement).await? || !done {
+            .write_patiently(async move |tx| {
+                if !settle(tx, id, &settlement).await? {
                     return Ok(());
+                }
+                if !done {
+                    return insert_all(tx, &change.outbound).await;
                 }
                 match sent {
                     true => tx.mark_sent(deposit, n, at, change).await,
@@ -219,11 +285,12 @@ impl Handover {
     async fn events(
         &self,
         item: &Outbound,
-        consignment: &ConsignmentRow,
+        (deposit, n): (DepositId, RecipientNo),
+        treatment: Treatment,
         report: &Report,
+        carried: Option<&Carried>,
     ) -> Result<Vec<BuiltEvent>, StoreError> {
         let Some(organisation) = self.gateway.organisation(item.entity) else { return Ok(Vec::new()) };
-        let treatment = consignment.verdict.treatment;
         let sent = report.decision == Decision::Sent;
         let (name, reason) = match (treatment.has_link(), sent) {
             (true, true) => (EventName::NotificationForAcceptance, Reason::NotificationSent),
@@ -232,30 +299,40 @@ impl Handover {
             (false, false) if report.reply.is_some() => {
                 (EventName::RelayToNonERDSFailure, Reason::RejectedByExternalSystem)
             }
+            // It waited for a person who did not come, or could not be composed: nobody outside was asked.
+            (false, false) if item.state == State::Held => {
+                (EventName::RelayToNonERDSFailure, Reason::RelayNotAllowed)
+            }
+            (false, false) if item.sha256.is_none() => (EventName::RelayToNonERDSFailure, Reason::Other),
             (false, false) => (EventName::RelayToNonERDSFailure, Reason::ExternalSystemUnreachable),
         };
         let host =
             report.remote.as_ref().map_or(organisation.settings.hostname.as_str(), |r| r.host.as_str());
         let event = Event::new(name, item.entity, report.at)
-            .deposit(consignment.deposit)
-            .recipient(consignment.n)
+            .deposit(deposit)
+            .recipient(n)
             .actor(Actor::Remote { host: host.to_owned() })
             .reason(reason, (!sent).then_some(report.text.as_str()))
             .external_system(host)
             .detail(detail(item, report));
-        let facts = match treatment {
-            Treatment::Pass => None,
-            _ => match OpenDeposit::open(&self.gateway.store, consignment.deposit).await {
-                Ok(open) => Some(facts::of(&self.gateway.store, &open).await?),
+        let read;
+        let facts = match (treatment, carried) {
+            (Treatment::Pass, _) => None,
+            (_, Some(carried)) => Some(&carried.facts),
+            (_, None) => match OpenDeposit::open(&self.gateway.store, deposit).await {
+                Ok(open) => {
+                    read = facts::of(&self.gateway.store, &open).await?;
+                    Some(&read)
+                }
                 Err(ContentError::Store(error)) => return Err(error),
                 // Without its content a deposit has no facts left to repeat: a journal line remains.
                 Err(error) => {
-                    tracing::warn!(%error, deposit = %consignment.deposit, "no facts for the evidence");
+                    tracing::warn!(%error, %deposit, "no facts for the evidence");
                     None
                 }
             },
         };
-        match render(&organisation.issuer, event, facts.as_ref()) {
+        match render(&organisation.issuer, event, facts) {
             Ok(built) => Ok(vec![built]),
             Err(error) => {
                 tracing::error!(%error, "an outcome could not be journaled");
@@ -284,23 +361,13 @@ fn detail(item: &Outbound, report: &Report) -> Detail {
             .text("tls", tls.version.as_str())
             .text("cipher", tls.cipher.as_str())
             .flag("certificate_verified", tls.verified)
+            .text("tls_policy", tls.policy)
             .maybe("certificate_sha256", tls.certificate.map(|c| c.to_hex())),
     }
 }
 
-/// A mail to the sender that a recipient could not be reached.
-async fn failure_receipt(gateway: &Gateway, item: &Outbound) -> Result<Vec<NewOutbound>, StoreError> {
-    let Some(deposit) = item.deposit else { return Ok(Vec::new()) };
-    let row = gateway.store.read_deposit(deposit).await?.row;
-    let Some(organisation) = gateway.organisation(item.entity) else { return Ok(Vec::new()) };
-    // A null reverse path asks for no answer (RFC 5321 §4.5.5).
-    if item.envelope_from.is_none() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![receipt_row(row.sender, organisation.id, deposit, item.recipient, ReceiptEvent::Failed, gateway)])
-}
-
-fn receipt_row(
+/// A row for a receipt to the sender.
+pub fn receipt_row(
     rcpt: EmailAddress,
     entity: sealpost_envelope::EntityId,
     deposit: sealpost_envelope::DepositId,

@@ -13,6 +13,7 @@
 mod destruction;
 mod expiry;
 mod held;
+mod pruning;
 mod stub;
 
 use super::content::ContentError;
@@ -125,7 +126,16 @@ impl Housekeeping {
         let swept = access::sweep(self.gateway.store.db(), before).await;
         told("forgetting old challenges and sessions", swept.map_err(Into::into));
         self.pause = Some(now.saturating_add(DESTRUCTION).unwrap_or(now));
+        told("pruning the journal", pruning::prune(self).await);
         told("collecting blobs that nobody names", self.orphans(before, now).await);
+    }
+
+    /// Destroys what a restored database brought back, before anything is served.
+    pub async fn destroy_again(&self) -> Result<u64, HousekeepingError> {
+        self.hold().await?;
+        let destroyed = destruction::destroy(self, true).await;
+        self.release().await;
+        destroyed
     }
 
     /// Takes the job, or keeps it.

@@ -32,7 +32,7 @@ pub enum Occasion {
 }
 
 /// Facts that all letters of a row share, kept alive for the borrowed [`Letter`].
-struct Heading {
+pub(super) struct Heading {
     support: Option<String>,
     zone: TimeZone,
     message_id: String,
@@ -40,7 +40,7 @@ struct Heading {
 }
 
 impl Heading {
-    fn new(desk: &Desk<'_>) -> Self {
+    pub(super) fn new(desk: &Desk<'_>) -> Self {
         let support = &desk.organisation.settings.support;
         let contacts = [support.mail.as_ref().map(ToString::to_string), support.phone.clone()];
         let contacts: Vec<String> = contacts.into_iter().flatten().collect();
@@ -61,7 +61,7 @@ impl Heading {
         }
     }
 
-    fn letter<'a>(&'a self, desk: &'a Desk<'_>, language: Language) -> Letter<'a> {
+    pub(super) fn letter<'a>(&'a self, desk: &'a Desk<'_>, language: Language) -> Letter<'a> {
         let deposit = &desk.open.deposit.row;
         Letter {
             brand: Brand {
@@ -201,6 +201,11 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, Comp
             ReceiptEvent::OpenedByAll => ReceiptKind::OpenedByAll,
             ReceiptEvent::Failed => ReceiptKind::Failed,
             ReceiptEvent::Held => ReceiptKind::Held,
+            ReceiptEvent::Revoked => ReceiptKind::Revoked,
+            ReceiptEvent::Corrected => ReceiptKind::Corrected,
+            ReceiptEvent::Extended => ReceiptKind::Extended(
+                consignments.first().map_or(deposit.created, |c| c.verdict.expires),
+            ),
         },
         subject: Some(&subject),
         message_id: deposit.message_id.as_deref(),
@@ -212,6 +217,9 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, Comp
 
 fn line(consignment: &ConsignmentRow) -> ReceiptLine<'_> {
     let address: &EmailAddress = &consignment.address;
+    if let Some(at) = consignment.revoked {
+        return ReceiptLine { address, state: RecipientState::Revoked(at) };
+    }
     if let Some(reason) = consignment.verdict.hold.as_ref().filter(|_| consignment.failed.is_none()) {
         return ReceiptLine { address, state: RecipientState::Held(reason.clone()) };
     }

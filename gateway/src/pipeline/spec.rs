@@ -3,6 +3,7 @@
 //! The words are stored (`outbound.spec`); the door writes `code` and `receipt` rows too (contract of the
 //! `outbound` table). Unknown fields are refused, so that a newer row is not half understood.
 
+use sealpost_envelope::{DsnNotify, RecipientNo};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,6 +17,9 @@ pub enum Spec {
         helo: String,
         /// See `helo`.
         protocol: String,
+        /// What the client asked to be told (RFC 3461), if it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dsn: Option<Asked>,
     },
     /// The deposit again, with a new generation of the link.
     Resend {
@@ -32,6 +36,50 @@ pub enum Spec {
         /// What happened.
         event: ReceiptEvent,
     },
+    /// A delivery status notification to the sender, who asked for it.
+    Report(Status),
+    /// Something that came back and is for the sender to read.
+    Forward {
+        /// Which.
+        returned: Uuid,
+    },
+}
+
+/// What a client asked to be told about one recipient (RFC 3461).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// `NOTIFY`.
+    pub notify: DsnNotify,
+    /// `ORCPT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orcpt: Option<String>,
+    /// `ENVID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envid: Option<String>,
+    /// `RET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ret_full: Option<bool>,
+}
+
+/// What a notification tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// Recipient's number.
+    pub recipient: RecipientNo,
+    /// `delivered`, `relayed`, `delayed` or `failed`.
+    pub action: String,
+    /// RFC 3463.
+    pub status: String,
+    /// The remote server's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnostic: Option<String>,
+    /// Who said them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// The request it answers.
+    pub asked: Asked,
 }
 
 /// What a receipt tells.
@@ -46,6 +94,12 @@ pub enum ReceiptEvent {
     Failed,
     /// It waits for the sender.
     Held,
+    /// Access was closed, by somebody else than the sender.
+    Revoked,
+    /// A recipient's address was corrected.
+    Corrected,
+    /// Access was extended.
+    Extended,
 }
 
 impl Spec {
@@ -68,7 +122,7 @@ mod tests {
     fn words_are_stable() {
         for (spec, text) in [
             (
-                Spec::Consignment { helo: "x".into(), protocol: "ESMTPSA".into() },
+                Spec::Consignment { helo: "x".into(), protocol: "ESMTPSA".into(), dsn: None },
                 r#"{"kind":"consignment","helo":"x","protocol":"ESMTPSA"}"#,
             ),
             (

@@ -13,6 +13,7 @@
 //! **Failure modes.** [`BlobError`]. A blob whose deposit was never committed is an orphan: see
 //! [`Blobs::list`].
 
+mod copy;
 mod file;
 mod object;
 mod reader;
@@ -175,7 +176,7 @@ impl Blobs {
 }
 
 /// `0193/a7/<uuid>`.
-fn name_of(id: BlobId) -> String {
+pub(crate) fn name_of(id: BlobId) -> String {
     let text = id.to_string();
     format!("{}/{}/{text}", &text[..4], &text[4..6])
 }

@@ -7,7 +7,11 @@
 //! **Failure modes.** A change that the state forbids is [`StoreError::Conflict`] and writes nothing.
 
 mod change;
+mod hold;
 mod read;
+mod readdress;
 
 pub use change::{Change, Progress};
+pub use hold::LegalHold;
 pub use read::{ConsignmentRow, ConsignmentState};
+pub use readdress::Correction;

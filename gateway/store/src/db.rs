@@ -28,7 +28,7 @@ use crate::write::{Pace, Tx, Writer};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use row::Inner;
-use sqlite::Readers;
+use sqlite::{Readers, Rows};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Executor, SqlSafeStr};
 use std::fs::File;
@@ -149,6 +149,16 @@ impl Db {
                     .boxed(),
                 Err(e) => futures_util::stream::once(async move { Err(e) }).boxed(),
             },
+        }
+    }
+    /// [`Db::stream`] some rows at a time, for those who read very many.
+    pub(crate) fn chunks(&self, sql: impl SqlSafeStr, args: Args) -> BoxStream<'static, Rows> {
+        match &self.pool {
+            Pool::Sqlite(p) => p.chunks(sql.into_sql_str(), args),
+            Pool::Postgres(_) => {
+                let together = |rows: Vec<Result<Row, StoreError>>| rows.into_iter().collect();
+                self.stream(sql, args).ready_chunks(256).map(together).boxed()
+            }
         }
     }
     /// Runs `unit` in a transaction and answers after COMMIT: `db.write(async move |tx| { … }).await`.

@@ -17,7 +17,9 @@
 use crate::blob::BlobError;
 use crate::keys::{KeyError, TombstoneSubject, week};
 use crate::{Store, StoreError, Tx, args};
-use sealpost_envelope::{BlobId, DepositId, EntityId, Timestamp, failpoint};
+use jiff::SignedDuration;
+use sealpost_envelope::failpoint;
+use sealpost_envelope::{BlobId, DepositId, EntityId, Timestamp};
 use sealpost_evidence::BuiltEvent;
 
 /// Why content could not be ended.
@@ -45,17 +47,27 @@ pub struct EndingDeposit {
     pub week: String,
     /// Latest end of retention among its consignments.
     pub retention: Option<Timestamp>,
+    /// A legal hold stands.
+    pub held: bool,
 }
 
+/// A hold moves the key so far ahead at a time: into a later week, however short the present one lasts.
+const HOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 impl EndingDeposit {
-    /// Until when its content is to be kept nevertheless: retention was moved beyond the week.
+    /// Until when its content is to be kept nevertheless: retention was moved beyond the week, or a legal
+    /// hold stands.
     pub fn kept_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.held {
+            return Some(now.saturating_add(HOLD).unwrap_or(now));
+        }
         self.retention.filter(|end| *end > now && week::end(&self.week).is_none_or(|over| *end >= over))
     }
 }
 
 const LIVING: &str = "SELECT d.id, d.entity, d.key_week, \
-     (SELECT MAX(c.retention) FROM consignments c WHERE c.deposit = d.id) AS retention \
+     (SELECT MAX(c.retention) FROM consignments c WHERE c.deposit = d.id) AS retention, \
+     (SELECT COUNT(*) FROM legal_holds h WHERE h.deposit = d.id AND h.released IS NULL) AS held \
      FROM deposits d WHERE d.wrapped_key IS NOT NULL";
 
 fn ending(row: &crate::Row) -> Result<EndingDeposit, StoreError> {
@@ -64,6 +76,7 @@ fn ending(row: &crate::Row) -> Result<EndingDeposit, StoreError> {
         entity: row.entity()?,
         week: row.text("key_week")?,
         retention: row.opt_time("retention")?,
+        held: row.int("held")? > 0,
     })
 }
 
@@ -152,9 +165,35 @@ impl Store {
 
     /// Clears a deposit's content: its wrapped key, structure, bodies, recipes, verifiers and sessions go,
     /// mail that has not left is dropped, and `events` say so, all in one transaction; then its blobs go.
-    /// `false` when that had been done before (nothing is written then).
+    /// `false` when that had been done before, or a legal hold stands (nothing is written then).
     pub async fn destroy_content(&self, id: DepositId, events: Vec<BuiltEvent>) -> Result<bool, StoreError> {
-        let Some(blobs) = self.db.write(async move |tx| clear(tx, id, events).await).await? else {
+        self.end_content(id, false, events).await
+    }
+
+    /// [`Store::destroy_content`] for content whose key was destroyed before and that a restored database
+    /// brought back: a hold of that time keeps nothing any more, and ends.
+    pub async fn destroy_returned(&self, id: DepositId, events: Vec<BuiltEvent>) -> Result<bool, StoreError> {
+        self.end_content(id, true, events).await
+    }
+
+    async fn end_content(
+        &self,
+        id: DepositId,
+        returned: bool,
+        events: Vec<BuiltEvent>,
+    ) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let unit = async move |tx: &mut Tx| {
+            let lift = "UPDATE legal_holds SET released = $2 WHERE deposit = $1 AND released IS NULL";
+            let held = "SELECT 1 AS one FROM legal_holds WHERE deposit = $1 AND released IS NULL";
+            if returned {
+                tx.execute(lift, args![id, now]).await?;
+            } else if tx.fetch_optional(held, args![id]).await?.is_some() {
+                return Ok(None);
+            }
+            clear(tx, id, events).await
+        };
+        let Some(blobs) = self.db.write(unit).await? else {
             return Ok(false);
         };
         failpoint!(DestructionCleared)?;
@@ -212,7 +251,9 @@ async fn clear(
     let living = "SELECT skeleton_blob FROM deposits WHERE id = $1 AND wrapped_key IS NOT NULL";
     let Some(deposit) = tx.fetch_optional(living, args![id]).await? else { return Ok(None) };
     let parts = "SELECT blob FROM parts WHERE deposit = $1 AND blob IS NOT NULL";
-    let parts = tx.fetch_all(parts, args![id]).await?;
+    let mut parts = tx.fetch_all(parts, args![id]).await?;
+    let returned = "SELECT blob FROM returned WHERE deposit = $1 AND blob IS NOT NULL";
+    parts.extend(tx.fetch_all(returned, args![id]).await?);
     // Of two nodes at once, one touches the row.
     let content = "UPDATE deposits SET wrapped_key = NULL, meta = $2, skeleton = NULL, skeleton_blob = NULL \
          WHERE id = $1 AND wrapped_key IS NOT NULL";
@@ -223,7 +264,8 @@ async fn clear(
     let bodies = "UPDATE parts SET meta = $2, body = NULL, blob = NULL WHERE deposit = $1";
     tx.execute(bodies, args![id, nothing]).await?;
     for sql in [
-        "UPDATE outbound SET recipe = NULL WHERE deposit = $1 AND recipe IS NOT NULL",
+        "DELETE FROM recipes WHERE deposit = $1",
+        "UPDATE returned SET body = NULL, blob = NULL WHERE deposit = $1",
         "UPDATE outbound SET state = 'dropped', last_reply = 'the content was destroyed' \
          WHERE deposit = $1 AND state IN ('compose', 'ready', 'held') AND claimed_by IS NULL",
         "DELETE FROM access_secret WHERE deposit = $1",

@@ -17,6 +17,7 @@
 
 pub mod deposit;
 pub mod file;
+pub mod sealed;
 mod tombstone;
 pub mod week;
 

@@ -1,5 +1,6 @@
 //! Commitments and their openings.
 
+use super::scan::{Bad, Scanner};
 use super::view::{EntryError, EntryView};
 use super::write::push_string;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -90,6 +91,49 @@ fn rewrite(stored: &Stored, keep: impl Fn(&str) -> bool) -> Vec<u8> {
         &stored.id,
         fields.into_iter().map(|(path, one)| (path.as_str(), one.salt.clone(), one.value.as_str())),
     )
+}
+
+/// Whether openings are those of an entry that was read before: the quick form of [`check_openings`], for
+/// whoever goes through a whole journal. The entry's text holds every commitment that the openings make.
+pub fn openings_fit(view: &EntryView<'_>, openings: &[u8]) -> Result<(), OpeningError> {
+    let text = std::str::from_utf8(openings).map_err(|_| OpeningError::Form)?;
+    let mut s = Scanner::new(text);
+    let mut fields = Vec::new();
+    let mut scan = || -> Result<&str, Bad> {
+        s.literal("{\"id\":")?;
+        let (id, _) = s.string()?;
+        s.literal(",\"open\":{")?;
+        while !s.try_literal("}") {
+            if !fields.is_empty() {
+                s.literal(",")?;
+            }
+            let (path, odd) = s.string()?;
+            s.literal(":{\"salt\":")?;
+            let (salt, _) = s.string()?;
+            s.literal(",\"value\":")?;
+            let (value, escaped) = s.string()?;
+            s.literal("}")?;
+            fields.push((path, salt, value, odd || escaped));
+        }
+        s.literal(",\"v\":1}")?;
+        s.end()?;
+        Ok(id)
+    };
+    let id = scan().map_err(|_| OpeningError::Form)?;
+    if !view.has_id(id) {
+        return Err(OpeningError::OtherEntry(id.to_owned()));
+    }
+    for (path, salt, value, escaped) in fields {
+        if escaped {
+            return check_openings(view.text().as_bytes(), openings).map(drop);
+        }
+        let salt = hex::decode(salt).filter(|s| s.len() == 16).ok_or(OpeningError::Form)?;
+        let committed = commitment(&salt, path, value);
+        if !view.text().contains(&committed) {
+            return Err(OpeningError::Mismatch(path.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// The same openings without the paths that `keep` denies: a proof shows only what it needs.

@@ -84,6 +84,14 @@ impl<'a> EntryView<'a> {
         s.end()?;
         Ok(Self { text, id, time, event, entity, deposit, recipient, actor, detail })
     }
+    /// The whole entry.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+    /// Whether this is the entry's identifier, as it is written.
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        uuid(id) == Some(self.id.0)
+    }
     /// The whole entry as JSON values.
     pub fn json(&self) -> serde_json::Value {
         // The scanner accepts a subset of JSON.

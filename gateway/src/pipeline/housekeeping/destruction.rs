@@ -22,7 +22,7 @@ pub async fn destroy(keeper: &Housekeeping, started: bool) -> Result<u64, Housek
     let mut destroyed = 0;
     if started {
         for deposit in gateway.store.returned_deposits().await? {
-            destroyed += u64::from(clear(gateway, &deposit, "restored", now).await?);
+            destroyed += u64::from(clear(gateway, &deposit, Cause::Restored, now).await?);
         }
     }
     for week in gateway.store.ended_weeks(now.saturating_sub(GRACE).unwrap_or(now)).await? {
@@ -66,31 +66,49 @@ async fn end(gateway: &Gateway, deposit: &EndingDeposit, now: Timestamp) -> Resu
     if let Some(until) = deposit.kept_until(now) {
         match gateway.store.move_key(deposit.id, until).await.map_err(HousekeepingError::from) {
             // A restored database: the key that would be moved is gone, and with it the content.
-            Err(error) if error.is_destroyed() => {}
+            Err(error) if error.is_destroyed() => {
+                return clear(gateway, deposit, Cause::Restored, now).await;
+            }
             moved => return moved.map(|_| false),
         }
     }
-    clear(gateway, deposit, "retention", now).await
+    clear(gateway, deposit, Cause::Retention, now).await
+}
+
+/// Why content ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The end of its retention.
+    Retention,
+    /// It had ended before, and came back with a restored database.
+    Restored,
 }
 
 async fn clear(
     gateway: &Gateway,
     deposit: &EndingDeposit,
-    cause: &str,
+    cause: Cause,
     now: Timestamp,
 ) -> Result<bool, HousekeepingError> {
     // An event of ours has no ETSI evidence and names no issuer: content of an organisation that left the
     // configuration ends as well.
     let organisation = gateway.organisation(deposit.entity).or(gateway.organisations.first());
     let organisation = organisation.ok_or(HousekeepingError::NoOrganisation(deposit.entity))?;
-    let mut detail = Detail::new().text("cause", cause).text("key_week", &deposit.week);
+    let word = match cause {
+        Cause::Retention => "retention",
+        Cause::Restored => "restored",
+    };
+    let mut detail = Detail::new().text("cause", word).text("key_week", &deposit.week);
     if let Some(retention) = deposit.retention {
         detail = detail.time("retention", retention);
     }
     let event =
         Event::new(EventName::ContentDestroyed, deposit.entity, now).deposit(deposit.id).detail(detail);
     let event = render(&organisation.issuer, event, None)?;
-    Ok(gateway.store.destroy_content(deposit.id, vec![event]).await?)
+    Ok(match cause {
+        Cause::Retention => gateway.store.destroy_content(deposit.id, vec![event]).await?,
+        Cause::Restored => gateway.store.destroy_returned(deposit.id, vec![event]).await?,
+    })
 }
 
 /// Removes the mail of a week from all folders; a sender's copy leaves a stub.

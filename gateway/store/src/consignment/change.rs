@@ -281,7 +281,7 @@ impl Store {
                     return Ok(false);
                 }
                 let mails = "UPDATE outbound SET next_at = $3, \
-                     state = CASE WHEN recipe IS NULL THEN 'compose' ELSE 'ready' END \
+                     state = CASE WHEN sha256 IS NULL THEN 'compose' ELSE 'ready' END \
                      WHERE deposit = $1 AND recipient = $2 AND state = 'held'";
                 tx.execute(mails, args![deposit, n, now]).await?;
                 finish(tx, change).await?;

@@ -21,18 +21,7 @@ const TITLE: &str = "sealpost key, version 1";
 
 /// Creates the directory with mode 0700, or refuses one that others can read.
 pub(super) fn private_dir(dir: &Path) -> Result<(), KeyError> {
-    if !dir.exists() {
-        if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
-            fs::create_dir_all(parent).map_err(KeyError::io(parent))?;
-        }
-        match DirBuilder::new().mode(0o700).create(dir) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(KeyError::io(dir))?,
-        }
-        if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
-            sync_dir(parent).map_err(KeyError::io(parent))?;
-        }
-    }
+    durable_dir(dir, 0o700).map_err(KeyError::io(dir))?;
     let meta = fs::metadata(dir).map_err(KeyError::io(dir))?;
     if !meta.is_dir() || meta.permissions().mode() & 0o077 != 0 {
         return Err(KeyError::Exposed(dir.to_owned()));
@@ -124,6 +113,24 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Makes a directory, and those above it that are missing; durable when it returns.
+pub(crate) fn durable_dir(dir: &Path, mode: u32) -> io::Result<()> {
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty());
+    if !dir.is_dir() {
+        parent.map_or(Ok(()), |parent| durable_dir(parent, 0o755))?;
+        match DirBuilder::new().mode(mode).create(dir) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other?,
+        }
+    }
+    // Also where it was there: whoever made it may have died before this.
+    match parent.map_or(Ok(()), sync_dir) {
+        // Above what is ours we need not be able to read; who made it answers for it.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
 }
 
 /// Makes the directory's entries durable.

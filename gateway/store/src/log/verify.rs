@@ -26,6 +26,22 @@ pub enum Finding {
     Note(u64, String),
     /// A tile differs from the tree, or is missing.
     Tile(TileId),
+    /// Another entry stood at this place when the log grew.
+    Moved(u64),
+    /// A column of the entry's row does not say what the entry says.
+    Column(u64, &'static str),
+    /// The entry's clear values are not those it commits to.
+    Opening(u64, String),
+    /// The entry's evidence is missing, or not the one that it names.
+    Evidence(u64),
+    /// The entry's bytes are gone, and no tombstone in the journal says so.
+    Pruned(u64),
+    /// Entries from the first up to before the second are missing at the end.
+    End(u64, u64),
+    /// The entry stands beyond the end of the log.
+    Beyond(u64),
+    /// A checkpoint of a log that a restore ended: its log, its size, and why.
+    Former(String, u64, String),
 }
 
 impl fmt::Display for Finding {
@@ -37,6 +53,14 @@ impl fmt::Display for Finding {
             Self::Checkpoint(size) => write!(f, "checkpoint {size}: its root differs from the entries"),
             Self::Ahead(size) => write!(f, "checkpoint {size}: covers entries that are missing"),
             Self::Note(size, why) => write!(f, "checkpoint {size}: {why}"),
+            Self::Moved(at) => write!(f, "entry {at}: another one stood here when the log grew"),
+            Self::Column(at, name) => write!(f, "entry {at}: its column {name} was changed"),
+            Self::Opening(at, why) => write!(f, "entry {at}: its clear values were changed: {why}"),
+            Self::Evidence(at) => write!(f, "entry {at}: its evidence is missing or was changed"),
+            Self::Pruned(at) => write!(f, "entry {at}: its bytes are gone without a tombstone"),
+            Self::End(from, to) => write!(f, "entries {from} to {}: missing at the end", to - 1),
+            Self::Beyond(at) => write!(f, "entry {at}: stands beyond the end of the log"),
+            Self::Former(log, size, why) => write!(f, "former log {log}, checkpoint {size}: {why}"),
             Self::Tile(tile) => write!(f, "tile/{}: differs from the entries or is missing", tile.path()),
         }
     }
@@ -73,10 +97,15 @@ impl Store {
         let mut checkpoints = self.checkpoints().peekable();
         // What the sequencer adds while this runs is the next run's business.
         let sql = "SELECT idx, leaf, bytes FROM journal WHERE idx < $1 ORDER BY idx";
-        let mut entries = self.db.stream(sql, vec![crate::Value::size(head.size)?]);
-        while let Some(entry) = entries.next().await {
-            run.compare_checkpoints(&mut checkpoints, &mut check).await?;
-            run.take(&entry?)?;
+        let mut entries = self.db.chunks(sql, vec![crate::Value::size(head.size)?]);
+        let mut due = run.compare_checkpoints(&mut checkpoints, &mut check).await?;
+        while let Some(chunk) = entries.next().await {
+            for entry in &chunk? {
+                if due.is_some_and(|size| size <= run.frontier.size()) {
+                    due = run.compare_checkpoints(&mut checkpoints, &mut check).await?;
+                }
+                run.take(entry)?;
+            }
             for (tile, bytes) in std::mem::take(&mut run.full) {
                 self.compare_tile(&mut run, tile, &bytes).await?;
             }
@@ -153,7 +182,7 @@ impl Run {
             self.note(Finding::Missing(self.next, index));
         }
         self.next = index + 1;
-        let leaf = match entry.opt_bytes("bytes")? {
+        let leaf = match entry.opt_octets("bytes")? {
             Some(bytes) => leaf_hash(&bytes),
             None => {
                 self.pruned += 1;
@@ -179,12 +208,12 @@ impl Run {
         Ok(())
     }
 
-    /// Compares the checkpoints that end at the entries taken so far.
+    /// Compares the checkpoints that end at the entries taken so far; answers where the next one ends.
     async fn compare_checkpoints(
         &mut self,
         checkpoints: &mut Peekable<BoxStream<'static, Result<Checkpoint, StoreError>>>,
         check: &mut impl FnMut(&Checkpoint, &Hash) -> Option<String>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         let size = self.frontier.size();
         let due = |next: &Result<Checkpoint, StoreError>| next.as_ref().map_or(true, |c| c.size <= size);
         while let Some(checkpoint) = Pin::new(&mut *checkpoints).next_if(due).await.transpose()? {
@@ -197,6 +226,7 @@ impl Run {
                 self.note(Finding::Note(checkpoint.size, why));
             }
         }
-        Ok(())
+        let next = Pin::new(checkpoints).peek().await;
+        Ok(next.and_then(|c| c.as_ref().ok()).map(|c| c.size))
     }
 }
