@@ -34,6 +34,9 @@ pub fn prepare(dir: &Path, text: &str, organisation: &str, hosts: &[String]) -> 
     let now = clock().now();
     let credentials = Credentials::open(&keys.dir().join("authority"), organisation, now)?;
     credentials.issue_tls(hosts, &config.tls.cert, &config.tls.key, now)?;
+    for entity in &config.entity {
+        crate::dkim::create(entity)?;
+    }
     write_atomic(&dir.join("ca.pem"), credentials.root().to_pem().as_bytes(), 0o644)
         .context("write ca.pem")?;
     write_atomic(&file, text.as_bytes(), 0o640).with_context(|| format!("write {}", file.display()))?;
@@ -53,6 +56,8 @@ fn sheet(dir: &Path) -> String {
          \u{20} authority/      root.key issues every certificate and signs for {dir}/ca.pem;\n\
          \u{20}                 journal.key signs the journal's checkpoints.\n\
          \u{20} purpose-*.key   codes and app passwords.\n\
+         DKIM        {dkim}\n\
+         \u{20} rsa.key, ed25519.key  sign your mail for its domain; `check` prints the DNS records.\n\
          Never put the keys into the same backup as the database: who holds both holds the content, and\n\
          content that was destroyed would come back.\n\
          {line}\n\
@@ -62,6 +67,7 @@ fn sheet(dir: &Path) -> String {
          \u{20} sealpost --config {file} serve\n",
         dir = dir.display(),
         keys = keys.display(),
+        dkim = dir.join("dkim").display(),
         file = dir.join("sealpost.toml").display(),
         line = "─".repeat(76),
     )
