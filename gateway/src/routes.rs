@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use sealpost_relay::{RelayConfig, RetrySchedule, Route, Smarthost, Target, TlsMode};
+use sealpost_relay::{Dns, DnsConfig, RelayConfig, RetrySchedule, Route, Smarthost, Target, TlsMode};
 use std::sync::Arc;
 
 /// Routes in order: those configured, the mailboxes of a demonstration, then the smarthost.
@@ -17,8 +17,7 @@ pub fn relay_config(gateway: &Gateway, holder: String) -> Result<RelayConfig> {
         let target = match &route.via {
             Via::Local => Target::Local,
             Via::Smarthost(place) => Target::Smarthost(smarthost(place, route.tls, None)?),
-            // Without a target the relay holds the message and says so.
-            Via::Mx => continue,
+            Via::Mx => Target::Mx,
         };
         routes.push(Route { domains: route.domains.clone(), target });
     }
@@ -33,7 +32,10 @@ pub fn relay_config(gateway: &Gateway, holder: String) -> Result<RelayConfig> {
         routes.push(Route { domains: everything, target });
     } else if config.demo.outside_mailboxes {
         routes.push(Route { domains: everything, target: Target::Local });
+    } else {
+        routes.push(Route { domains: everything, target: Target::Mx });
     }
+    let by_mx = routes.iter().any(|r| matches!(r.target, Target::Mx));
     Ok(RelayConfig {
         routes,
         retry: RetrySchedule {
@@ -41,9 +43,22 @@ pub fn relay_config(gateway: &Gateway, holder: String) -> Result<RelayConfig> {
             give_up: config.relay.give_up.duration(),
         },
         roots: Arc::new(roots),
+        dns: by_mx.then(|| resolver(config)).transpose()?,
+        mx_port: config.relay.mx_port,
         concurrency: config.relay.connections as usize,
         ..RelayConfig::new(gateway.hostname(), holder)
     })
+}
+
+/// The resolver that the configuration names.
+pub fn resolver(config: &Config) -> Result<Dns> {
+    let dns = &config.dns;
+    let settings = DnsConfig {
+        servers: dns.servers.clone(),
+        trust_anchor: dns.trust_anchor.clone(),
+        validate: dns.validate,
+    };
+    Dns::new(&settings).context("`dns`")
 }
 
 /// Certificates that servers must chain to: those configured, or the system's.
@@ -77,7 +92,7 @@ fn smarthost(place: &HostPort, tls: UpstreamTls, login: Option<(&str, &SecretSou
         UpstreamTls::None => TlsMode::None,
         UpstreamTls::Opportunistic => TlsMode::Opportunistic,
         UpstreamTls::Require => TlsMode::Required,
-        UpstreamTls::Tls => anyhow::bail!("`smarthost_tls = \"tls\"` is not supported yet: use \"require\""),
+        UpstreamTls::Tls => TlsMode::Implicit,
     };
-    Ok(Smarthost { host: place.host.clone(), port: place.port, tls, credentials })
+    Ok(Smarthost { tls, credentials, ..Smarthost::new(place.host.clone(), place.port) })
 }

@@ -3,9 +3,10 @@
 use crate::config::{RelayConfig, Smarthost, Target};
 use crate::connection::{Broken, Connection, Dialer, Ended};
 use crate::delivery::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Remote, Report};
+use crate::mx::{Exchangers, Unreachable};
 use crate::pool::Pool;
 use crate::tls::Tls;
-use sealpost_envelope::Timestamp;
+use sealpost_envelope::{EmailAddress, Timestamp};
 use sealpost_smtp::Reply;
 use sealpost_smtp::client::{Outcome, Recipient, Transaction};
 use sealpost_store::queue::{Outbound, Priority};
@@ -26,6 +27,7 @@ pub(crate) struct Attempts<'a, D> {
     pub tls: &'a Tls,
     pub pool: &'a Pool,
     pub delivery: &'a D,
+    pub exchangers: Option<&'a Exchangers>,
 }
 
 impl<D: Delivery> Attempts<'_, D> {
@@ -34,6 +36,7 @@ impl<D: Delivery> Attempts<'_, D> {
         let (verdict, remote) = match self.config.route(&item.rcpt) {
             Some(Target::Local) => (self.local(item).await, None),
             Some(Target::Smarthost(host)) => self.relay(item, host).await,
+            Some(Target::Mx) => self.exchange(item).await,
             None => {
                 let text = format!("there is no route for mail to {}", item.rcpt.domain());
                 (Verdict::NoRoute(text), None)
@@ -67,23 +70,70 @@ impl<D: Delivery> Attempts<'_, D> {
         }
     }
 
+    /// To the domain's own servers, the next one when one cannot be reached (RFC 5321 §5.1).
+    async fn exchange(&self, item: &Outbound) -> (Verdict, Option<Remote>) {
+        let Some(exchangers) = self.exchangers else {
+            return (Verdict::NoRoute("no resolver is configured".into()), None);
+        };
+        let unreachable = |why| match why {
+            Unreachable::Never(text) => Verdict::Permanent(text, None),
+            Unreachable::Later(text) => Verdict::Temporary(text, None),
+        };
+        let plan = match exchangers.plan(&item.rcpt.ascii_domain(), rand::random).await {
+            Ok(plan) => plan,
+            Err(why) => return (unreachable(why), None),
+        };
+        let mut last = (Verdict::Temporary("the domain has no server".into(), None), None);
+        let (mut for_now, mut any) = (false, false);
+        for name in &plan.hosts {
+            let host = match exchangers.host(name, &plan).await {
+                Ok(host) => host,
+                Err(why) => {
+                    for_now |= matches!(why, Unreachable::Later(_));
+                    if !any {
+                        last = (unreachable(why), None);
+                    }
+                    continue;
+                }
+            };
+            match self.try_host(item, &host).await {
+                // Once content was on its way, another server might get it a second time.
+                Err(broken) if !broken.content_begun => {
+                    (for_now, any) = (true, true);
+                    last = settle(Err(broken));
+                }
+                decided => return settle(decided),
+            }
+        }
+        match last {
+            // One server that may come back is reason enough to wait.
+            (Verdict::Permanent(text, reply), remote) if for_now => (Verdict::Temporary(text, reply), remote),
+            last => last,
+        }
+    }
+
     async fn relay(&self, item: &Outbound, host: &Smarthost) -> (Verdict, Option<Remote>) {
+        settle(self.try_host(item, host).await)
+    }
+
+    async fn try_host(&self, item: &Outbound, host: &Smarthost) -> Result<(Verdict, Remote), Box<Broken>> {
         let Some(_permit) = self.pool.permit(host, item.priority == Priority::Code).await else {
-            return (Verdict::Temporary("the relay is stopping".into(), None), None);
+            let remote = Remote { host: host.host.clone(), ip: None, port: host.port, tls: None, dsn: false };
+            return Ok((Verdict::Temporary("the relay is stopping".into(), None), remote));
         };
         // A connection kept from before may have been closed meanwhile. That is no attempt: a fresh one
         // follows at once, as long as no content was on its way.
         if let Some(kept) = self.pool.take(host) {
             match self.send(item, host, kept).await {
                 Err(broken) if !broken.content_begun && broken.reply.is_none() => {}
-                decided => return settle(decided),
+                decided => return decided,
             }
         }
         let dialer =
             Dialer { tls: self.tls, hostname: &self.config.hostname, longest_wait: self.config.longest_wait };
         match dialer.open(host).await {
-            Ok(fresh) => settle(self.send(item, host, fresh).await),
-            Err(broken) => settle(Err(broken)),
+            Ok(fresh) => self.send(item, host, fresh).await,
+            Err(broken) => Err(broken),
         }
     }
 
@@ -125,9 +175,9 @@ impl<D: Delivery> Attempts<'_, D> {
 
 fn transaction(item: &Outbound, content: &Content) -> Transaction {
     Transaction {
-        reverse_path: item.envelope_from.clone(),
+        reverse_path: content.reverse_path.as_ref().map(on_the_wire),
         recipients: vec![Recipient {
-            address: item.rcpt.clone(),
+            address: on_the_wire(&item.rcpt),
             notify: content.notify,
             orcpt: content.orcpt.clone(),
         }],
@@ -136,8 +186,18 @@ fn transaction(item: &Outbound, content: &Content) -> Transaction {
         smtputf8: content.smtputf8,
         envid: content.envid.clone(),
         // A failure notice need not carry the message back.
-        ret_full: content.notify.ne(&Default::default()).then_some(false),
+        ret_full: content.ret_full.or_else(|| content.notify.ne(&Default::default()).then_some(false)),
     }
+}
+
+/// An address as most servers take it: where only its domain is not ASCII, that becomes A-labels, and the
+/// mail needs no SMTPUTF8 (RFC 6531 §3.7.1 leaves that to the sender).
+fn on_the_wire(address: &EmailAddress) -> EmailAddress {
+    if !address.needs_smtputf8() || !address.local().is_ascii() {
+        return address.clone();
+    }
+    let ascii = format!("{}@{}", address.local(), address.ascii_domain());
+    EmailAddress::parse(&ascii).unwrap_or_else(|_| address.clone())
 }
 
 fn settle(result: Result<(Verdict, Remote), Box<Broken>>) -> (Verdict, Option<Remote>) {

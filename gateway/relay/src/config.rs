@@ -1,7 +1,10 @@
 //! Where mail goes and how patiently.
 
+use crate::dane::Pin;
+use crate::dns::Dns;
 use jiff::{SignedDuration, Timestamp};
 use sealpost_envelope::{EmailAddress, Secret};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +16,14 @@ pub enum TlsMode {
     None,
     /// When offered; any certificate will do, its hash is recorded (RFC 7435).
     Opportunistic,
+    /// STARTTLS, whatever the certificate, or no mail leaves.
+    Encrypted,
     /// STARTTLS with a certificate that verifies for the host name, or no mail leaves.
     Required,
+    /// STARTTLS with a certificate that DNS names (RFC 7672), or no mail leaves.
+    Dane,
+    /// TLS from the first byte with a certificate that verifies for the host name (RFC 8314).
+    Implicit,
 }
 
 /// A server that takes mail from us.
@@ -28,6 +37,24 @@ pub struct Smarthost {
     pub tls: TlsMode,
     /// AUTH PLAIN, under TLS only.
     pub credentials: Option<(String, Secret<String>)>,
+    /// Its addresses, when they are known; the system finds them otherwise.
+    pub addresses: Vec<IpAddr>,
+    /// What its certificate must be, for [`TlsMode::Dane`].
+    pub pins: Option<Arc<[Pin]>>,
+}
+
+impl Smarthost {
+    /// A server by its name, with opportunistic TLS and no login.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            tls: TlsMode::Opportunistic,
+            credentials: None,
+            addresses: Vec::new(),
+            pins: None,
+        }
+    }
 }
 
 /// What happens to mail for a domain.
@@ -35,6 +62,8 @@ pub struct Smarthost {
 pub enum Target {
     /// Goes to this server.
     Smarthost(Smarthost),
+    /// Goes to the domain's own servers.
+    Mx,
     /// Goes into a mailbox here, through [`crate::Delivery::local`].
     Local,
 }
@@ -112,6 +141,10 @@ pub struct RelayConfig {
     pub urgent: usize,
     /// Longest wait for a server at any step, if shorter than RFC 5321 §4.5.3.2 allows it.
     pub longest_wait: Duration,
+    /// How domains' own servers are found, for [`Target::Mx`].
+    pub dns: Option<Dns>,
+    /// Their port.
+    pub mx_port: u16,
     /// Authorities that verified TLS trusts.
     pub roots: Arc<rustls::RootCertStore>,
     /// Name under which rows are claimed; the same after a restart, different on each node.
@@ -129,6 +162,8 @@ impl RelayConfig {
             per_host: 10,
             urgent: 4,
             longest_wait: Duration::from_secs(600),
+            dns: None,
+            mx_port: 25,
             roots: Arc::new(rustls::RootCertStore::empty()),
             holder: holder.into(),
         }

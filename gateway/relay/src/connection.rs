@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use sealpost_smtp::Reply;
 use sealpost_smtp::client::{Action, ClientConfig, Failure, Outcome, Phase, Session, StartTls, Transaction};
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
@@ -96,7 +97,7 @@ impl Dialer<'_> {
     }
 
     async fn open_with(&self, host: &Smarthost, mode: TlsMode) -> Result<Connection, Box<Broken>> {
-        let mut remote = Remote { host: host.host.clone(), ip: None, port: host.port, tls: None };
+        let mut remote = Remote { host: host.host.clone(), ip: None, port: host.port, tls: None, dsn: false };
         let broken = |text: String, remote: &Remote| {
             Box::new(Broken {
                 text,
@@ -114,14 +115,14 @@ impl Dialer<'_> {
         };
         remote.ip = stream.peer_addr().ok().map(|a| a.ip().to_canonical());
         let starttls = match mode {
-            TlsMode::None => StartTls::Never,
+            TlsMode::None | TlsMode::Implicit => StartTls::Never,
             TlsMode::Opportunistic => StartTls::WhenOffered,
-            TlsMode::Required => StartTls::Required,
+            TlsMode::Encrypted | TlsMode::Required | TlsMode::Dane => StartTls::Required,
         };
         let session = Session::new(ClientConfig {
             hostname: self.hostname.to_owned(),
             starttls,
-            tls_active: false,
+            tls_active: mode == TlsMode::Implicit,
             credentials: host.credentials.clone(),
         });
         let mut connection = Connection {
@@ -135,15 +136,20 @@ impl Dialer<'_> {
             messages: 0,
             used: Instant::now(),
         };
-        connection.greet(stream, mode, self.tls).await?;
+        connection.greet(stream, host, mode, self.tls).await?;
+        connection.remote.dsn = connection.session.capabilities().dsn;
         Ok(connection)
     }
 
     async fn connect(&self, host: &Smarthost) -> io::Result<TcpStream> {
         let wait = CONNECT.min(self.longest_wait);
         let slow = || io::Error::new(io::ErrorKind::TimedOut, "no answer");
-        let addresses =
-            timeout(wait, lookup_host((host.host.as_str(), host.port))).await.map_err(|_| slow())??;
+        let addresses: Vec<SocketAddr> = if host.addresses.is_empty() {
+            let found = timeout(wait, lookup_host((host.host.as_str(), host.port))).await;
+            found.map_err(|_| slow())??.collect()
+        } else {
+            host.addresses.iter().map(|ip| SocketAddr::new(*ip, host.port)).collect()
+        };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
             match timeout(wait, TcpStream::connect(address)).await {
@@ -161,7 +167,17 @@ impl Dialer<'_> {
 
 impl Connection {
     /// From the greeting to `Ready`.
-    async fn greet(&mut self, mut tcp: TcpStream, mode: TlsMode, tls: &Tls) -> Result<(), Box<Broken>> {
+    async fn greet(
+        &mut self,
+        mut tcp: TcpStream,
+        host: &Smarthost,
+        mode: TlsMode,
+        tls: &Tls,
+    ) -> Result<(), Box<Broken>> {
+        if mode == TlsMode::Implicit {
+            self.handshake(tcp, host, mode, tls).await?;
+            return self.until_ready().await;
+        }
         loop {
             match self.session.next(&mut self.input) {
                 Action::StartTls => break,
@@ -184,23 +200,31 @@ impl Connection {
                 }
             }
         }
-        self.handshake(tcp, mode, tls).await?;
+        self.handshake(tcp, host, mode, tls).await?;
+        self.session.tls_started().map_err(|e| self.broken(e.to_string()))?;
+        self.until_ready().await
+    }
+
+    async fn until_ready(&mut self) -> Result<(), Box<Broken>> {
         match self.drive().await? {
             Stop::Ready => Ok(()),
             _ => Err(self.broken("the connection ended before it was of use".into())),
         }
     }
 
-    async fn handshake(&mut self, tcp: TcpStream, mode: TlsMode, tls: &Tls) -> Result<(), Box<Broken>> {
+    async fn handshake(
+        &mut self,
+        tcp: TcpStream,
+        host: &Smarthost,
+        mode: TlsMode,
+        tls: &Tls,
+    ) -> Result<(), Box<Broken>> {
         let refuse = |this: &Self, text: String| {
             let mut broken = this.broken(text);
             broken.tls_failed = true;
             broken
         };
-        let config = match mode {
-            TlsMode::Required => tls.verified().map_err(|e| refuse(self, e.to_string()))?,
-            TlsMode::Opportunistic | TlsMode::None => tls.opportunistic(),
-        };
+        let config = tls.towards(host, mode).map_err(|e| refuse(self, e.to_string()))?;
         let name = ServerName::try_from(self.remote.host.clone())
             .map_err(|_| refuse(self, format!("{:?} is no host name", self.remote.host)))?;
         let connector = tokio_rustls::TlsConnector::from(config);
@@ -210,9 +234,9 @@ impl Connection {
             Ok(Err(e)) => return Err(refuse(self, format!("TLS handshake: {e}"))),
             Err(_) => return Err(refuse(self, "TLS handshake: no answer".into())),
         };
-        self.remote.tls = Some(tls.facts(stream.get_ref().1, &name));
+        self.remote.tls = Some(tls.facts(stream.get_ref().1, &name, mode));
         self.stream = Box::new(stream);
-        self.session.tls_started().map_err(|e| self.broken(e.to_string()))
+        Ok(())
     }
 
     /// Sends one message to its one recipient.

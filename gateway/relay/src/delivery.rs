@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use sealpost_envelope::{BodyType, DsnNotify, Sha256Digest, Timestamp};
+use sealpost_envelope::{BodyType, DsnNotify, EmailAddress, Sha256Digest, Timestamp};
 use sealpost_smtp::Reply;
 use sealpost_store::queue::{Outbound, Settlement};
 use std::future::Future;
@@ -19,12 +19,16 @@ pub struct Content {
     pub body: BodyType,
     /// Whether the header holds UTF-8.
     pub smtputf8: bool,
+    /// Reverse path; `None` is `<>`.
+    pub reverse_path: Option<EmailAddress>,
     /// `NOTIFY` to ask for.
     pub notify: DsnNotify,
     /// `ORCPT`, `rfc822;…`.
     pub orcpt: Option<String>,
     /// `ENVID`.
     pub envid: Option<String>,
+    /// `RET`: the whole message, or its header.
+    pub ret_full: Option<bool>,
 }
 
 impl std::fmt::Debug for Content {
@@ -62,8 +66,10 @@ pub struct TlsFacts {
     pub cipher: String,
     /// SHA-256 of the server's certificate (DER).
     pub certificate: Option<Sha256Digest>,
-    /// Whether the certificate was verified for the host name.
+    /// Whether the certificate verifies for the host name by the authorities we trust.
     pub verified: bool,
+    /// What was asked of it: `opportunistic`, `encrypted`, `required`, `implicit` or `dane`.
+    pub policy: &'static str,
 }
 
 /// The server spoken to.
@@ -77,6 +83,8 @@ pub struct Remote {
     pub port: u16,
     /// TLS; none in the clear.
     pub tls: Option<TlsFacts>,
+    /// Whether it takes over the duty to report (DSN, RFC 3461).
+    pub dsn: bool,
 }
 
 /// What the relay concludes from an attempt.

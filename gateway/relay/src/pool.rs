@@ -2,6 +2,7 @@
 
 use crate::config::{Smarthost, TlsMode};
 use crate::connection::Connection;
+use crate::dane::Pin;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,7 @@ struct Key {
     port: u16,
     tls: TlsMode,
     login: Option<String>,
+    pins: Option<Arc<[Pin]>>,
 }
 
 impl Key {
@@ -28,6 +30,7 @@ impl Key {
             port: host.port,
             tls: host.tls,
             login: host.credentials.as_ref().map(|c| c.0.clone()),
+            pins: host.pins.clone(),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! without authentication beats neither), still checks that the server holds the key, and records the
 //! certificate's hash and whether it would have verified.
 
+use crate::config::{Smarthost, TlsMode};
+use crate::dane::DaneVerifier;
 use crate::delivery::TlsFacts;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -57,13 +59,31 @@ impl Tls {
     pub(crate) fn verified(&self) -> Result<Arc<ClientConfig>, TlsError> {
         self.verified.clone().ok_or(TlsError::NoTrust)
     }
-    /// The configuration for a route that takes what it gets.
-    pub(crate) fn opportunistic(&self) -> Arc<ClientConfig> {
-        self.opportunistic.clone()
+    /// The configuration for a server.
+    pub(crate) fn towards(&self, host: &Smarthost, mode: TlsMode) -> Result<Arc<ClientConfig>, TlsError> {
+        match mode {
+            TlsMode::Required | TlsMode::Implicit => self.verified(),
+            TlsMode::None | TlsMode::Opportunistic | TlsMode::Encrypted => Ok(self.opportunistic.clone()),
+            TlsMode::Dane => {
+                let provider = Arc::new(aws_lc_rs::default_provider());
+                // Without pins nothing fits, and no mail leaves.
+                let pins = host.pins.clone().unwrap_or_else(|| Arc::new([]));
+                let verifier = Arc::new(DaneVerifier::new(pins, provider.clone()));
+                let builder =
+                    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+                let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+                Ok(Arc::new(builder.with_no_client_auth()))
+            }
+        }
     }
 
     /// What evidence says about an established connection.
-    pub(crate) fn facts(&self, connection: &ClientConnection, name: &ServerName<'_>) -> TlsFacts {
+    pub(crate) fn facts(
+        &self,
+        connection: &ClientConnection,
+        name: &ServerName<'_>,
+        mode: TlsMode,
+    ) -> TlsFacts {
         let chain = connection.peer_certificates().unwrap_or_default();
         let verified = match (chain.split_first(), &self.verifier) {
             (Some((leaf, rest)), Some(v)) => {
@@ -78,6 +98,14 @@ impl Tls {
             cipher: cipher.unwrap_or("unknown").to_owned(),
             certificate: chain.first().map(|leaf| Sha256Digest::of(leaf)),
             verified,
+            policy: match mode {
+                TlsMode::None => "none",
+                TlsMode::Opportunistic => "opportunistic",
+                TlsMode::Encrypted => "encrypted",
+                TlsMode::Required => "required",
+                TlsMode::Dane => "dane",
+                TlsMode::Implicit => "implicit",
+            },
         }
     }
 }

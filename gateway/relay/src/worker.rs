@@ -3,7 +3,9 @@
 use crate::attempt::Attempts;
 use crate::config::{RelayConfig, Target, TlsMode};
 use crate::delivery::{Decision, Delivery, Report};
+use crate::mx::Exchangers;
 use crate::pool::Pool;
+use crate::sts::PolicyCache;
 use crate::tls::{Tls, TlsError};
 use sealpost_envelope::Clock;
 use sealpost_store::queue::{Outbound, Queue};
@@ -44,6 +46,7 @@ struct Inner<D> {
     clock: Arc<dyn Clock>,
     tls: Tls,
     pool: Pool,
+    exchangers: Option<Exchangers>,
 }
 
 impl<D> std::fmt::Debug for Relay<D> {
@@ -61,12 +64,19 @@ impl<D: Delivery> Relay<D> {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
         let tls = Tls::new(config.roots.clone())?;
-        let required = |t: &Target| matches!(t, Target::Smarthost(h) if h.tls == TlsMode::Required);
+        let verified = [TlsMode::Required, TlsMode::Implicit];
+        let required = |t: &Target| matches!(t, Target::Smarthost(h) if verified.contains(&h.tls));
         if config.routes.iter().any(|r| required(&r.target)) {
             tls.verified()?;
         }
         let pool = Pool::new(config.per_host.max(1), config.urgent.max(1));
-        Ok(Self { inner: Arc::new(Inner { config, queue, delivery, clock, tls, pool }) })
+        let exchangers = config.dns.clone().map(|dns| Exchangers {
+            dns,
+            policies: PolicyCache::new(tls.verified().ok()),
+            port: config.mx_port,
+            hostname: config.hostname.to_ascii_lowercase(),
+        });
+        Ok(Self { inner: Arc::new(Inner { config, queue, delivery, clock, tls, pool, exchangers }) })
     }
 
     /// Works until `shutdown` resolves; then lets attempts under way end, for some seconds, and gives all
@@ -160,8 +170,13 @@ impl<D: Delivery> Inner<D> {
     }
 
     async fn attempt(self: Arc<Self>, item: Outbound) {
-        let attempts =
-            Attempts { config: &self.config, tls: &self.tls, pool: &self.pool, delivery: &self.delivery };
+        let attempts = Attempts {
+            config: &self.config,
+            tls: &self.tls,
+            pool: &self.pool,
+            delivery: &self.delivery,
+            exchangers: self.exchangers.as_ref(),
+        };
         let report = tokio::select! {
             report = attempts.make(&item, || self.clock.now()) => report,
             // Never resolves: renews the claim as long as the attempt lasts.

@@ -57,6 +57,8 @@ impl Delivery for Gateway {
             size: rows * ROW.len() as u64,
             body: BodyType::SevenBit,
             smtputf8: false,
+            reverse_path: item.envelope_from.clone(),
+            ret_full: None,
             notify: DsnNotify::default(),
             orcpt: None,
             envid: None,
@@ -88,7 +90,7 @@ pub struct Bench {
 }
 
 pub fn smarthost(port: u16, tls: TlsMode) -> Route {
-    let host = Smarthost { host: "localhost".into(), port, tls, credentials: None };
+    let host = Smarthost { tls, ..Smarthost::new("localhost", port) };
     Route { domains: vec!["*".into()], target: Target::Smarthost(host) }
 }
 
