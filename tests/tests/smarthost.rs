@@ -58,7 +58,7 @@ fn a_smarthost_gets_mail_over_starttls() -> Result<()> {
     let mut to: Vec<String> = Vec::new();
     for attempt in sink.accepted() {
         ensure!(attempt.tls, "sent in the clear although STARTTLS was offered");
-        assert_eq!(attempt.from, "alice@sealpost.test");
+        ensure!(attempt.from.starts_with("return-"), "{} is no return address", attempt.from);
         to.extend(attempt.to);
         let parsed = Parsed::new(&attempt.message)?;
         assert_eq!(parsed.header("X-Sealpost-Deposit")?, id);

@@ -5,16 +5,20 @@
 //!
 //! **Standards.** EN 319 522-1 §6.2 (A.1 SubmissionAcceptance, A.2 SubmissionRejection).
 //!
-//! **Failure.** Nothing is stored, and the content's blobs are orphans that are collected later. The same
-//! submission sent again answers the first deposit.
+//! **Failure.** Nothing is stored, and the content's blobs go; where nobody knows whether a COMMIT came through,
+//! they stay and are collected later. The same submission sent again answers the first deposit.
 
+use super::carry::Carried;
+use super::content::OpenDeposit;
 use super::intake::Received;
-use super::spec::{ReceiptEvent, Spec};
+use super::meta::Meta;
+use super::spec::{Asked, ReceiptEvent, Spec};
 use super::verdict::Verdicts;
 use crate::gateway::{Gateway, Organisation};
+use sealpost_envelope::failpoint;
 use sealpost_envelope::{
-    AccountId, DepositId, EmailAddress, Envelope, RecipientNo, Reference, Sha256Digest, Submitter, Timestamp,
-    Treatment, failpoint,
+    AccountId, DepositId, DsnNotify, EmailAddress, Envelope, EnvelopeRecipient, RecipientNo, Reference,
+    Sha256Digest, Submitter, Timestamp, Treatment,
 };
 use sealpost_evidence::{
     Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName,
@@ -22,12 +26,12 @@ use sealpost_evidence::{
 };
 use sealpost_message::{Mailbox, Structure};
 use sealpost_policy::Decision;
-use sealpost_store::StoreError;
 use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
 use sealpost_store::deposit::{DepositError, Deposited, NewConsignment, NewDeposit};
 use sealpost_store::keys::{DepositKey, KeyError, token_hash};
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
+use sealpost_store::{Deposit, DepositRow, StoreError, StoredBody};
 
 /// Why a deposit could not be made. All of it is ours; the client should try again.
 #[derive(Debug, thiserror::Error)]
@@ -85,16 +89,23 @@ pub async fn deposit(
     mut received: Received,
     verdicts: &Verdicts,
 ) -> Result<DepositId, DepositFailure> {
-    let blobs = received.unclaimed.claim();
-    let (mut plan, mut facts) = plan(gateway, submission, received, verdicts)?;
+    // Until the plan stands nothing can name the blobs: they go with whatever goes wrong.
+    let mut unclaimed = received.unclaimed.take();
+    let small = received.parts.iter().all(|part| matches!(part.body, StoredBody::Inline(_)));
+    let (mut plan, mut facts, key, meta) = plan(gateway, submission, received, verdicts)?;
     failpoint!(DepositPlanned).map_err(StoreError::from)?;
+    let blobs = unclaimed.claim();
     for _ in 0..DRAWS {
         match gateway.store.deposit(plan.clone()).await {
             Ok(Deposited::New) => {
                 failpoint!(DepositCommitted).map_err(StoreError::from)?;
+                let id = plan.id;
+                if small {
+                    carry(gateway, plan, facts, key, meta);
+                }
                 gateway.queue.wake();
                 gateway.bells.seal.notify_one();
-                return Ok(plan.id);
+                return Ok(id);
             }
             Ok(Deposited::Repeated(first)) => {
                 blobs.give_up();
@@ -105,11 +116,42 @@ pub async fn deposit(
                 facts.reference = plan.reference.clone();
                 plan.events = events(submission, &facts, verdicts)?;
             }
-            Err(DepositError::Store(error)) => return Err(error.into()),
+            Err(DepositError::Store(error)) => {
+                // A full disk took nothing for certain, and needs their room; otherwise nobody knows.
+                if error.is_full() {
+                    blobs.give_up();
+                }
+                return Err(error.into());
+            }
         }
     }
     blobs.give_up();
     Err(DepositFailure::Reference)
+}
+
+/// Saves the stages that follow in this process from reading it all again.
+fn carry(gateway: &Gateway, plan: NewDeposit, facts: DepositFacts, key: DepositKey, meta: Meta) {
+    let facts = super::facts::at_deposit(facts, &meta.structure);
+    let row = DepositRow {
+        id: plan.id,
+        entity: plan.entity,
+        account: plan.account,
+        submitter: plan.submitter,
+        sender: plan.sender,
+        reference: plan.reference,
+        message_id: plan.message_id,
+        created: plan.created,
+        size: plan.size,
+        digests: plan.digests,
+        wrapped_key: Some(plan.wrapped_key),
+        key_week: plan.key_week,
+        meta: plan.meta,
+    };
+    let deposit = Deposit { row, skeleton: Some(plan.skeleton) };
+    let treatments = plan.consignments.iter().map(|c| c.verdict.treatment).collect();
+    let open = OpenDeposit::from_parts(&gateway.store, deposit, key, meta);
+    let mails = plan.outbound.iter().filter(|row| row.hold.is_none()).count();
+    gateway.carry.put(Carried { open, facts, treatments }, mails, plan.created);
 }
 
 fn plan(
@@ -117,7 +159,7 @@ fn plan(
     submission: &Submission<'_>,
     received: Received,
     verdicts: &Verdicts,
-) -> Result<(NewDeposit, DepositFacts), DepositFailure> {
+) -> Result<(NewDeposit, DepositFacts, DepositKey, Meta), DepositFailure> {
     let id = received.id;
     let (mut wrapped, mut week) = (received.wrapped, received.week);
     if let Some(retention) = verdicts.retention() {
@@ -152,7 +194,7 @@ fn plan(
     };
     let facts = facts(submission, &plan, &received.meta.structure);
     plan.events = events(submission, &facts, verdicts)?;
-    Ok((plan, facts))
+    Ok((plan, facts, received.key, received.meta))
 }
 
 fn account(submitter: &Submitter) -> Option<AccountId> {
@@ -221,8 +263,6 @@ fn held_receipt(submission: &Submission<'_>, id: DepositId) -> NewOutbound {
 
 fn mails(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec<NewOutbound> {
     let own = Some(submission.organisation.seal_address.clone());
-    let spec = Spec::Consignment { helo: submission.helo.clone(), protocol: submission.protocol.to_owned() }
-        .to_json();
     let numbered = (1..).zip(submission.envelope.recipients.iter().zip(&verdicts.0));
     numbered
         .map(|(n, (recipient, decision))| NewOutbound {
@@ -231,7 +271,7 @@ fn mails(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec
             deposit: Some(id),
             recipient: Some(n),
             priority: Priority::Mail,
-            spec: spec.clone(),
+            spec: spec(submission, recipient),
             envelope_from: match decision.verdict.treatment.has_link() {
                 true => own.clone(),
                 false => submission.envelope.reverse_path.clone(),
@@ -242,6 +282,19 @@ fn mails(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec
             hold: decision.verdict.hold.clone(),
         })
         .collect()
+}
+
+fn spec(submission: &Submission<'_>, recipient: &EnvelopeRecipient) -> String {
+    let envelope = submission.envelope;
+    let asked = Asked {
+        notify: recipient.notify,
+        orcpt: recipient.orcpt.clone(),
+        envid: envelope.envid.clone(),
+        ret_full: envelope.ret_full,
+    };
+    let nothing = Asked { notify: DsnNotify::default(), orcpt: None, envid: None, ret_full: None };
+    let (helo, protocol) = (submission.helo.clone(), submission.protocol.to_owned());
+    Spec::Consignment { helo, protocol, dsn: (asked != nothing).then_some(asked) }.to_json()
 }
 
 fn facts(submission: &Submission<'_>, plan: &NewDeposit, structure: &Structure) -> DepositFacts {

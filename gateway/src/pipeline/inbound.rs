@@ -1,4 +1,7 @@
-//! Inbound: mail from the outside for addresses of ours, put into their INBOX.
+//! Inbound: mail from the outside for addresses of ours, put into their INBOX, and what comes back.
+//!
+//! **Job.** Mail for people goes into their mailboxes; mail for a return address is matched to the consignment
+//! it came back from (`returned`, after `reading` has looked for a report in it).
 //!
 //! **Exposure.** Any server on the Internet. Only addresses that exist are accepted, nothing is relayed, no
 //! login is offered; size and recipients are bounded by the session's limits.
@@ -8,11 +11,20 @@
 //! **Failure.** Until `250` nothing is in any mailbox; a delivery that fails half way answers `451`, and the
 //! sender's retry reaches the remaining mailboxes without doubling the others.
 
+mod reading;
+mod returned;
+
+pub(super) use returned::FORWARDED;
+
+use super::returns;
 use super::submission::ours;
 use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
-use sealpost_envelope::{Envelope, EnvelopeRecipient, Sha256Digest};
+use reading::{Read, Reading};
+use returned::{Arrived, BY_ADDRESS, BY_MESSAGE_ID, Keeping, Target};
+use sealpost_envelope::{EmailAddress, EntityId, Envelope, EnvelopeRecipient, Sha256Digest};
+use sealpost_relay::report::Report;
 use sealpost_smtp::Reply;
 use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom, ScramResult};
 use sealpost_store::account::Account;
@@ -33,7 +45,8 @@ impl Receptionist for InboundDesk {
         super::space::memory_is_short(&self.gateway.config)
     }
     fn welcome(&self, peer: SocketAddr) -> Arrival {
-        Arrival { gateway: self.gateway.clone(), peer, owners: Vec::new(), message: None }
+        let (owners, targets) = (Vec::new(), Vec::new());
+        Arrival { gateway: self.gateway.clone(), peer, owners, targets, message: None }
     }
 }
 
@@ -41,7 +54,8 @@ impl Receptionist for InboundDesk {
 pub struct Arrival {
     gateway: Arc<Gateway>,
     peer: SocketAddr,
-    owners: Vec<Account>,
+    owners: Vec<(Account, EmailAddress)>,
+    targets: Vec<Target>,
     message: Option<Message>,
 }
 
@@ -49,8 +63,14 @@ pub struct Arrival {
 struct Message {
     /// Names the delivery for each mailbox: the same message sent again is not doubled.
     digest: aws_lc_rs::digest::Context,
-    copies: Vec<(Account, MailWriter)>,
+    copies: Vec<(Account, EmailAddress, MailWriter)>,
+    kept: Vec<Keeping>,
+    reading: Reading,
+    null_path: bool,
 }
+
+/// A message that has passed so many servers goes in circles (RFC 5321 §6.3).
+const MAX_HOPS: usize = 50;
 
 impl Reception for Arrival {
     async fn scram(&mut self, _: &str) -> ScramResult {
@@ -63,18 +83,22 @@ impl Reception for Arrival {
 
     async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
         self.owners.clear();
+        self.targets.clear();
         super::space::enough_for(&self.gateway.config, from.declared_size.unwrap_or(0))
     }
 
     async fn rcpt(&mut self, to: EnvelopeRecipient) -> Result<(), Reply> {
-        match self.gateway.accounts.owner_of(&to.address).await {
+        if returns::is_shaped(&to.address) {
+            return self.returning(&to.address).await;
+        }
+        match super::postmaster::owner_of(&self.gateway, &to.address).await {
             Ok(Some(owner)) if owner.role != sealpost_store::account::Role::Demo => {
-                if self.owners.iter().all(|o| o.id != owner.id) {
-                    self.owners.push(owner);
+                if self.owners.iter().all(|(o, _)| o.id != owner.id) {
+                    self.owners.push((owner, to.address));
                 }
                 Ok(())
             }
-            Ok(_) => Err(Reply::new(550, 1, 1, format!("{} is not an address of this server", to.address))),
+            Ok(_) => Err(unknown(&to.address)),
             Err(error) => Err(ours("looking up a recipient", &error)),
         }
     }
@@ -83,25 +107,31 @@ impl Reception for Arrival {
         let now = self.gateway.clock.now();
         let trace = trace(&envelope, protocol, helo, self.peer, self.gateway.hostname(), now);
         let mut copies = Vec::new();
-        for owner in self.owners.drain(..) {
+        for (owner, address) in self.owners.drain(..) {
             let organisation = self.gateway.organisation(owner.entity);
             let organisation =
                 organisation.ok_or_else(|| ours("inbound mail", &"its organisation is not configured"))?;
             let keep = organisation.settings.retention.evidence.after(now);
             let mut writer = self.gateway.mailboxes.writer(keep).map_err(refused)?;
             writer.write(trace.as_bytes()).await.map_err(refused)?;
-            copies.push((owner, writer));
+            copies.push((owner, address, writer));
         }
         let digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        self.message = Some(Message { digest, copies });
+        let kept = self.targets.drain(..).map(Keeping::begin).collect();
+        let (reading, null_path) = (Reading::new(), envelope.reverse_path.is_none());
+        self.message = Some(Message { digest, copies, kept, reading, null_path });
         Ok(())
     }
 
     async fn data(&mut self, bytes: Bytes) -> Result<(), Reply> {
         let Some(message) = &mut self.message else { return Err(ours("data", &"no message has begun")) };
         message.digest.update(&bytes);
-        for (_, writer) in &mut message.copies {
+        message.reading.push(&bytes);
+        for (_, _, writer) in &mut message.copies {
             writer.write(&bytes).await.map_err(refused)?;
+        }
+        for kept in &mut message.kept {
+            kept.write(&self.gateway, &bytes).await?;
         }
         Ok(())
     }
@@ -110,9 +140,9 @@ impl Reception for Arrival {
         let Some(message) = self.message.take() else {
             return EndResult::Refused(ours("end of data", &"no message has begun"));
         };
-        match deliver(&self.gateway, message).await {
+        match accept(&self.gateway, message, self.peer).await {
             Ok(()) => EndResult::Accepted,
-            Err(error) => EndResult::Refused(refused(error)),
+            Err(reply) => EndResult::Refused(reply),
         }
     }
 
@@ -121,10 +151,86 @@ impl Reception for Arrival {
     }
 }
 
-async fn deliver(gateway: &Gateway, message: Message) -> Result<(), MailboxError> {
+impl Arrival {
+    /// Is this an address that something may come back to?
+    async fn returning(&mut self, address: &EmailAddress) -> Result<(), Reply> {
+        let fault = |error: &dyn std::fmt::Display| ours("looking up a return address", error);
+        // A wrong MAC is an address that was never made.
+        let at = returns::read(&self.gateway, address).map_err(|e| fault(&e))?;
+        let Some(at) = at else { return Err(unknown(address)) };
+        match Target::find(&self.gateway, &at).await.map_err(|e| fault(&e))? {
+            Some(target) => {
+                if !self.targets.iter().any(|t| t.is(&target)) {
+                    self.targets.push(target);
+                }
+                Ok(())
+            }
+            None => Err(unknown(address)),
+        }
+    }
+}
+
+fn unknown(address: &EmailAddress) -> Reply {
+    Reply::new(550, 1, 1, format!("{address} is not an address of this server"))
+}
+
+async fn accept(gateway: &Arc<Gateway>, message: Message, peer: SocketAddr) -> Result<(), Reply> {
+    let read = message.reading.finish();
+    if read.hops > MAX_HOPS {
+        return Err(Reply::new(554, 4, 6, "This message goes in circles"));
+    }
+    let sha256 = Sha256Digest::from_slice(message.digest.finish().as_ref()).expect("SHA-256 has 32 octets");
+    let (at, peer, null_path) = (gateway.clock.now(), peer.ip().to_canonical(), message.null_path);
+    let arrived = Arrived { null_path, sha256, peer, at, basis: BY_ADDRESS };
+    for kept in message.kept {
+        kept.finish(gateway, &read, arrived).await?;
+    }
+    let owners: Vec<_> = message.copies.iter().map(|(o, a, _)| (o.entity, a.clone())).collect();
+    deliver(gateway, message.copies, sha256).await.map_err(refused)?;
+    for (entity, author) in owners {
+        // The mail is delivered: what cannot be learned from it is lost to the journal only.
+        if let Err(error) = read_receipt(gateway, entity, &author, &read, arrived).await {
+            tracing::warn!(%error, "a read receipt could not be kept");
+        }
+    }
+    Ok(())
+}
+
+/// A read receipt that came to the author's own address belongs to the deposit with that Message-ID, if its
+/// author and its recipient are the ones.
+async fn read_receipt(
+    gateway: &Arc<Gateway>,
+    entity: EntityId,
+    author: &EmailAddress,
+    read: &Read,
+    arrived: Arrived,
+) -> anyhow::Result<()> {
+    let Report::Read(receipt) = read.about(author, arrived.null_path) else { return Ok(()) };
+    let (Some(id), Some(recipient), Some(raw)) = (&receipt.message_id, &receipt.recipient, &read.raw) else {
+        return Ok(());
+    };
+    // Whoever writes in another's name proves nothing.
+    if read.author().is_none_or(|a| !a.eq_ignore_ascii_case(recipient)) {
+        return Ok(());
+    }
+    let Some(deposit) = gateway.store.deposit_by_message_id(entity, author, id).await? else { return Ok(()) };
+    let consignments = gateway.store.consignments(deposit).await?;
+    let Some(found) = consignments.iter().find(|c| c.address.key() == *recipient) else { return Ok(()) };
+    let Some(target) = Target::of(gateway, deposit, found.n).await? else { return Ok(()) };
+    let mut kept = Keeping::begin(target);
+    let failed = |reply: Reply| anyhow::anyhow!("{reply}");
+    kept.write(gateway, raw).await.map_err(failed)?;
+    kept.finish(gateway, read, Arrived { basis: BY_MESSAGE_ID, ..arrived }).await.map_err(failed)
+}
+
+async fn deliver(
+    gateway: &Gateway,
+    copies: Vec<(Account, EmailAddress, MailWriter)>,
+    sha256: Sha256Digest,
+) -> Result<(), MailboxError> {
     let now = gateway.clock.now();
-    let origin = Sha256Digest::from_slice(message.digest.finish().as_ref()).map(|d| d.to_hex());
-    for (owner, writer) in message.copies {
+    let origin = Some(sha256.to_hex());
+    for (owner, _, writer) in copies {
         let inbox = gateway.mailboxes.ensure_folder(owner.id, "INBOX", None).await?;
         let body = writer.finish().await?;
         let mail = NewMail { origin: origin.clone(), ..NewMail::plain(inbox.id, body, now) };

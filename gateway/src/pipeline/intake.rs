@@ -99,6 +99,11 @@ impl Unclaimed {
         Claim { blobs: self.blobs.clone(), ids: std::mem::take(&mut self.ids) }
     }
 
+    /// The blobs, for a guard of their own: dropped, they go.
+    pub fn take(&mut self) -> Self {
+        Self { blobs: self.blobs.clone(), ids: std::mem::take(&mut self.ids) }
+    }
+
     fn note(&mut self, body: &StoredBody) {
         if let StoredBody::Blob(id) = body {
             self.ids.push(*id);
@@ -257,7 +262,7 @@ fn new_part(
 
 /// Bytes that stay in memory while few, and stream into a blob once they are many.
 #[derive(Debug)]
-enum Sink {
+pub(super) enum Sink {
     Few(Vec<u8>),
     Many(Box<BlobWriter>),
 }
@@ -269,7 +274,7 @@ impl Default for Sink {
 }
 
 impl Sink {
-    async fn write(&mut self, blobs: &Blobs, key: &DepositKey, bytes: &[u8]) -> Result<(), BlobError> {
+    pub(super) async fn write(&mut self, blobs: &Blobs, key: &DepositKey, bytes: &[u8]) -> Result<(), BlobError> {
         match self {
             Self::Few(held) if held.len() + bytes.len() <= INLINE => held.extend_from_slice(bytes),
             Self::Few(held) => {
@@ -283,7 +288,7 @@ impl Sink {
         Ok(())
     }
 
-    async fn finish(self, key: &DepositKey, place: &Place) -> Result<StoredBody, IntakeError> {
+    pub(super) async fn finish(self, key: &DepositKey, place: &Place) -> Result<StoredBody, IntakeError> {
         Ok(match self {
             Self::Few(held) => StoredBody::Inline(place.seal(key, &held)?),
             Self::Many(writer) => StoredBody::Blob(writer.finish().await?.id),

@@ -9,7 +9,8 @@
 //! | `deposits.skeleton` | `skeleton` | deposit | skeleton records (docs/formats/skeleton.md) |
 //! | `parts.meta` | `part` | deposit, number | JSON `{"info": PartInfo, "stored": Stored}` |
 //! | `parts.body` | `body` | deposit, number | the part as stored |
-//! | `outbound.recipe` | `recipe` | queue row | the composed message's recipe |
+//! | `returned.body` | `returned` | its own | a report or answer as received |
+//! | `recipes.recipe` | `recipe` | queue row | the composed message's recipe |
 //!
 //! **Failure.** Damage is an error before a wrong byte is handed out; a destroyed key is [`KeyError::Destroyed`].
 
@@ -51,7 +52,11 @@ impl Place {
     pub fn body(deposit: DepositId, n: PartNo) -> Self {
         Self { purpose: "body", id: numbered(deposit, n) }
     }
-    /// `outbound.recipe`.
+    /// `returned.body`.
+    pub fn returned(id: Uuid) -> Self {
+        Self { purpose: "returned", id: id.as_bytes().to_vec() }
+    }
+    /// `recipes.recipe`.
     pub fn recipe(row: Uuid) -> Self {
         Self { purpose: "recipe", id: row.as_bytes().to_vec() }
     }

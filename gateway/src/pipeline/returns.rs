@@ -1,0 +1,146 @@
+//! Return addresses: the envelope sender of what leaves names the one recipient it was for.
+//!
+//! **Job.** `return-REFERENCE-N-MAC@domain`: whatever comes back there is matched to its consignment without
+//! reading it. The MAC (80 bits of HMAC-SHA256 by a key of this installation) keeps strangers from making up
+//! addresses; who has had one in a mail can of course write to it, which is why what comes back is a claim.
+//!
+//! **Exposure.** Local parts from anywhere; relays may have changed their case.
+//!
+//! **Standards.** RFC 5321 §4.5.3.1.1 (64 octets), RFC 3834 §4 (answers go to the envelope sender).
+//!
+//! **Failure.** An address that is not exactly one we made is nobody's.
+
+use crate::gateway::{Gateway, Organisation};
+use sealpost_envelope::{EmailAddress, EntityId, RecipientNo, Reference};
+use sealpost_store::keys::KeyError;
+
+const PREFIX: &str = "return-";
+/// Characters of the MAC, five bits each.
+const MAC: usize = 16;
+/// Five bits each; no two are alike in any case, and none needs quoting in a local part.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Whom something came back for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Return {
+    /// Organisation.
+    pub entity: EntityId,
+    /// The deposit's name.
+    pub reference: Reference,
+    /// Recipient within it.
+    pub recipient: RecipientNo,
+}
+
+/// Whether bounces can reach us at all: without an inbound listener, authors get them as ever.
+pub fn are_used(gateway: &Gateway) -> bool {
+    gateway.config.listen.inbound.is_some()
+}
+
+/// The envelope sender of a recipient's mail.
+pub fn address(
+    gateway: &Gateway,
+    organisation: &Organisation,
+    reference: &Reference,
+    recipient: RecipientNo,
+) -> Result<Option<EmailAddress>, KeyError> {
+    let mac = mac(gateway, organisation.id, reference, recipient)?;
+    let local = format!("{PREFIX}{}-{recipient}-{mac}", reference.as_str().to_ascii_lowercase());
+    Ok(EmailAddress::parse(&format!("{local}@{}", domain(organisation))).ok())
+}
+
+fn domain(organisation: &Organisation) -> &str {
+    match &organisation.settings.returns {
+        Some(domain) => domain.as_str(),
+        None => organisation.seal_address.domain(),
+    }
+}
+
+/// What an address that mail came to says; `None` for all that we did not make.
+pub fn read(gateway: &Gateway, address: &EmailAddress) -> Result<Option<Return>, KeyError> {
+    let Some((reference, recipient, claimed)) = split(address.local()) else { return Ok(None) };
+    let Some(organisation) = gateway.organisations.iter().find(|o| domain(o) == address.domain()) else {
+        return Ok(None);
+    };
+    let expected = mac(gateway, organisation.id, &reference, recipient)?;
+    let same = aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_bytes(), claimed.as_bytes());
+    Ok(same.is_ok().then_some(Return { entity: organisation.id, reference, recipient }))
+}
+
+/// Whether the address has the shape of one of ours, true or not.
+pub fn is_shaped(address: &EmailAddress) -> bool {
+    split(address.local()).is_some()
+}
+
+fn split(local: &str) -> Option<(Reference, RecipientNo, String)> {
+    let local = local.to_ascii_lowercase();
+    let mut pieces = local.strip_prefix(PREFIX)?.split('-');
+    let reference = pieces.next().filter(|r| r.len() == 8).and_then(Reference::parse)?;
+    let number = pieces.next()?;
+    let recipient = number.parse::<RecipientNo>().ok().filter(|n| n.to_string() == number)?;
+    let mac = pieces.next().filter(|m| m.len() == MAC)?;
+    pieces.next().is_none().then(|| (reference, recipient, mac.to_owned()))
+}
+
+fn mac(
+    gateway: &Gateway,
+    entity: EntityId,
+    reference: &Reference,
+    recipient: RecipientNo,
+) -> Result<String, KeyError> {
+    let key = gateway.store.keys().purpose("returns")?;
+    let digest =
+        key.hmac(&[&entity.0.to_be_bytes(), reference.as_str().as_bytes(), &recipient.to_be_bytes()]);
+    Ok(base32(&digest))
+}
+
+/// The first [`MAC`] groups of five bits.
+fn base32(bytes: &[u8]) -> String {
+    let (mut text, mut bits, mut held) = (String::with_capacity(MAC), 0u32, 0u32);
+    // Ten octets are sixteen groups.
+    for byte in bytes.iter().take(MAC * 5 / 8) {
+        held = (held << 8) | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(ALPHABET[(held >> bits & 31) as usize]));
+        }
+        held &= (1 << bits) - 1;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_shape_is_read() {
+        let read = |local: &str| split(local).map(|(r, n, m)| (r.as_str().to_owned(), n, m));
+        let good = "return-k7m2q9xa-12-0123456789abcdef";
+        let want = Some(("K7M2Q9XA".to_owned(), 12, "0123456789abcdef".to_owned()));
+        assert_eq!(read(good), want);
+        // Some relays change the case.
+        assert_eq!(read(&good.to_ascii_uppercase()), want);
+        for bad in [
+            "",
+            "return-",
+            "return-k7m2q9xa-12",
+            "return-k7m2q9xa-12-0123456789abcde",
+            "return-k7m2q9xa-012-0123456789abcdef",
+            "return-k7m2q9xa-+1-0123456789abcdef",
+            "return-k7m2q9xa-12-0123456789abcdef-x",
+            "return-k7m2q9x-12-0123456789abcdef",
+            "retour-k7m2q9xa-12-0123456789abcdef",
+            "return-k7m2q9xa-99999999999-0123456789abcdef",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn five_bits_each() {
+        assert_eq!(base32(&[0xff; 32]), "zzzzzzzzzzzzzzzz");
+        assert_eq!(base32(&[0; 32]), "0000000000000000");
+        assert_eq!(base32(&[0x08, 0x42, 0x10, 0x84, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21]), "1111111111111111");
+    }
+}
