@@ -48,11 +48,16 @@ pub enum Settlement {
 /// composed by another after the claim lapsed): the first recipe stays, so that every attempt sends the
 /// same bytes. Call [`Queue::wake_ready`] after the commit.
 pub async fn set_recipe(tx: &mut Tx, id: OutboundId, composed: Composed) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE outbound SET state = 'ready', recipe = $1, size = $2, sha256 = $3, \
-                       claimed_by = NULL, claimed_until = NULL, last_reply = NULL \
-                       WHERE id = $4 AND state = 'compose'";
-    let values = args![composed.recipe, Value::size(composed.size)?, composed.sha256.to_hex(), id.0];
-    Ok(tx.execute(SQL, values).await? == 1)
+    const READY: &str = "UPDATE outbound SET state = 'ready', size = $1, sha256 = $2, claimed_by = NULL, \
+                         claimed_until = NULL, last_reply = NULL WHERE id = $3 AND state = 'compose'";
+    const RECIPE: &str = "INSERT INTO recipes (id, deposit, recipe) \
+                          SELECT id, deposit, $2 FROM outbound WHERE id = $1";
+    let ready = args![Value::size(composed.size)?, composed.sha256.to_hex(), id.0];
+    if tx.execute(READY, ready).await? == 0 {
+        return Ok(false);
+    }
+    tx.execute(RECIPE, args![id.0, composed.recipe]).await?;
+    Ok(true)
 }
 
 /// Ends an attempt, inside the caller's transaction. False when the row is no longer waiting: a person
@@ -74,6 +79,13 @@ pub async fn settle(tx: &mut Tx, id: OutboundId, settlement: &Settlement) -> Res
         Settlement::Held { reason } => tx.execute(HELD, args![cut(reason), id.0]).await?,
     };
     Ok(touched == 1)
+}
+
+/// Takes a row out for good, inside the caller's transaction. False when it has been sent or taken out before.
+pub async fn take_out(tx: &mut Tx, id: OutboundId, reason: &str) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE outbound SET state = $1, last_reply = $2, claimed_by = NULL, \
+                       claimed_until = NULL WHERE id = $3 AND state NOT IN ('sent', 'dropped')";
+    Ok(tx.execute(SQL, args![State::Dropped.as_str(), cut(reason), id.0]).await? == 1)
 }
 
 impl Queue {
@@ -194,12 +206,10 @@ impl Queue {
         reason: &str,
         events: Vec<BuiltEvent>,
     ) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE outbound SET state = $1, last_reply = $2, claimed_by = NULL, \
-                           claimed_until = NULL WHERE id = $3 AND state NOT IN ('sent', 'dropped')";
-        let reason = cut(reason);
+        let reason = reason.to_owned();
         self.db
             .write(async move |tx| {
-                let done = tx.execute(SQL, args![State::Dropped.as_str(), reason, id.0]).await? == 1;
+                let done = take_out(tx, id, &reason).await?;
                 if done {
                     tx.append(events).await?;
                 }
