@@ -6,6 +6,27 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Files beside connections: databases, blobs, logs, outgoing mail.
+const OTHER_FILES: u64 = 512;
+
+/// Lets the process open as many files as the connections allowed need, and says so where the system gives
+/// less: then connections beyond it wait to be accepted.
+pub fn make_room_for(connections: u32) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    // A connection under way may read or write one file.
+    let wanted = u64::from(connections) * 2 + OTHER_FILES;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|now| now >= wanted) {
+        return;
+    }
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    limit.current = Some(wanted.min(most));
+    let set = setrlimit(Resource::Nofile, limit);
+    if most < wanted || set.is_err() {
+        tracing::warn!(wanted, most, "fewer open files than `limits.connections` may need (LimitNOFILE)");
+    }
+}
+
 /// Counts connections of all listeners that share it.
 #[derive(Debug)]
 pub struct Connections {

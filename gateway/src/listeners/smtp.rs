@@ -29,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 /// Size of one read: large enough that bulk data passes in few system calls.
 const READ: usize = 256 * 1024;
 
+/// Time to take the last answer when the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Time limits of a session (RFC 5321 §4.5.3.2.7 asks for five minutes per command).
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
@@ -160,6 +163,7 @@ async fn connection<R: Receptionist>(
         shutdown,
         input: BytesMut::new(),
         in_data: false,
+        cut: false,
         receiving: false,
         command_until: None,
         pace: (Instant::now(), 0),
@@ -170,6 +174,9 @@ async fn connection<R: Receptionist>(
         // Once for a session, however much it did wrong.
         let said = session.remarks().join("; ");
         tracing::warn!(%peer, errors = session.errors(), "SMTP client was told: {said}");
+    }
+    if conversation.cut {
+        tracing::warn!(%peer, "SMTP client left within a message, which was not accepted");
     }
     served
 }
@@ -199,17 +206,27 @@ async fn talk<R: Receptionist>(
     secured.shutdown().await
 }
 
-/// Writes and flushes. A client that sends commands and never reads the answers is given up.
+/// Writes and flushes. A client that sends commands and never reads the answers is given up, and soon when
+/// the server ends.
 async fn write<S: AsyncWrite + Unpin>(
     stream: &mut S,
     bytes: &[u8],
     patience: Duration,
+    shutdown: &CancellationToken,
 ) -> std::io::Result<()> {
     let all = async {
         stream.write_all(bytes).await?;
         stream.flush().await
     };
-    timeout_at(Instant::now() + patience, all).await?
+    let ending = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        biased;
+        written = timeout_at(Instant::now() + patience, all) => written?,
+        () = ending => Err(std::io::ErrorKind::TimedOut.into()),
+    }
 }
 
 enum Next {
@@ -224,6 +241,8 @@ struct Conversation<R> {
     shutdown: CancellationToken,
     input: BytesMut,
     in_data: bool,
+    /// The client left within a message.
+    cut: bool,
     /// Bytes of a message, or of a refused one, were awaited at the last read.
     receiving: bool,
     /// Until when the command that is awaited must be whole.
@@ -246,19 +265,20 @@ impl<R: Reception> Conversation<R> {
             }
             match action {
                 Action::NeedInput => {
-                    write(stream, &[], patience).await?;
+                    write(stream, &[], patience, &self.shutdown).await?;
                     if !self.read(stream).await? {
+                        self.cut = self.in_data || self.session.is_receiving();
                         self.reception.abort().await;
                         return Ok(Next::Closed);
                     }
                 }
-                Action::Reply(bytes) => write(stream, &bytes, patience).await?,
+                Action::Reply(bytes) => write(stream, &bytes, patience, &self.shutdown).await?,
                 Action::StartTls => {
-                    write(stream, &[], patience).await?;
+                    write(stream, &[], patience, &self.shutdown).await?;
                     return Ok(Next::StartTls);
                 }
                 Action::Close => {
-                    write(stream, &[], patience).await?;
+                    write(stream, &[], patience, &self.shutdown).await?;
                     return Ok(Next::Closed);
                 }
                 question => self.answer(question).await?,
@@ -271,7 +291,8 @@ impl<R: Reception> Conversation<R> {
         // While a message comes (or the rest of a refused one) each piece has its time; a command has one
         // time as a whole, so that letters sent now and then hold no place.
         let receiving = self.session.is_receiving();
-        if receiving && !self.receiving {
+        // A message has one pace, however many chunks it comes in.
+        if receiving && !self.receiving && !self.in_data {
             self.pace = (Instant::now(), 0);
         }
         self.receiving = receiving;
@@ -334,6 +355,7 @@ impl<R: Reception> Conversation<R> {
                 let (protocol, helo) = (session.protocol(), session.client_name().to_owned());
                 let result = self.reception.begin(*envelope, protocol, &helo).await;
                 self.in_data = result.is_ok();
+                self.pace = (Instant::now(), 0);
                 session.begin_result(result)
             }
             Action::Data(bytes) => match self.reception.data(bytes).await {
@@ -400,6 +422,7 @@ mod tests {
             shutdown: CancellationToken::new(),
             input: BytesMut::new(),
             in_data: false,
+            cut: false,
             receiving: false,
             command_until: None,
             pace: (Instant::now(), 0),

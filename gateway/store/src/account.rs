@@ -272,6 +272,12 @@ impl Accounts {
         self.one("a.id = $1", args![id]).await
     }
 
+    /// Who reads an organisation's mail for Postmaster: its first administrator.
+    pub async fn postmaster(&self, entity: EntityId) -> Result<Option<Account>, AccountError> {
+        let condition = "a.entity = $1 AND a.role = $2 AND a.disabled IS NULL ORDER BY a.id LIMIT 1";
+        self.one(condition, args![entity, Role::Admin.as_str()]).await
+    }
+
     async fn one(&self, condition: &str, args: crate::Args) -> Result<Option<Account>, AccountError> {
         let sql = crate::db::AssertSqlSafe(format!("SELECT {COLUMNS} FROM accounts a WHERE {condition}"));
         let row = self.db.fetch_optional(sql, args).await?;

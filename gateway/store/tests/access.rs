@@ -236,6 +236,11 @@ async fn rates_count_by_window(t: TestStore) {
         assert_eq!(t.db().rate_allows([1; 32], hour, 2, now).await.unwrap(), expected);
     }
     assert!(t.db().rate_allows([2; 32], hour, 2, now).await.unwrap());
+    assert_eq!(t.db().rate_count([1; 32], hour, now).await.unwrap(), 3);
+    assert_eq!(t.db().rate_count([1; 32], hour, after(now, 3600)).await.unwrap(), 0);
+    assert!(t.db().rate_counted_since([1; 32], after(now, -7200)).await.unwrap());
+    assert!(!t.db().rate_counted_since([1; 32], after(now, 3600)).await.unwrap());
+    assert!(!t.db().rate_counted_since([3; 32], after(now, -7200)).await.unwrap());
     assert!(t.db().rate_allows([1; 32], hour, 2, after(now, 3600)).await.unwrap());
 }
 

@@ -93,11 +93,14 @@ async fn app_passwords(t: TestStore) {
     assert_ne!(unknown.salt, scram.salt);
     assert_eq!(unknown.salt, accounts.scram(&address("eve@martin.example")).await.unwrap().salt);
 
+    assert_eq!(accounts.by_app_password(made.id).await.unwrap().unwrap().id, alice.id);
     accounts.remove_app_password(alice.id, made.id, vec![]).await.unwrap();
+    assert_eq!(accounts.by_app_password(made.id).await.unwrap(), None, "revoked during an exchange");
     assert_eq!(accounts.verify_app_password(&login, &made.password).await.unwrap(), None);
     accounts.set_disabled(alice.id, true, vec![]).await.unwrap();
     assert_eq!(accounts.verify_app_password(&login, &other.password).await.unwrap(), None);
     assert!(accounts.scram(&login).await.unwrap().records.is_empty());
+    assert_eq!(accounts.by_app_password(other.id).await.unwrap(), None, "disabled during an exchange");
     accounts.set_disabled(alice.id, false, vec![]).await.unwrap();
     // Another process over the same key store knows the password as well.
     let again = Accounts::new(&t.again().await).unwrap();

@@ -90,11 +90,15 @@ impl Session {
                 Some(Action::NeedInput)
             }
             Line::TooLong => {
-                self.stage = Stage::SkipLine(0, too_long(true));
+                self.stage = Stage::SkipLine(0, Some(too_long(true)));
                 None
             }
-            Line::Bare => {
+            Line::BareCr => {
                 self.refuse(Reply::new(501, 5, 2, "Lines end with CR LF only"));
+                None
+            }
+            Line::BareLf => {
+                self.bare_lf();
                 None
             }
             Line::Whole(line) => self.advance(decode(&line).and_then(|message| exchange.step(&message))),

@@ -5,7 +5,7 @@ use super::parse::{self, Command, Offered};
 use super::{AbortReason, Action, Framing, Kind, MailFrom, Question, Session, Stage, TlsState};
 use crate::Reply;
 use bytes::BytesMut;
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 /// Octets of one line that are read and dropped before the connection is not worth keeping.
 const MAX_SKIPPED: usize = 1 << 20;
@@ -18,6 +18,10 @@ pub(super) fn too_long(exchange: bool) -> Reply {
     }
 }
 
+fn bare() -> Reply {
+    Reply::new(500, 5, 2, "Lines end with CR LF only (RFC 5321 section 2.3.8)")
+}
+
 /// `503 5.5.1`.
 pub(super) fn out_of_order(text: &str) -> Reply {
     Reply::new(503, 5, 1, text)
@@ -28,8 +32,10 @@ pub(super) enum Line {
     Whole(BytesMut),
     NeedInput,
     TooLong,
-    /// Ended by LF alone, or holding a CR.
-    Bare,
+    /// Holds a CR; its end was found.
+    BareCr,
+    /// An LF without its CR: the line goes on.
+    BareLf,
 }
 
 /// Takes one line of at most `limit` octets, CRLF included, without it.
@@ -45,7 +51,8 @@ pub(super) fn take_line(input: &mut BytesMut, limit: usize) -> Line {
             line.truncate(line.len() - 2);
             Line::Whole(line)
         }
-        _ => Line::Bare,
+        Some(_) => Line::BareCr,
+        None => Line::BareLf,
     }
 }
 
@@ -56,34 +63,57 @@ impl Session {
         match take_line(input, limit) {
             Line::NeedInput => Some(Action::NeedInput),
             Line::TooLong => {
-                self.stage = Stage::SkipLine(0, too_long(auth));
+                self.stage = Stage::SkipLine(0, Some(too_long(auth)));
                 None
             }
-            Line::Bare => {
-                self.refuse(Reply::new(500, 5, 2, "Lines end with CR LF only (RFC 5321 section 2.3.8)"));
+            Line::BareCr => {
+                self.refuse(bare());
+                None
+            }
+            Line::BareLf => {
+                self.bare_lf();
                 None
             }
             Line::Whole(line) => self.command(&line, input),
         }
     }
 
-    pub(super) fn skip_line(&mut self, gone: usize, reply: Reply, input: &mut BytesMut) -> Option<Action> {
-        let end = memchr(b'\n', input);
-        let gone = gone + end.unwrap_or(input.len());
+    /// LF ends no line: who sends it is told at once, and what follows up to CRLF is still the same line, so
+    /// that nothing behind an LF that was smuggled into an argument is taken for a command.
+    pub(super) fn bare_lf(&mut self) {
+        self.refuse(bare());
+        if !matches!(self.stage, Stage::Closed) {
+            self.stage = Stage::SkipLine(0, None);
+        }
+    }
+
+    /// Drops the rest of a line; `reply` is still to be given.
+    pub(super) fn skip_line(
+        &mut self,
+        gone: usize,
+        reply: Option<Reply>,
+        input: &mut BytesMut,
+    ) -> Option<Action> {
+        let end = memmem::find(input, b"\r\n");
+        // A CR at the end may be half of the line's end.
+        let rest = input.len() - usize::from(input.ends_with(b"\r"));
+        let gone = gone + end.unwrap_or(rest);
         if gone > MAX_SKIPPED {
-            self.remark(reply.to_string());
+            self.remark("a line without end");
             self.end(Reply::new(421, 7, 0, "Line far too long, closing"));
             return None;
         }
         match end {
             None => {
-                input.clear();
+                drop(input.split_to(rest));
                 self.stage = Stage::SkipLine(gone, reply);
                 Some(Action::NeedInput)
             }
             Some(at) => {
-                drop(input.split_to(at + 1));
-                self.refuse(reply);
+                drop(input.split_to(at + 2));
+                if let Some(reply) = reply {
+                    self.refuse(reply);
+                }
                 None
             }
         }
@@ -159,13 +189,18 @@ impl Session {
                 self.stage = Stage::Closed;
             }
             // RFC 5321 §3.5.3: an answer that discloses nothing.
-            Command::Vrfy => self.say(&Reply::new(252, 0, 0, "Send some mail and see")),
+            Command::Vrfy => {
+                self.remark("VRFY was asked");
+                self.say(&Reply::new(252, 0, 0, "Send some mail and see"));
+            }
             Command::Expn => return Err(Reply::new(502, 5, 1, "EXPN is not supported")),
             Command::Help => self.say(&Reply::new(214, 0, 0, "See RFC 5321")),
             Command::Bdat { octets, last } => return Ok(self.bdat(octets, last)),
             _ if between_chunks => return Err(out_of_order("The BDAT message is not finished")),
-            _ if self.client_name.is_empty() => return Err(out_of_order("Say EHLO first")),
+            // RFC 5321 §4.1.4: what is no mail transaction needs no EHLO. GNU SASL's client counts on it, and all
+            // that was learnt before the handshake is forgotten anyway.
             Command::StartTls => self.starttls(last_in_packet)?,
+            _ if self.client_name.is_empty() => return Err(out_of_order("Say EHLO first")),
             Command::Auth { mechanism, initial } => return self.auth(mechanism, initial),
             Command::Mail(argument) => return self.mail(argument).map(Some),
             Command::Rcpt(argument) => return self.rcpt(argument),
@@ -248,6 +283,7 @@ impl Session {
         let Some(envelope) = &self.transaction else { return Err(out_of_order("MAIL comes first")) };
         let recipient = parse::rcpt(argument, self.offered(), envelope.smtputf8, &self.config.hostname)?;
         if envelope.recipients.iter().any(|r| r.address == recipient.address) {
+            self.remark("a recipient is named twice");
             self.say(&Reply::new(250, 1, 5, "Recipient ok, named before"));
             return Ok(None);
         }

@@ -69,7 +69,8 @@ enum Stage {
     /// Reads command lines.
     Command,
     /// Drops the rest of a line that was too long, of which so many octets are gone.
-    SkipLine(usize, Reply),
+    /// The reply is still to be given, unless it was.
+    SkipLine(usize, Option<Reply>),
     /// Reads a SASL response.
     Auth(Exchange),
     /// Waits for the caller's answer.
