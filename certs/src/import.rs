@@ -93,10 +93,11 @@ fn taken_over(key: &PKey<Private>) -> Result<PrivateKey, String> {
 /// Files of older programs are encrypted with RC2, which OpenSSL 3 keeps in a provider of its own.
 fn with_legacy() {
     static LOADED: Once = Once::new();
-    LOADED.call_once(|| match Provider::try_load(None, "legacy", true) {
-        // Loaded for good: unloading while another thread reads would break that read.
-        Ok(provider) => std::mem::forget(provider),
+    LOADED.call_once(|| {
         // Without it such files are refused as having a wrong password; all others still open.
-        Err(_) => {}
+        if let Ok(provider) = Provider::try_load(None, "legacy", true) {
+            // Loaded for good: unloading while another thread reads would break that read.
+            std::mem::forget(provider);
+        }
     });
 }

@@ -4,7 +4,7 @@ use crate::tools::must;
 use anyhow::{Context, Result, ensure};
 use sealpost_certs::{FileSigner, TimeAuthority};
 use sealpost_envelope::SystemClock;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -7,7 +7,7 @@ use common::{TestStore, count, event, new_deposit, on_both_engines};
 use futures_util::TryStreamExt;
 use sealpost_evidence::merkle::{Frontier, TILE_WIDTH, TileId, verify_consistency, verify_inclusion};
 use sealpost_store::log::SEQUENCER;
-use sealpost_store::{Fence, Finding, JournalFilter, Store, StoreError, args};
+use sealpost_store::{Anchor, Fence, Finding, JournalFilter, Store, StoreError, args};
 use std::time::Duration;
 
 on_both_engines!(
@@ -16,6 +16,7 @@ on_both_engines!(
     paths_lead_to_the_root,
     an_overtaken_sequencer_changes_nothing,
     checkpoints_are_written_once,
+    anchors_ascend_and_are_written_once,
     evidence_is_sealed_once,
     damage_is_named,
     jobs_have_one_holder,
@@ -160,6 +161,38 @@ async fn checkpoints_are_written_once(t: TestStore) {
     assert_eq!((stored.note, stored.tst, stored.p7s), (vec![1], Some(vec![3]), Some(vec![4])));
     assert_eq!(t.checkpoint_covering(300).await.unwrap(), None);
     assert_eq!(t.latest_checkpoint().await.unwrap().unwrap().size, 300);
+}
+
+async fn anchors_ascend_and_are_written_once(t: TestStore) {
+    for size in [100, 200, 300] {
+        append(&t, &t, 100).await;
+        sequence_all(&t, Fence(1)).await;
+        let root = t.log_head().await.unwrap().root;
+        t.store_checkpoint(Fence(1), size, root, vec![1]).await.unwrap();
+        assert_eq!(t.latest_stamped().await.unwrap().map(|c| c.size), (size > 100).then_some(size - 100));
+        t.stamp_checkpoint(size, vec![2], None).await.unwrap();
+    }
+    let anchor = |size, token: u8| Anchor {
+        size,
+        time: t.now(),
+        obtained: t.now(),
+        authority: "CN=Outside".into(),
+        token: vec![token],
+    };
+    assert_eq!(t.latest_anchor().await.unwrap(), None);
+    assert!(!t.store_anchor(anchor(250, 1)).await.unwrap(), "no such checkpoint");
+    assert!(t.store_anchor(anchor(200, 2)).await.unwrap());
+    assert!(!t.store_anchor(anchor(200, 3)).await.unwrap(), "dated already");
+    assert!(!t.store_anchor(anchor(100, 4)).await.unwrap(), "a later one is dated already");
+    let (checkpoint, found) = t.anchor_covering(0).await.unwrap().unwrap();
+    assert_eq!((checkpoint.size, found.token), (200, vec![2]));
+    assert_eq!(t.anchor_covering(200).await.unwrap(), None, "pending");
+    assert!(t.store_anchor(anchor(300, 5)).await.unwrap());
+    assert_eq!(t.anchor_covering(200).await.unwrap().unwrap().1.token, vec![5]);
+    assert_eq!(t.latest_anchor().await.unwrap().unwrap().size, 300);
+    let sizes: Vec<u64> = t.anchors(0, 10).await.unwrap().iter().map(|a| a.size).collect();
+    assert_eq!(sizes, [200, 300]);
+    assert_eq!(t.anchors(200, 10).await.unwrap().len(), 1);
 }
 
 async fn evidence_is_sealed_once(t: TestStore) {
