@@ -47,7 +47,7 @@ fn strangers_hands_and_keys() -> Result<()> {
     let first = look(&demo, None)?;
     let kept = demo.dir.join("checkpoint.old");
     std::fs::write(&kept, &first)?;
-    send(&demo, 60)?;
+    send(&demo, 140)?;
     wait_until("the log has grown over one tile", || Ok(size(&look(&demo, Some(&kept))?)? > 256))?;
     for (path, answer) in [
         ("tile/0/000", "200"),

@@ -46,7 +46,15 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
             let (_, store) = store(config).await?;
             let who = address.parse().map_err(|e| Unusable(format!("{address}: {e}")))?;
             let count = match output {
-                None => person::export(&store, &who, &mut std::io::stdout().lock()).await?,
+                None => {
+                    // Whoever reads it may stop reading.
+                    let lines = person::export(&store, &who, &mut std::io::stdout().lock()).await;
+                    let stopped = |e: &anyhow::Error| {
+                        e.downcast_ref::<std::io::Error>()
+                            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+                    };
+                    if lines.as_ref().is_err_and(stopped) { 1 } else { lines? }
+                }
                 Some(path) => {
                     let mut open = std::fs::File::options();
                     // Personal data: for whoever runs the command alone.
@@ -142,7 +150,10 @@ async fn verify(path: &Path, json: bool) -> Result<Answer> {
     }
     let anchors = TrustAnchors::new(trusted)?;
     let mut report = store.verify_log(|checkpoint, _root| judge(checkpoint, &current, &anchors)).await?;
-    report.findings.extend(store.verify_rows().await?);
+    // Rows first: they say what was done, the tree only that something was.
+    let mut findings = store.verify_rows().await?;
+    findings.extend(report.findings.into_iter().filter(|f| !matches!(f, Finding::Missing(..))));
+    report.findings = findings;
     report.findings.extend(outside(&store, &anchors).await?);
     let former = store.verify_former_logs(|log, checkpoint| match named(log, &keys) {
         Ok(keys) => judge(checkpoint, &keys, &anchors),
