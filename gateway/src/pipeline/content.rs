@@ -80,6 +80,11 @@ impl OpenDeposit {
         Ok(Self { deposit: deposit.into(), key, meta: meta.into(), store: store.clone() })
     }
 
+    /// Of what was just made.
+    pub fn from_parts(store: &Store, deposit: Deposit, key: DepositKey, meta: Meta) -> Self {
+        Self { deposit: deposit.into(), key, meta: meta.into(), store: store.clone() }
+    }
+
     /// The skeleton's records, as bytes.
     pub fn skeleton(&self) -> Result<BlobStream, ContentError> {
         let body = self.deposit.skeleton.as_ref().ok_or(ContentError::Destroyed)?;

@@ -2,16 +2,26 @@
 
 use super::content::OpenDeposit;
 use super::deposit::part_facts;
-use sealpost_evidence::DepositFacts;
+use sealpost_evidence::{DepositFacts, Party};
+use sealpost_message::{Mailbox, Structure};
 use sealpost_store::{Store, StoreError};
 
 /// What every evidence about an open deposit repeats.
 pub async fn of(store: &Store, open: &OpenDeposit) -> Result<DepositFacts, StoreError> {
-    let structure = &open.meta.structure;
-    let mut facts = store.facts(&open.deposit.row, |_| Ok(None)).await?;
-    let author =
-        |m: &&sealpost_message::Mailbox| m.address.eq_ignore_ascii_case(facts.sender.address.as_str());
+    Ok(described(store.facts(&open.deposit.row, |_| Ok(None)).await?, &open.meta.structure))
+}
+
+/// The same from what the deposit was made of.
+pub fn at_deposit(accepted: DepositFacts, structure: &Structure) -> DepositFacts {
+    // How the author proved who they are is said once, of the submission.
+    let sender = Party { authentication: None, ..accepted.sender };
+    described(DepositFacts { sender, delegate: None, ..accepted }, structure)
+}
+
+/// With the author's name and the attachments, which stand in the message.
+fn described(mut facts: DepositFacts, structure: &Structure) -> DepositFacts {
+    let author = |m: &&Mailbox| m.address.eq_ignore_ascii_case(facts.sender.address.as_str());
     facts.sender.name = structure.top.from.iter().find(author).and_then(|m| m.name.clone());
     facts.parts = part_facts(structure);
-    Ok(facts)
+    facts
 }

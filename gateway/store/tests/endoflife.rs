@@ -58,15 +58,16 @@ fn at(text: &str) -> Timestamp {
 const ENTRIES: &str = "SELECT COUNT(*) AS n FROM journal";
 const CONTENT: &str = "SELECT (SELECT COUNT(*) FROM deposits WHERE wrapped_key IS NOT NULL OR skeleton IS NOT NULL \
      OR skeleton_blob IS NOT NULL OR LENGTH(meta) > 0) + (SELECT COUNT(*) FROM parts WHERE body IS NOT NULL \
-     OR blob IS NOT NULL OR LENGTH(meta) > 0) + (SELECT COUNT(*) FROM outbound WHERE recipe IS NOT NULL) \
+     OR blob IS NOT NULL OR LENGTH(meta) > 0) + (SELECT COUNT(*) FROM recipes) \
      + (SELECT COUNT(*) FROM access_secret) + (SELECT COUNT(*) FROM access_grant) AS n";
 
 async fn content_goes_with_its_event_and_proof_stays(t: TestStore) {
     let (id, blobs) = deposited(&t).await;
     let before = t.read_deposit(id).await.unwrap();
     for sql in [
-        "UPDATE outbound SET state = 'sent', recipe = skeletons.s FROM (SELECT meta AS s FROM deposits) AS skeletons \
-         WHERE recipient = 1",
+        "UPDATE outbound SET state = 'sent' WHERE recipient = 1",
+        "INSERT INTO recipes (id, deposit, recipe) \
+         SELECT o.id, d.id, d.meta FROM outbound o JOIN deposits d ON d.id = o.deposit WHERE o.recipient = 1",
         "INSERT INTO access_secret (deposit, recipient, method, entity, verifier) \
          SELECT id, 1, 'password', entity, 'x' FROM deposits",
         "INSERT INTO access_grant (hash, entity, deposit, recipient, passed, created, expires) \

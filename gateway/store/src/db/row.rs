@@ -4,6 +4,7 @@ use crate::StoreError;
 use sealpost_envelope::{EntityId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use std::borrow::Cow;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -190,6 +191,13 @@ impl Row {
     /// BLOB or BYTEA.
     pub fn opt_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, StoreError> {
         get!(self, column, Option<Vec<u8>>)
+    }
+    /// [`Row::opt_bytes`] without a copy where there need be none.
+    pub(crate) fn opt_octets(&self, column: &str) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
+        match &self.0 {
+            Inner::Sqlite(r) => Ok(r.get::<Option<&[u8]>>(column)?.map(Cow::Borrowed)),
+            Inner::Postgres(_) => Ok(self.opt_bytes(column)?.map(Cow::Owned)),
+        }
     }
     /// BOOLEAN, not NULL.
     pub fn flag(&self, column: &str) -> Result<bool, StoreError> {

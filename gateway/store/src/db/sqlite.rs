@@ -220,6 +220,9 @@ fn local(row: &rusqlite::Row<'_>, columns: &Arc<Columns>) -> Result<LocalRow, St
     Ok(out)
 }
 
+/// Some rows of a stream.
+pub(crate) type Rows = Result<Vec<Row>, StoreError>;
+
 /// The reading connections of a process.
 #[derive(Clone)]
 pub(crate) struct Readers {
@@ -265,8 +268,8 @@ impl Readers {
         result
     }
 
-    /// The rows one after the other, read ahead by a thread and handed over some at a time.
-    pub(crate) fn stream(&self, sql: SqlStr, args: Args) -> BoxStream<'static, Result<Row, StoreError>> {
+    /// The rows, read ahead by a thread and handed over some at a time.
+    pub(crate) fn chunks(&self, sql: SqlStr, args: Args) -> BoxStream<'static, Rows> {
         let readers = self.clone();
         stream::once(async move {
             let permit = readers.shared.streams.clone().acquire_owned().await;
@@ -282,18 +285,20 @@ impl Readers {
             stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))
         })
         .flatten()
-        .flat_map(|rows: Result<Vec<Row>, StoreError>| {
+        .boxed()
+    }
+    /// The rows one after the other.
+    pub(crate) fn stream(&self, sql: SqlStr, args: Args) -> BoxStream<'static, Result<Row, StoreError>> {
+        let one_by_one = |rows: Rows| {
             let (rows, error) = match rows {
                 Ok(rows) => (rows, None),
                 Err(error) => (Vec::new(), Some(Err(error))),
             };
             stream::iter(rows.into_iter().map(Ok).chain(error))
-        })
-        .boxed()
+        };
+        self.chunks(sql, args).flat_map(one_by_one).boxed()
     }
 }
-
-type Rows = Result<Vec<Row>, StoreError>;
 
 fn produce(
     connection: &mut Sqlite,

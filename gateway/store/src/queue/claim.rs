@@ -140,7 +140,9 @@ impl Queue {
     /// Gives all of a holder's claims back: at its start, what it held when it died; at its end, what it
     /// will not do any more.
     pub async fn release(&self, holder: &str) -> Result<u64, StoreError> {
-        const SQL: &str = "UPDATE outbound SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = $1";
+        // The second condition is that of the index: rows in other states are not claimed.
+        const SQL: &str = "UPDATE outbound SET claimed_by = NULL, claimed_until = NULL \
+                           WHERE claimed_by = $1 AND state IN ('compose', 'ready')";
         let released = self.db.execute(SQL, args![holder]).await?;
         if released > 0 {
             self.wake();

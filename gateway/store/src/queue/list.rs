@@ -41,7 +41,9 @@ impl Queue {
     }
     /// A composed row's encrypted recipe.
     pub async fn recipe(&self, id: OutboundId) -> Result<Vec<u8>, StoreError> {
-        let row = self.db.fetch_optional("SELECT recipe FROM outbound WHERE id = $1", args![id.0]).await?;
+        const SQL: &str =
+            "SELECT r.recipe FROM outbound o LEFT JOIN recipes r ON r.id = o.id WHERE o.id = $1";
+        let row = self.db.fetch_optional(SQL, args![id.0]).await?;
         let recipe = row.ok_or(StoreError::NotFound("queue row"))?.opt_bytes("recipe")?;
         recipe.ok_or(StoreError::Conflict("the message has not been composed yet"))
     }
