@@ -20,8 +20,11 @@ pub(crate) struct Extras {
 /// Splits a command, final CR LF included, into what the parser knows and the options.
 pub(crate) fn split(line: &[u8]) -> (Cow<'_, [u8]>, Extras) {
     let mut extras = Extras::default();
-    let plain = rewrite(line, &mut extras);
-    (plain.map_or(Cow::Borrowed(line), Cow::Owned), extras)
+    match rewrite(line, &mut extras) {
+        Some(plain) => (Cow::Owned(plain), extras),
+        // The parser judges the line as it stands.
+        None => (Cow::Borrowed(line), Extras::default()),
+    }
 }
 
 fn rewrite(line: &[u8], extras: &mut Extras) -> Option<Vec<u8>> {
@@ -63,9 +66,10 @@ fn list(line: &[u8], at: usize, extras: &mut Extras) -> Option<Vec<u8>> {
             if let Some(from) = memchr::memmem::find(&upper[found..], b"STATUS (") {
                 let open = found + from + "STATUS (".len();
                 let close = open + upper[open..].iter().position(|b| *b == b')')?;
+                // The list of STATUS needs a parenthesis of its own.
+                let after = upper.get(close + 1..upper.len() - 3)?;
                 extras.list_status = Some(words(&upper[open..close]));
-                options =
-                    [&upper[found + marker.len()..found + from], &upper[close + 1..upper.len() - 3]].concat();
+                options = [&upper[found + marker.len()..found + from], after].concat();
             }
             extras.list_return = words(&options);
             out.extend_from_slice(&rest[..found]);
@@ -121,7 +125,14 @@ mod tests {
         assert_eq!(extras.list_status.unwrap(), ["MESSAGES", "UNSEEN"]);
         let (plain, extras) = get("a STATUS x (SIZE UNSEEN)\r\n");
         assert_eq!((plain.as_str(), extras.status_size), ("a STATUS x (UNSEEN)\r\n", true));
-        for same in ["a NOOP\r\n", "a LIST \"\" *\r\n", "a SEARCH ALL\r\n", "nonsense\r\n", "a LIST (\r\n"] {
+        for same in [
+            "a NOOP\r\n",
+            "a LIST \"\" *\r\n",
+            "a SEARCH ALL\r\n",
+            "nonsense\r\n",
+            "a LIST (\r\n",
+            "a LIST (SUBSCRIBED) \"\" * RETURN (STATUS (MESSAGES)\r\n",
+        ] {
             assert_eq!(get(same), (same.to_owned(), Extras::default()));
         }
     }
