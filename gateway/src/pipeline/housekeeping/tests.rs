@@ -49,7 +49,9 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let text = template(Profile::General, "sealpost.test", "localhost");
-        let config = parse(&text, &dir.path().join("sealpost.toml")).unwrap();
+        let mut config = parse(&text, &dir.path().join("sealpost.toml")).unwrap();
+        // Its keys would be made by `init`.
+        config.settings.entity[0].dkim.keys.clear();
         let clock = Arc::new(FixedClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let gateway = Gateway::open(config, clock.clone()).await.unwrap();
         let keeper = Housekeeping::new(gateway.clone(), "node".into());
