@@ -61,8 +61,7 @@ pub(crate) fn smtp_session(data: &[u8]) {
                 }
                 Action::EndData => {
                     assert!(std::mem::take(&mut open), "an end without a beginning");
-                    session
-                        .end_result(EndResult::Deposited(DepositId::generate()))
+                    session.end_result(EndResult::Deposited(DepositId::generate()))
                 }
                 Action::Abort(_) => {
                     open = false;
