@@ -162,6 +162,8 @@ async fn isolated(gateway: Arc<Gateway>, rows: Vec<Outbound>) {
 async fn settle(gateway: &Arc<Gateway>, rows: Vec<Outbound>) {
     let (mut composed, mut fixing) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in &rows {
+        // Signing is work for the processor alone; sessions that wait have their turn in between.
+        tokio::task::yield_now().await;
         // What a stranger's message may break in one row breaks nothing else.
         match AssertUnwindSafe(fulfil(gateway, row)).catch_unwind().await {
             Ok(Ok((made, recipe))) => {

@@ -98,6 +98,8 @@ async fn seal_evidence(gateway: &Gateway) -> Result<(), SealError> {
         let full = pending.len() == BATCH as usize;
         let mut seals = Vec::with_capacity(pending.len());
         for evidence in &pending {
+            // Signing is work for the processor alone; sessions that wait have their turn in between.
+            tokio::task::yield_now().await;
             let Some(organisation) = gateway.organisation(evidence.entity) else {
                 // The organisation left the configuration: the evidence waits until it is back.
                 tracing::error!(entity = %evidence.entity, "evidence of an organisation that is not configured");
