@@ -8,7 +8,6 @@
 
 use super::Judge;
 use super::contents::Contents;
-use super::seals::dated;
 use crate::manifest;
 use crate::name::MemberName;
 use sealpost_certs::VerifiedTimestamp;
@@ -41,7 +40,7 @@ impl Judge<'_> {
             else {
                 continue;
             };
-            if let Some(verified) = self.stamp(&stamp, &token, &digest, dated) {
+            if let Some(verified) = self.stamp(&stamp, &name, &token, &digest) {
                 self.chain.push((stamp, verified));
             }
         }

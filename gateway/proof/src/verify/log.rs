@@ -48,7 +48,7 @@ impl Judge<'_> {
             return Ok(None);
         };
         let seen = match contents.load(&MemberName::CheckpointToken, self)? {
-            Some(token) => self.token(&MemberName::CheckpointToken, &token, &digest),
+            Some(token) => self.token(&MemberName::CheckpointToken, &name, &token, &digest),
             None => None,
         };
         let seal = self.seal(contents, &name, &MemberName::CheckpointSeal)?;

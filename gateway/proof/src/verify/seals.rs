@@ -5,7 +5,8 @@ use super::contents::Contents;
 use crate::manifest;
 use crate::name::MemberName;
 use sealpost_certs::{
-    Certificate, Level, Purpose, VerifiedSignature, VerifiedTimestamp, verify_detached, verify_timestamp,
+    Certificate, Level, Purpose, VerifiedSignature, VerifiedTimestamp, VerifyError, verify_detached,
+    verify_timestamp,
 };
 use sealpost_envelope::Sha256Digest;
 use sealpost_evidence::xml;
@@ -75,7 +76,11 @@ impl Judge<'_> {
             return Ok(None);
         };
         let outcome = verify_detached(&bytes, &digest, self.trust, Purpose::Seal, Level::T);
+        let of_another = matches!(outcome, Err(VerifyError::Digest));
         let verified = self.judge(seal, outcome, seal_words);
+        if of_another {
+            self.fail(subject, format!("changed: it is not what {seal} was made over"));
+        }
         if let Some(verified) = &verified {
             if let Some(content) = contents.load(subject, self)? {
                 self.second_on_seal(seal, verified, &bytes, &content);
@@ -97,23 +102,28 @@ impl Judge<'_> {
     pub(super) fn token(
         &mut self,
         subject: &MemberName,
+        over: &MemberName,
         token: &[u8],
         imprint: &Sha256Digest,
     ) -> Option<VerifiedTimestamp> {
-        let stamp = self.stamp(subject, token, imprint, dated)?;
+        let stamp = self.stamp(subject, over, token, imprint)?;
         self.stamps.push((subject.to_string(), stamp.clone()));
         Some(stamp)
     }
 
-    /// A bare token over a digest.
+    /// A bare token over the digest of member `over`.
     pub(super) fn stamp(
         &mut self,
         subject: &MemberName,
+        over: &MemberName,
         token: &[u8],
         imprint: &Sha256Digest,
-        words: impl FnOnce(&VerifiedTimestamp) -> String,
     ) -> Option<VerifiedTimestamp> {
-        let stamp = self.judge(subject, verify_timestamp(token, imprint, self.trust), words)?;
+        let outcome = verify_timestamp(token, imprint, self.trust);
+        if matches!(outcome, Err(VerifyError::Imprint)) {
+            self.fail(over, format!("changed: it is not what {subject} was made over"));
+        }
+        let stamp = self.judge(subject, outcome, dated)?;
         self.second_on_stamp(subject, &stamp, imprint);
         self.rely_on(stamp.path(), stamp.gen_time());
         self.anchors.push(stamp.anchor().clone());
