@@ -32,7 +32,7 @@ pub mod verify;
 
 pub use authority::{Authority, IssueError, Profile, Subject};
 pub use certificate::{Certificate, CertificateError};
-pub use crl::{Revoked, RevocationList};
+pub use crl::{RevocationList, Revoked};
 pub use dkim::{DkimAlgorithm, DkimKey};
 pub use keys::{KeyError, KeyKind, PrivateKey};
 pub use signer::{FileSigner, Identity, SignError, SignatureAlgorithm, Signer, SignerError};

@@ -6,9 +6,9 @@
 //! **Failure.** Opening says which setting is at fault.
 
 use crate::config::{self, Config, Trusted};
-use crate::pipeline::carry::Carry;
 use crate::credentials::{self, Credentials};
 use crate::dkim::DomainKeys;
+use crate::pipeline::carry::Carry;
 use crate::timeserver::External;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;

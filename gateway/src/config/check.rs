@@ -50,7 +50,9 @@ fn entities(settings: &Settings, context: &mut Context) {
             }
         }
         for (m, key) in entity.dkim.keys.iter().enumerate() {
-            if let Some(domain) = key.domain.as_ref().filter(|d| entity.domains.iter().all(|o| o.to_ascii() != **d)) {
+            if let Some(domain) =
+                key.domain.as_ref().filter(|d| entity.domains.iter().all(|o| o.to_ascii() != **d))
+            {
                 let message = format!("{domain} is none of the entity's domains");
                 context.wrong_at(&format!("{}[{m}]", at("dkim.keys")), message);
             }
@@ -264,7 +266,8 @@ fn others(settings: &Settings, context: &mut Context) {
 fn timestamp(settings: &Settings, context: &mut Context) {
     let timestamp = &settings.timestamp;
     if timestamp.url.is_some() != timestamp.ca.is_some() {
-        let message = "timestamp.url and timestamp.ca belong together: an answer is believed for its certificate";
+        let message =
+            "timestamp.url and timestamp.ca belong together: an answer is believed for its certificate";
         context.wrong_at("timestamp.ca", message);
     }
     if timestamp.fallback_url.is_some() && timestamp.url.is_none() {

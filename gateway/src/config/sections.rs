@@ -3,9 +3,7 @@
 //! The doc comments below are what administrators read: in the file that `init` writes and in
 //! `docs/configuration.md`. Defaults are safe: a key that is absent opens nothing and weakens nothing.
 
-use super::kinds::{
-    DomainName, Mode, Network, Profile, Receipts, Siren, Size, Tolerance, UpstreamTls,
-};
+use super::kinds::{DomainName, Mode, Network, Profile, Receipts, Siren, Size, Tolerance, UpstreamTls};
 use super::places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, WebUrl};
 use super::section::section;
 use super::signing::KeySource;
