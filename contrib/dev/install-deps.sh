@@ -21,6 +21,8 @@ if [ "${1:-build}" = test ]; then
     need faketime faketime
     need curl curl
     need unzip unzip
+    need mkfs.ext4 e2fsprogs
+    need findmnt mount
     need dash dash
     need shellcheck shellcheck
     need swaks swaks libnet-ssleay-perl libio-socket-ssl-perl

@@ -16,6 +16,8 @@ pub struct DemoOptions {
     pub smarthost: Option<String>,
     /// Variables of its environment, for every start and every command.
     pub env: Vec<(String, String)>,
+    /// Where its log goes; `demo.log` in its directory when absent.
+    pub log: Option<PathBuf>,
 }
 
 /// An account or mailbox of the demonstration.
@@ -202,7 +204,7 @@ impl Demo {
 
     /// What it has printed to its log so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.join("demo.log")).unwrap_or_default()
+        std::fs::read_to_string(log_of(&self.dir, &self.options)).unwrap_or_default()
     }
 }
 
@@ -228,11 +230,16 @@ pub fn binary() -> Result<PathBuf> {
     Ok(path)
 }
 
+fn log_of(dir: &Path, options: &DemoOptions) -> PathBuf {
+    options.log.clone().unwrap_or_else(|| dir.join("demo.log"))
+}
+
 fn launch(dir: &Path, options: &DemoOptions, offset: u16) -> Result<(Child, Description)> {
     std::fs::create_dir_all(dir)?;
     let description = dir.join("demo.json");
     let _ = std::fs::remove_file(&description);
-    let log = std::fs::File::options().create(true).append(true).open(dir.join("demo.log"))?;
+    let log_file = log_of(dir, options);
+    let log = std::fs::File::options().create(true).append(true).open(&log_file)?;
     let mut command = Command::new(binary()?);
     command.envs(options.env.iter().map(|(n, v)| (n, v)));
     command.arg("demo").arg("--dir").arg(dir).arg("--offset").arg(offset.to_string());
@@ -255,11 +262,11 @@ fn launch(dir: &Path, options: &DemoOptions, offset: u16) -> Result<(Child, Desc
             return Ok((child, about));
         }
         if let Some(status) = child.try_wait()? {
-            bail!("demo ended with {status}:\n{}", std::fs::read_to_string(dir.join("demo.log"))?);
+            bail!("demo ended with {status}:\n{}", std::fs::read_to_string(&log_file)?);
         }
         if begun.elapsed() > Duration::from_secs(60) {
             let _ = child.kill();
-            bail!("demo not ready after a minute:\n{}", std::fs::read_to_string(dir.join("demo.log"))?);
+            bail!("demo not ready after a minute:\n{}", std::fs::read_to_string(&log_file)?);
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -67,6 +67,11 @@ impl Image {
         self.mount()
     }
 
+    /// A place for logs that outlives the disk.
+    pub fn log(&self) -> PathBuf {
+        self.file.with_file_name("demo.log")
+    }
+
     /// Octets that can still be written by anybody.
     pub fn free(&self) -> Result<u64> {
         let told = must("stat", &["-f", "-c", "%a %S", &text(&self.root)])?;

@@ -17,7 +17,11 @@ const FAULT: &str = "451 4.3.0";
 
 /// A demonstration on a small disk, with so many MiB kept free.
 fn start(disk: &Image, sink: &Sink, reserve_mib: u64) -> Result<Demo> {
-    let options = DemoOptions { smarthost: Some(sink.address.clone()), ..DemoOptions::default() };
+    let options = DemoOptions {
+        smarthost: Some(sink.address.clone()),
+        log: Some(disk.log()),
+        ..DemoOptions::default()
+    };
     let mut demo = Demo::start_in(&disk.root.join("demo"), options)?;
     demo.terminate()?;
     let limits = format!("\n[limits]\ndisk_reserve = {}\n", reserve_mib << 20);
@@ -97,7 +101,11 @@ fn a_disk_full_to_the_last_block() -> Result<()> {
 fn a_disk_that_breaks() -> Result<()> {
     let Some(mut disk) = Image::new(600)? else { return Ok(()) };
     let sink = Sink::forgetful()?;
-    let options = DemoOptions { smarthost: Some(sink.address.clone()), ..DemoOptions::default() };
+    let options = DemoOptions {
+        smarthost: Some(sink.address.clone()),
+        log: Some(disk.log()),
+        ..DemoOptions::default()
+    };
     let mut demo = Demo::start_in(&disk.root.join("demo"), options)?;
     let place = Place::new(&demo, "alice")?;
     let storm = Storm::default();

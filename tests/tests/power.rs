@@ -27,7 +27,11 @@ fn what_was_acknowledged_survives_power_cuts() -> Result<()> {
     let size = 1024 + 32 * cuts as u64;
     let Some(mut disk) = Image::new(size)? else { return Ok(()) };
     let sink = Sink::forgetful()?;
-    let options = DemoOptions { smarthost: Some(sink.address.clone()), ..DemoOptions::default() };
+    let options = DemoOptions {
+        smarthost: Some(sink.address.clone()),
+        log: Some(disk.log()),
+        ..DemoOptions::default()
+    };
     let mut demo = Demo::start_in(&disk.root.join("demo"), options)?;
     let place = Place::new(&demo, "alice")?;
     let (storm, mut noise) = (Storm::default(), Noise::new(3));

@@ -5,7 +5,7 @@
 //! an orphan that no row names.
 
 use super::{BlobEntry, BlobError, name_of};
-use crate::keys::file::sync_dir;
+use crate::keys::file::{durable_dir, sync_dir};
 use futures_util::{Stream, stream};
 use sealpost_envelope::{BlobId, Timestamp, failpoint};
 use std::collections::HashSet;
@@ -35,12 +35,7 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) fn open(root: PathBuf) -> Result<Self, BlobError> {
-        if !root.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(io_at(&root))?;
-            if let Some(parent) = root.parent().filter(|p| !p.as_os_str().is_empty()) {
-                sync_dir(parent).map_err(io_at(parent))?;
-            }
-        }
+        durable_dir(&root, 0o700).map_err(io_at(&root))?;
         Ok(Self { root, known: Mutex::default() })
     }
 
