@@ -101,7 +101,7 @@ async fn serve(tcp: TcpStream, acceptor: tokio_rustls::TlsAcceptor, tls: TlsStat
                 stream = Box::new(secured);
                 session.tls_started().unwrap();
             }
-            Action::Authenticate(_) => unreachable!("not offered"),
+            Action::Authenticate(_) | Action::Scram(_) => unreachable!("not offered"),
             Action::Mail(mail) => {
                 from = mail.reverse_path.map(|a| a.to_string());
                 session.mail_result(Ok(())).unwrap();
