@@ -13,19 +13,10 @@ const BOB: &str = "bob@example.test";
 fn give(demo: &Demo, file: &Path, more: &[&str]) -> Result<(u16, String)> {
     let (ca, form) = (demo.about.ca.to_string_lossy(), format!("proof=@{}", file.display()));
     let url = format!("{}/verify", demo.url());
-    let mut args = vec![
-        "-s",
-        "--noproxy",
-        "*",
-        "--cacert",
-        &ca,
-        "-F",
-        &form,
-        "-w",
-        "\n%{http_code}",
-        "-H",
-        "Accept-Language: en",
-    ];
+    let mut args = vec!["-s", "--noproxy", "*", "--cacert", &ca, "-F", &form, "-w", "\n%{http_code}"];
+    if !more.iter().any(|m| m.starts_with("Accept-Language")) {
+        args.extend(["-H", "Accept-Language: en"]);
+    }
     args.extend(more);
     args.push(&url);
     let output = run("curl", &args)?;
