@@ -7,7 +7,7 @@ use axum::Router;
 use futures_util::FutureExt;
 use sealpost_gate::{CodeKey, LinkMethod, MethodLimits, Methods, OtpMail};
 use sealpost_web::{
-    AdminState, EntitySite, Hooks, Metrics, ServeLimits, WebKeys, WebLimits, WebParts, WebState, VerifyState,
+    AdminState, EntitySite, Hooks, Metrics, ServeLimits, VerifyState, WebKeys, WebLimits, WebParts, WebState,
 };
 use std::sync::Arc;
 

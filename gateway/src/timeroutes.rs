@@ -22,9 +22,12 @@ const LARGEST: usize = 8 * 1024;
 /// A list is made at most this often, however many ask.
 const FRESH: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
+/// A list and when it was made.
+type Made = (Timestamp, Vec<u8>);
+
 /// `GET /crl/root.crl`.
 pub fn lists(gateway: &Arc<Gateway>) -> Router {
-    let last: Arc<Mutex<Option<(Timestamp, Vec<u8>)>>> = Arc::default();
+    let last: Arc<Mutex<Option<Made>>> = Arc::default();
     let gateway = gateway.clone();
     Router::new().route(
         "/crl/root.crl",
@@ -35,7 +38,7 @@ pub fn lists(gateway: &Arc<Gateway>) -> Router {
     )
 }
 
-fn list(gateway: &Gateway, last: &Mutex<Option<(Timestamp, Vec<u8>)>>) -> Response {
+fn list(gateway: &Gateway, last: &Mutex<Option<Made>>) -> Response {
     let now = gateway.clock.now();
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     let bytes = match last.as_ref().filter(|(made, _)| now.duration_since(*made) < FRESH) {

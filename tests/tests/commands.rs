@@ -32,12 +32,10 @@ fn answers(code: i32, args: &[&str]) -> Result<String> {
 #[test]
 fn every_command_explains_itself() -> Result<()> {
     let help = answers(0, &["--help"])?;
-    for command in
-        [
-            "demo", "init", "serve", "check", "user", "policy", "proof", "journal", "queue", "deposit", "backup",
-            "restore", "migrate", "key",
-        ]
-    {
+    for command in [
+        "demo", "init", "serve", "check", "user", "policy", "proof", "journal", "queue", "deposit", "backup",
+        "restore", "migrate", "key",
+    ] {
         ensure!(help.contains(command), "{help}");
         ensure!(answers(0, &[command, "--help"])?.len() > 100, "{command}");
     }

@@ -2,7 +2,7 @@
 
 usage: dkim_verify.py RECORDS.json MESSAGE
 RECORDS.json is the answer of `sealpost --json check`: its records stand in for DNS.
-Prints JSON: a list of [algorithm, domain, selector, valid, names signed].
+Prints JSON: a list of [algorithm, domain, valid, names signed].
 """
 
 import json
@@ -33,5 +33,5 @@ for n in range(count):
         [value for name, value in reader.headers if name.lower() == b"dkim-signature"][n]
     )
     names = [h.strip().lower().decode() for h in fields[b"h"].split(b":")]
-    results.append([fields[b"a"].decode(), fields[b"d"].decode(), fields[b"s"].decode(), valid, names])
+    results.append([fields[b"a"].decode(), fields[b"d"].decode(), valid, names])
 print(json.dumps(results))

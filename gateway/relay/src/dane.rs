@@ -207,7 +207,7 @@ mod tests {
             record(3, 1, 2, &hash),
             record(3, 1, 0, &[]),
         ] {
-            assert!(usable(&[record.clone()]).is_empty(), "{record}");
+            assert!(usable(std::slice::from_ref(&record)).is_empty(), "{record}");
         }
     }
 }

@@ -34,7 +34,10 @@ fn chosen(profile: Profile, domain: &str, hostname: &str) -> Chosen {
         ("entity.name", quoted(domain)),
         ("entity.domains", format!("[{}]", quoted(domain))),
         ("entity.hostname", quoted(hostname)),
-        ("entity.dkim.keys", "[\"sealpost-rsa:dkim/rsa.key\", \"sealpost-ed25519:dkim/ed25519.key\"]".to_owned()),
+        (
+            "entity.dkim.keys",
+            "[\"sealpost-rsa:dkim/rsa.key\", \"sealpost-ed25519:dkim/ed25519.key\"]".to_owned(),
+        ),
         ("listen.submission", quoted("[::]:587")),
         ("listen.submissions", quoted("[::]:465")),
         ("listen.inbound", quoted("[::]:25")),

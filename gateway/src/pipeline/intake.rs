@@ -274,7 +274,12 @@ impl Default for Sink {
 }
 
 impl Sink {
-    pub(super) async fn write(&mut self, blobs: &Blobs, key: &DepositKey, bytes: &[u8]) -> Result<(), BlobError> {
+    pub(super) async fn write(
+        &mut self,
+        blobs: &Blobs,
+        key: &DepositKey,
+        bytes: &[u8],
+    ) -> Result<(), BlobError> {
         match self {
             Self::Few(held) if held.len() + bytes.len() <= INLINE => held.extend_from_slice(bytes),
             Self::Few(held) => {

@@ -203,9 +203,9 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, Comp
             ReceiptEvent::Held => ReceiptKind::Held,
             ReceiptEvent::Revoked => ReceiptKind::Revoked,
             ReceiptEvent::Corrected => ReceiptKind::Corrected,
-            ReceiptEvent::Extended => ReceiptKind::Extended(
-                consignments.first().map_or(deposit.created, |c| c.verdict.expires),
-            ),
+            ReceiptEvent::Extended => {
+                ReceiptKind::Extended(consignments.first().map_or(deposit.created, |c| c.verdict.expires))
+            }
         },
         subject: Some(&subject),
         message_id: deposit.message_id.as_deref(),

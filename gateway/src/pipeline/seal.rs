@@ -11,8 +11,8 @@
 
 use crate::gateway::Gateway;
 use sealpost_certs::{SignError, Signer, cms};
-use sealpost_envelope::failpoint;
 use sealpost_envelope::Sha256Digest;
+use sealpost_envelope::failpoint;
 use sealpost_evidence::checkpoint::{Checkpoint, LogKey, NoteError, SignedCheckpoint};
 use sealpost_store::log::SEQUENCER;
 use sealpost_store::{Fence, LogHead, StoreError};

@@ -51,7 +51,7 @@ pub enum Engine {
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     Sqlite(PathBuf),
-    Postgres(PgConnectOptions),
+    Postgres(Box<PgConnectOptions>),
 }
 
 /// Reading connections to a server per process.
@@ -71,7 +71,7 @@ impl Target {
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(CACHED_STATEMENTS);
-            return Ok(Self::Postgres(options));
+            return Ok(Self::Postgres(Box::new(options)));
         }
         Err(StoreError::BadUrl(url.to_owned()))
     }
@@ -101,7 +101,7 @@ impl Db {
         let pool = match &target {
             Target::Sqlite(path) => Pool::Sqlite(Readers::open(path)?),
             Target::Postgres(options) => Pool::Postgres(
-                PgPoolOptions::new().max_connections(READERS).connect_with(options.clone()).await?,
+                PgPoolOptions::new().max_connections(READERS).connect_with(options.as_ref().clone()).await?,
             ),
         };
         Ok(Self { pool, writer: Writer::start(target).await? })

@@ -56,7 +56,9 @@ impl Store {
         let mut named = HashSet::new();
         let Some(last) = page.last() else { return Ok(named) };
         let marks = (1..=PAGE).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
-        for (table, column) in [("parts", "blob"), ("deposits", "skeleton_blob"), ("mail_bodies", "blob"), ("returned", "blob")] {
+        for (table, column) in
+            [("parts", "blob"), ("deposits", "skeleton_blob"), ("mail_bodies", "blob"), ("returned", "blob")]
+        {
             // One length only, filled up by repeating, so that one text is prepared.
             let ids = page.iter().chain(std::iter::repeat(last)).take(PAGE);
             let values: Args = ids.map(|b| Value::from(b.id)).collect();

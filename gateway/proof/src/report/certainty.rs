@@ -65,7 +65,7 @@ pub(super) fn reading(steps: &[Step], recipient: RecipientNo, l: Language) -> (S
     let at = |s: &Step| s.time.strftime(l.pick("%d/%m/%Y à %H:%M:%S", "%Y-%m-%d at %H:%M:%S")).to_string();
     let said = |fr: &str, en: &str, s: &Step| format!("{} {}", l.pick(fr, en), at(s));
     if let Some(opened) = first(E::ConsignmentAcceptance) {
-        let passed = mine().filter(|s| s.event == E::GatePassed && s.time <= opened.time).last();
+        let passed = mine().rfind(|s| s.event == E::GatePassed && s.time <= opened.time);
         let how = passed.and_then(|s| s.note.as_deref()).map(|note| format!(" ({note})")).unwrap_or_default();
         let mut text = format!(
             "{}{how}, {}",

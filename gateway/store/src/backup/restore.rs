@@ -24,11 +24,11 @@ pub async fn restore(
     if let Target::Sqlite(path) = &target
         && path.exists()
     {
-        return Err(BackupError::NotEmpty(path.display().to_string()).into());
+        return Err(BackupError::NotEmpty(path.display().to_string()));
     }
     let blobs = Blobs::open(&config.blobs).map_err(BackupError::from)?;
     if !blobs.is_empty().await.map_err(BackupError::from)? {
-        return Err(BackupError::NotEmpty(config.blobs.clone()).into());
+        return Err(BackupError::NotEmpty(config.blobs.clone()));
     }
     let file = dir.join(DATABASE);
     let restarted = match &target {
