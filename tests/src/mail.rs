@@ -94,6 +94,10 @@ impl Mail {
         let mut out = self.top();
         if self.files.is_empty() {
             out.push_str(&self.body());
+            // The end of the data is a line of its own.
+            if !out.ends_with("\r\n") {
+                out.push_str("\r\n");
+            }
             return out.into_bytes();
         }
         out.push_str("Content-Type: multipart/mixed; boundary=\"outer\"\r\n\r\n--outer\r\n");

@@ -153,9 +153,14 @@ fn an_installation_is_made_checked_and_served() -> Result<()> {
     ensure!(std::fs::read(&file)? == before, "init changed an existing configuration");
     answers(2, &["init", "--dir", &dir.path().join("x").to_string_lossy(), "--domain", "no domain"])?;
 
-    // As it stands it says what is missing; with that it is ready.
-    let missing = answers(1, &["--config", &config, "check"])?;
-    ensure!(missing.contains("relay.smarthost") && missing.contains("not ready to serve"), "{missing}");
+    // As it stands it is ready, and says what the domain's DNS should hold; with a mistake it is not.
+    let fresh = answers(0, &["--config", &config, "check"])?;
+    ensure!(fresh.contains("v=DKIM1; k=rsa;") && fresh.trim_end().ends_with("ready to serve"), "{fresh}");
+    let text = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, text.replacen("#smarthost =", "smarthst =", 1))?;
+    let wrong = answers(2, &["--config", &config, "check"])?;
+    ensure!(wrong.contains("smarthost"), "{wrong}");
+    std::fs::write(&file, text)?;
     let offset = free_offset()?;
     let mut lines = Vec::new();
     for line in std::fs::read_to_string(&file)?.lines() {

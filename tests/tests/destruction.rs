@@ -105,9 +105,11 @@ fn nothing_is_left() -> Result<()> {
     let mut file = FILE.repeat(3000);
     file.extend_from_slice(b"end");
     let mail = Mail::new(&[BOB], SUBJECT).header("X-Sealpost-Treatment: link").text(BODY);
-    let mail = mail.file(File::new("a.txt", "text/plain", file)).bytes();
+    let mail = mail.file(File::new("a.txt", "text/plain", file));
+    let (mail, other) = (mail.bytes(), mail.header("X-Copy: second").bytes());
     let place = Place::new(&demo, "alice")?;
-    let (gone, kept) = (place.send(&[BOB], &mail)?, place.send(&[BOB], &mail)?);
+    let (gone, kept) = (place.send(&[BOB], &mail)?, place.send(&[BOB], &other)?);
+    ensure!(gone != kept, "two deposits");
     wait_for_deposit(&demo, BOB, &gone)?;
     wait_for_deposit(&demo, BOB, &kept)?;
     demo.sealpost(&["deposit", "hold", &kept, "--reason", "affaire 7"])?;
