@@ -27,7 +27,7 @@ use sealpost_message::compose::{self, Draft, Recipe, Stamp};
 use sealpost_relay::{Decision, Delivery, Report};
 use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
-use sealpost_store::queue::{Composed, Outbound};
+use sealpost_store::queue::{Composed, Outbound, OutboundId};
 use sealpost_store::{ConsignmentRow, StoreError};
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -217,7 +217,18 @@ async fn failed(gateway: &Arc<Gateway>, row: &Outbound, error: &ComposeError) {
     let Err(error) = handover.outcome(row, &report).await else { return };
     tracing::error!(%error, row = %row.id, "the failure could not be journaled");
     if let Err(error) = gateway.queue.settle(row.id, report.settlement(), Vec::new()).await {
-        tracing::error!(%error, row = %row.id, "the row keeps its claim until it lapses");
+        tracing::error!(%error, row = %row.id, "the row keeps its claim for now");
+        tokio::spawn(release(gateway.clone(), row.id, report));
+    }
+}
+
+/// Gives a row back once the store can write again: a disk that was full for a moment holds no mail up for minutes.
+async fn release(gateway: Arc<Gateway>, row: OutboundId, report: Report) {
+    for _ in 0..LEASE.as_secs() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if gateway.queue.settle(row, report.settlement(), Vec::new()).await.is_ok() {
+            return;
+        }
     }
 }
 
