@@ -38,10 +38,10 @@ pub struct Settings {
     #[arg(long, env = "BENCH_ONLY", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Small messages at 10 sessions only, without peers: for profiles and for comparing two builds.
-    #[arg(long, env = "BENCH_ALONE")]
+    #[arg(long, env = "BENCH_ALONE", value_parser = clap::builder::FalseyValueParser::new())]
     pub alone: bool,
     /// Leave the directory in place.
-    #[arg(long, env = "BENCH_KEEP")]
+    #[arg(long, env = "BENCH_KEEP", value_parser = clap::builder::FalseyValueParser::new())]
     pub keep: bool,
     /// First of about twenty ports used.
     #[arg(long, env = "BENCH_PORT", default_value_t = 30_000)]

@@ -24,6 +24,9 @@ treatment = \"link\"
 gate = [\"link\"]
 ";
 
+/// How the keys of DKIM stand in the prepared configuration, and how they are put out of use.
+const KEYS: [&str; 2] = ["\nkeys = [\"sealpost-rsa", "\n#keys = [\"sealpost-rsa"];
+
 /// A prepared installation, running or not.
 pub struct Sealpost {
     program: PathBuf,
@@ -47,6 +50,15 @@ impl Sealpost {
         let text = std::fs::read_to_string(&config)?;
         std::fs::write(&config, text + RULE)?;
         Ok(this)
+    }
+
+    /// Whether what leaves carries the domain's DKIM signatures, from the next start on.
+    pub fn sign(&self, dkim: bool) -> Result<()> {
+        let text = std::fs::read_to_string(self.config())?;
+        let [with, without] = KEYS;
+        let (from, to) = if dkim { (without, with) } else { (with, without) };
+        ensure!(text.contains(with) || text.contains(without), "no DKIM keys in the configuration");
+        Ok(std::fs::write(self.config(), text.replace(from, to))?)
     }
 
     /// Starts the demonstration and waits until it says that it is ready.
