@@ -11,7 +11,7 @@ use crate::pipeline::facts;
 use crate::pipeline::spec::Spec;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
-use sealpost_envelope::{DepositId, RecipientNo, Timestamp};
+use sealpost_envelope::{DepositId, EmailAddress, RecipientNo, Timestamp};
 use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, render};
 use sealpost_store::keys::{DepositKey, KeyError, token_hash};
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
@@ -141,22 +141,7 @@ impl Desk {
             }
             let now = self.gateway.clock.now();
             let generation = c.generation + 1;
-            let outbound = NewOutbound {
-                id: OutboundId::generate(),
-                entity: row.entity,
-                deposit: Some(row.id),
-                recipient: Some(c.n),
-                priority: Priority::Mail,
-                spec: Spec::Resend { generation }.to_json(),
-                envelope_from: Some(match c.verdict.treatment.has_link() {
-                    true => organisation.seal_address.clone(),
-                    false => row.sender.clone(),
-                }),
-                rcpt: c.address.clone(),
-                next_at: now,
-                created: now,
-                hold: None,
-            };
+            let outbound = again(&row, &c, &organisation.seal_address, generation, now);
             let events = self
                 .event(&row, EventName::Resent, Some(c.n), Detail::new().int("generation", generation))
                 .await?;
@@ -225,5 +210,31 @@ fn word(state: ConsignmentState) -> &'static str {
         ConsignmentState::Expired => "expired",
         ConsignmentState::Sent => "sent",
         ConsignmentState::Queued => "queued",
+    }
+}
+
+/// The work of sending one consignment once more, with a link of this generation.
+fn again(
+    row: &DepositRow,
+    c: &ConsignmentRow,
+    seal_address: &EmailAddress,
+    generation: u32,
+    now: Timestamp,
+) -> NewOutbound {
+    NewOutbound {
+        id: OutboundId::generate(),
+        entity: row.entity,
+        deposit: Some(row.id),
+        recipient: Some(c.n),
+        priority: Priority::Mail,
+        spec: Spec::Resend { generation }.to_json(),
+        envelope_from: Some(match c.verdict.treatment.has_link() {
+            true => seal_address.clone(),
+            false => row.sender.clone(),
+        }),
+        rcpt: c.address.clone(),
+        next_at: now,
+        created: now,
+        hold: None,
     }
 }

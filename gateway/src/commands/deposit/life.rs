@@ -3,15 +3,15 @@
 //! The sender hears of what changes for their recipients (a receipt); a legal hold is told to nobody: whom
 //! it concerns is the business of whoever ordered it.
 
-use super::Desk;
+use super::{Desk, again};
 use crate::commands::{Answer, Unusable};
 use crate::pipeline::handover::receipt_row;
-use crate::pipeline::spec::{ReceiptEvent, Spec};
+use crate::pipeline::spec::ReceiptEvent;
 use anyhow::{Context, Result};
 use sealpost_envelope::{EmailAddress, RecipientNo, Timestamp};
 use sealpost_evidence::{Detail, EventName};
 use sealpost_store::keys::token_hash;
-use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
+use sealpost_store::queue::NewOutbound;
 use sealpost_store::{Change, ConsignmentRow, Correction, DepositRow, StoreError};
 
 impl Desk {
@@ -90,20 +90,9 @@ impl Desk {
         let now = self.gateway.clock.now();
         let mut outbound = self.receipt(&row, Some(c.n), ReceiptEvent::Corrected);
         outbound.push(NewOutbound {
-            id: OutboundId::generate(),
-            entity: row.entity,
-            deposit: Some(row.id),
-            recipient: Some(c.n),
-            priority: Priority::Mail,
-            spec: Spec::Resend { generation }.to_json(),
-            envelope_from: Some(match c.verdict.treatment.has_link() {
-                true => organisation.seal_address.clone(),
-                false => row.sender.clone(),
-            }),
             rcpt: to.clone(),
-            next_at: now,
-            created: now,
             hold: c.verdict.hold.clone(),
+            ..again(&row, c, &organisation.seal_address, generation, now)
         });
         let correction = Correction {
             deposit: row.id,
