@@ -19,6 +19,23 @@ pub enum Asks {
     SentCode,
     /// The message's password; the form field is `password`.
     Password,
+    /// A code that their token or app shows; nothing is sent, the form field is `code`.
+    TypedCode,
+    /// To go to another page or listener, which comes back with the proof: a card, a provider, a telephone.
+    Elsewhere,
+}
+
+/// What must be on record of a recipient before a method can be offered to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing beyond their address.
+    Nothing,
+    /// A verifier kept for the consignment (the message's password).
+    Verifier,
+    /// A telephone number.
+    Phone,
+    /// A token or app of theirs.
+    Enrolment,
 }
 
 /// Bounds of a challenge.
@@ -68,8 +85,15 @@ pub trait Method: Send + Sync + fmt::Debug {
     fn asks(&self) -> Asks;
     /// Its bounds.
     fn limits(&self) -> MethodLimits;
-    /// Whether the answer is right. Takes the same time for every wrong answer of the same length.
-    fn check(&self, attempt: &Attempt<'_>) -> bool;
+    /// What must be on record of the recipient.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
+    }
+    /// Whether the answer is right. Takes the same time for every wrong answer of the same length. Nothing is
+    /// right where the proof comes from elsewhere, or where it is compared with a token's state.
+    fn check(&self, _: &Attempt<'_>) -> bool {
+        false
+    }
 }
 
 /// The methods this installation offers.
@@ -84,6 +108,14 @@ impl Methods {
     /// The method of that name, if offered.
     pub fn get(&self, name: &GateMethod) -> Option<&Arc<dyn Method>> {
         self.0.iter().find(|m| m.name() == *name)
+    }
+    /// Those for which `offered` holds.
+    pub fn only(&self, offered: impl Fn(&dyn Method) -> bool) -> Self {
+        Self(self.0.iter().filter(|m| offered(m.as_ref())).cloned().collect())
+    }
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Method> {
+        self.0.iter().map(AsRef::as_ref)
     }
 }
 
@@ -136,6 +168,97 @@ impl Method for OtpMail {
     }
 }
 
+/// Six digits by SMS to the recipient's number on record.
+#[derive(Debug, Clone)]
+pub struct OtpSms(OtpMail);
+
+impl OtpSms {
+    /// Codes under `key`; another purpose key than that of codes by mail.
+    pub fn new(key: Arc<CodeKey>, limits: MethodLimits) -> Self {
+        Self(OtpMail::new(key, limits))
+    }
+}
+
+impl Method for OtpSms {
+    fn name(&self) -> GateMethod {
+        GateMethod::OtpSms
+    }
+    fn asks(&self) -> Asks {
+        Asks::SentCode
+    }
+    fn limits(&self) -> MethodLimits {
+        self.0.limits
+    }
+    fn needs(&self) -> Needs {
+        Needs::Phone
+    }
+    fn check(&self, attempt: &Attempt<'_>) -> bool {
+        self.0.check(attempt)
+    }
+}
+
+/// `totp` or `hotp`: the caller compares with the state of the recipient's tokens ([`crate::oath`]).
+#[derive(Debug, Clone)]
+pub struct TypedCodeMethod {
+    name: GateMethod,
+    limits: MethodLimits,
+}
+
+impl TypedCodeMethod {
+    /// For tokens that follow a clock.
+    pub fn totp(limits: MethodLimits) -> Self {
+        Self { name: GateMethod::Totp, limits }
+    }
+    /// For tokens that count.
+    pub fn hotp(limits: MethodLimits) -> Self {
+        Self { name: GateMethod::Hotp, limits }
+    }
+}
+
+impl Method for TypedCodeMethod {
+    fn name(&self) -> GateMethod {
+        self.name.clone()
+    }
+    fn asks(&self) -> Asks {
+        Asks::TypedCode
+    }
+    fn limits(&self) -> MethodLimits {
+        self.limits
+    }
+    fn needs(&self) -> Needs {
+        Needs::Enrolment
+    }
+}
+
+/// A card, a provider or a telephone: what proves the person happens on another page or listener.
+#[derive(Debug, Clone)]
+pub struct ElsewhereMethod {
+    name: GateMethod,
+    needs: Needs,
+}
+
+impl ElsewhereMethod {
+    /// For `name`, offered to those of whom `needs` is on record.
+    pub fn new(name: GateMethod, needs: Needs) -> Self {
+        Self { name, needs }
+    }
+}
+
+impl Method for ElsewhereMethod {
+    fn name(&self) -> GateMethod {
+        self.name.clone()
+    }
+    fn asks(&self) -> Asks {
+        Asks::Elsewhere
+    }
+    fn limits(&self) -> MethodLimits {
+        MethodLimits::default()
+    }
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+}
+
 /// A password could not be turned into a verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
@@ -177,6 +300,9 @@ impl Method for PasswordMethod {
     }
     fn limits(&self) -> MethodLimits {
         self.limits
+    }
+    fn needs(&self) -> Needs {
+        Needs::Verifier
     }
     fn check(&self, attempt: &Attempt<'_>) -> bool {
         let typed = attempt.typed.expose();

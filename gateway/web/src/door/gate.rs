@@ -91,9 +91,9 @@ pub(crate) async fn answer(
             return dead_end(&state, &ctx, &turn.door, None);
         };
         let typed = match method.asks() {
-            Asks::SentCode => fields.code,
+            Asks::SentCode | Asks::TypedCode => fields.code,
             Asks::Password => fields.password,
-            Asks::Nothing => None,
+            Asks::Nothing | Asks::Elsewhere => None,
         };
         let typed = typed.ok_or(Fault::BadForm)?;
         // A slip of the keyboard costs no try: it can be no guess either.
