@@ -1,11 +1,15 @@
 //! From a certificate to a trust anchor, at a given time, for a given purpose.
 
+mod memo;
+
 use super::VerifyError;
 use crate::asn1::oid;
 use crate::certificate::{Certificate, CertificateError};
 use jiff::Timestamp;
+use memo::{Memo, Question};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a signature is relied on for.
@@ -62,6 +66,7 @@ impl Purpose {
 pub struct TrustAnchors {
     certificates: Vec<Certificate>,
     anchors: Vec<TrustAnchor<'static>>,
+    memo: Arc<Memo>,
 }
 
 impl TrustAnchors {
@@ -73,7 +78,7 @@ impl TrustAnchors {
                 .map_err(|e| CertificateError::Der(e.to_string()))
         };
         let anchors = certificates.iter().map(anchor).collect::<Result<_, _>>()?;
-        Ok(Self { certificates, anchors })
+        Ok(Self { certificates, anchors, memo: Arc::default() })
     }
     /// Takes DER certificates as anchors.
     pub fn from_ders<'a>(ders: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, CertificateError> {
@@ -93,7 +98,7 @@ impl TrustAnchors {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Found {
     /// Leaf first, then the intermediates used.
     pub path: Vec<Certificate>,
@@ -113,7 +118,24 @@ impl Found {
     }
 }
 
+/// A path from `leaf` over some of `others` to an anchor, at that time.
 pub(super) fn build(
+    leaf: &Certificate,
+    others: &[Certificate],
+    trust: &TrustAnchors,
+    at: Timestamp,
+    purpose: Purpose,
+) -> Result<Found, VerifyError> {
+    let question = Question::new(leaf, others, purpose);
+    if let Some(found) = trust.memo.get(question, at) {
+        return Ok(found);
+    }
+    let found = search(leaf, others, trust, at, purpose)?;
+    trust.memo.keep(question, &found);
+    Ok(found)
+}
+
+fn search(
     leaf: &Certificate,
     others: &[Certificate],
     trust: &TrustAnchors,

@@ -35,26 +35,27 @@ impl Store {
             findings.push(Finding::Beyond(at.unsigned_abs()));
         }
         let pruned = self.tombstones().await?;
-        let mut rows = self.db.stream(ROWS, vec![Value::size(size)?]);
+        let mut chunks = self.db.chunks(ROWS, vec![Value::size(size)?]);
         let mut next = 0;
         let mut tile: Option<(u64, Vec<u8>)> = None;
-        while let Some(row) = rows.next().await {
-            let row = row?;
-            let index = row.size("idx")?;
-            if index != next && findings.len() < MAX_FINDINGS {
-                findings.push(Finding::Missing(next, index));
-            }
-            next = index + 1;
-            let number = index / TILE_WIDTH;
-            if tile.as_ref().is_none_or(|(n, _)| *n != number) {
-                tile = Some((number, self.leaves(number, size).await?));
-            }
-            let at = (index % TILE_WIDTH) as usize * 32;
-            let grown = tile.as_ref().and_then(|(_, hashes)| hashes.get(at..at + 32));
-            if let Some(finding) = judge(&row, index, grown, &pruned)?
-                && findings.len() < MAX_FINDINGS
-            {
-                findings.push(finding);
+        while let Some(chunk) = chunks.next().await {
+            for row in &chunk? {
+                let index = row.size("idx")?;
+                if index != next && findings.len() < MAX_FINDINGS {
+                    findings.push(Finding::Missing(next, index));
+                }
+                next = index + 1;
+                let number = index / TILE_WIDTH;
+                if tile.as_ref().is_none_or(|(n, _)| *n != number) {
+                    tile = Some((number, self.leaves(number, size).await?));
+                }
+                let at = (index % TILE_WIDTH) as usize * 32;
+                let grown = tile.as_ref().and_then(|(_, hashes)| hashes.get(at..at + 32));
+                if let Some(finding) = judge(row, index, grown, &pruned)?
+                    && findings.len() < MAX_FINDINGS
+                {
+                    findings.push(finding);
+                }
             }
         }
         if next < size {
@@ -81,10 +82,10 @@ fn judge(
     grown: Option<&[u8]>,
     pruned: &Ranges,
 ) -> Result<Option<Finding>, StoreError> {
-    if grown.is_some_and(|hash| row.bytes("leaf").is_ok_and(|leaf| leaf != hash)) {
+    if grown.is_some_and(|hash| row.array::<32>("leaf").is_ok_and(|leaf| leaf != hash)) {
         return Ok(Some(Finding::Moved(index)));
     }
-    let Some(bytes) = row.opt_bytes("bytes")? else {
+    let Some(bytes) = row.opt_octets("bytes")? else {
         return Ok((!pruned.contains(index)).then_some(Finding::Pruned(index)));
     };
     let Ok(view) = EntryView::parse(&bytes) else { return Ok(Some(Finding::Changed(index))) };
@@ -99,7 +100,7 @@ fn judge(
     if let Some((name, _)) = columns.iter().find(|(_, same)| !same) {
         return Ok(Some(Finding::Column(index, name)));
     }
-    let fits = match row.opt_bytes("openings")? {
+    let fits = match row.opt_octets("openings")? {
         Some(openings) => openings_fit(&view, &openings).map_err(|e| e.to_string()),
         None => Err("they are missing".to_owned()),
     };
@@ -107,6 +108,6 @@ fn judge(
         return Ok(Some(Finding::Opening(index, why)));
     }
     let named = if view.event.is_etsi() { view.evidence().ok().flatten() } else { None };
-    let stored = row.opt_bytes("xml")?.map(|xml| Sha256Digest::of(&xml));
+    let stored = row.opt_octets("xml")?.map(|xml| Sha256Digest::of(&xml));
     Ok((named != stored).then_some(Finding::Evidence(index)))
 }
