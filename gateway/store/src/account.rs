@@ -15,13 +15,21 @@
 
 mod address;
 mod app_password;
+mod brake;
+mod challenge;
 mod password;
+mod profile;
 mod scram;
+mod token;
 
 pub use address::{AccountAddress, Standing};
 use app_password::PreparedPassword;
 pub use app_password::{AppPassword, NewAppPassword};
+pub use brake::{Brake, LoginLimits};
+pub use challenge::{CodeOutcome, CodePurpose, CodeRule, StaffChallenge};
+pub use profile::Profile;
 pub use scram::{ScramCredentials, ScramRecord};
+pub use token::{ApiToken, NewApiToken, TokenScope, UnknownScope};
 
 use crate::crypto::CryptoError;
 use crate::keys::{KeyError, PurposeKey};
@@ -42,6 +50,9 @@ pub enum AccountError {
     /// Another account has this login or address.
     #[error("{0} belongs to another account")]
     Taken(EmailAddress),
+    /// Another account has this access code, or this login.
+    #[error("the access code {0:?} belongs to another account")]
+    TakenCode(String),
     /// Not a role's name.
     #[error("unknown role {0:?}; one of sender, auditor, admin, demo")]
     Role(String),

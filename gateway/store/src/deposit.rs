@@ -8,10 +8,12 @@
 //! **Failure modes.** A drawn reference that is taken: [`DepositError::ReferenceTaken`], the caller draws
 //! another. Anything else is [`StoreError`], and nothing is stored.
 
+mod follow;
 mod read;
 mod write;
 
 pub(crate) use read::address;
+pub use follow::{DepositState, Followed, FollowFilter, RecipientMatch, Sight, StateFilter};
 pub use read::{Deposit, DepositFilter, DepositRow, PartRow};
 pub(crate) use write::INSERT_TOKENS;
 
@@ -105,6 +107,8 @@ pub struct NewConsignment {
     pub language: Language,
     /// Hash of the link token's generation 1, for treatments with a link.
     pub token_hash: Option<[u8; 32]>,
+    /// When to remind whoever has not opened, in seconds from now, or back from the end of access.
+    pub remind: Vec<i64>,
 }
 
 /// Outcome of [`Store::deposit`](crate::Store::deposit).

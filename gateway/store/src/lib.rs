@@ -27,14 +27,19 @@ pub mod mailbox;
 mod open;
 mod orphans;
 pub mod queue;
+mod request;
 mod returned;
+pub mod session;
+pub mod upload;
 pub mod write;
 
-pub use consignment::{Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, Progress};
+pub use consignment::{
+    Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, Progress, answer_token,
+};
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
-    Deposit, DepositError, DepositFilter, DepositRow, Deposited, NewConsignment, NewDeposit, NewPart,
-    PartRow, StoredBody,
+    Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter, Followed,
+    NewConsignment, NewDeposit, NewPart, PartRow, RecipientMatch, Sight, StateFilter, StoredBody,
 };
 pub use endoflife::{EndError, EndingDeposit};
 pub use entity::Entity;
@@ -44,5 +49,6 @@ pub use journal::{JournalEntry, JournalFilter, PendingEvidence, StoredEvidence};
 pub use log::{Anchor, Checkpoint, Finding, LogHead, LogReport, Sequenced};
 pub use open::{OpenError, Store, StoreConfig};
 pub use orphans::Orphans;
+pub use request::{Begun, KeptAnswer, RequestKey};
 pub use returned::{NewReturned, Returned};
 pub use write::Tx;

@@ -2,7 +2,7 @@
 //!
 //! **Job.** Walks the blob store once, a page at a time, asks the database who names the blobs of the page,
 //! and deletes those that nobody names. Recipes and skeleton records name parts by number, so that
-//! `deposits`, `parts`, `returned` and `mail_bodies` are all there is to ask.
+//! `deposits`, `parts`, `returned`, `mail_bodies` and `upload_segments` are all there is to ask.
 //!
 //! **Failure modes.** [`EndError`]; what was not reached stays for the next time. Two nodes at once harm
 //! nothing. Whoever holds a blob for longer than the age asked for, before a row names it, loses it.
@@ -56,9 +56,13 @@ impl Store {
         let mut named = HashSet::new();
         let Some(last) = page.last() else { return Ok(named) };
         let marks = (1..=PAGE).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
-        for (table, column) in
-            [("parts", "blob"), ("deposits", "skeleton_blob"), ("mail_bodies", "blob"), ("returned", "blob")]
-        {
+        for (table, column) in [
+            ("parts", "blob"),
+            ("deposits", "skeleton_blob"),
+            ("mail_bodies", "blob"),
+            ("returned", "blob"),
+            ("upload_segments", "blob"),
+        ] {
             // One length only, filled up by repeating, so that one text is prepared.
             let ids = page.iter().chain(std::iter::repeat(last)).take(PAGE);
             let values: Args = ids.map(|b| Value::from(b.id)).collect();

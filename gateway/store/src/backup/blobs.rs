@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 const NAMED: &str = "SELECT skeleton_blob AS blob FROM deposits WHERE skeleton_blob IS NOT NULL \
      UNION ALL SELECT blob FROM parts WHERE blob IS NOT NULL \
      UNION ALL SELECT blob FROM mail_bodies WHERE blob IS NOT NULL \
-     UNION ALL SELECT blob FROM returned WHERE blob IS NOT NULL";
+     UNION ALL SELECT blob FROM returned WHERE blob IS NOT NULL \
+     UNION ALL SELECT blob FROM upload_segments";
 /// A line of the list has under 140 octets.
 const MAX_LINE: usize = 256;
 

@@ -42,6 +42,12 @@ pub struct ConsignmentRow {
     pub revoked: Option<Timestamp>,
     /// Expiry was recorded.
     pub expired: Option<Timestamp>,
+    /// Refused by the recipient.
+    pub declined: Option<Timestamp>,
+    /// Expressly confirmed as read.
+    pub acknowledged: Option<Timestamp>,
+    /// How often the recipient was reminded.
+    pub reminders: u32,
 }
 
 /// Where a consignment stands, strongest statement first.
@@ -49,6 +55,8 @@ pub struct ConsignmentRow {
 pub enum ConsignmentState {
     /// Withdrawn by the sender.
     Revoked,
+    /// Refused by the recipient.
+    Declined,
     /// Waits for the sender's answer.
     Held,
     /// A file was downloaded whole.
@@ -71,6 +79,8 @@ impl ConsignmentRow {
         let ended = self.verdict.treatment.has_link() && self.verdict.expires <= now;
         if self.revoked.is_some() {
             ConsignmentState::Revoked
+        } else if self.declined.is_some() {
+            ConsignmentState::Declined
         } else if self.verdict.hold.is_some() && self.first_sent.is_none() && self.failed.is_none() {
             ConsignmentState::Held
         } else if self.downloaded.is_some() {
@@ -91,7 +101,7 @@ impl ConsignmentRow {
 
 const COLUMNS: &str = "SELECT deposit, recipient, entity, address, language, treatment, gate, expires, retention, \
      rule, phone, hold, generation, sendings, first_sent, last_sent, failed, failure, opened, downloaded, revoked, \
-     expired FROM consignments";
+     expired, declined, acknowledged, reminders FROM consignments";
 
 fn consignment(row: &Row) -> Result<ConsignmentRow, StoreError> {
     let gate: Gate = serde_json::from_str(&row.text("gate")?).map_err(|e| StoreError::damaged("gate", e))?;
@@ -125,6 +135,9 @@ fn consignment(row: &Row) -> Result<ConsignmentRow, StoreError> {
         downloaded: row.opt_time("downloaded")?,
         revoked: row.opt_time("revoked")?,
         expired: row.opt_time("expired")?,
+        declined: row.opt_time("declined")?,
+        acknowledged: row.opt_time("acknowledged")?,
+        reminders: row.small("reminders")?,
     })
 }
 
@@ -139,6 +152,18 @@ impl Store {
     pub async fn consignments(&self, deposit: DepositId) -> Result<Vec<ConsignmentRow>, StoreError> {
         let rows =
             self.db.fetch_all(select!("WHERE deposit = $1 ORDER BY recipient"), args![deposit]).await?;
+        rows.iter().map(consignment).collect()
+    }
+
+    /// The consignments of some deposits, of each in the order of their numbers.
+    pub async fn consignments_of(&self, deposits: &[DepositId]) -> Result<Vec<ConsignmentRow>, StoreError> {
+        let Some(last) = deposits.last() else { return Ok(Vec::new()) };
+        // Few lengths only, filled up by repeating, so that few texts are prepared.
+        let length = deposits.len().next_power_of_two();
+        let marks = (1..=length).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+        let sql = format!("{COLUMNS} WHERE deposit IN ({marks}) ORDER BY deposit, recipient");
+        let values = deposits.iter().chain(std::iter::repeat(last)).take(length).map(|d| (*d).into()).collect();
+        let rows = self.db.fetch_all(sqlx::AssertSqlSafe(sql), values).await?;
         rows.iter().map(consignment).collect()
     }
 

@@ -18,6 +18,11 @@ const STEPS: &[(i64, &str, &str)] = &[
     (8, "anchors", include_str!("../../migrations/0008_anchors.sql")),
     (9, "returned mail", include_str!("../../migrations/0009_returned.sql")),
     (10, "life", include_str!("../../migrations/0010_life.sql")),
+    (11, "people", include_str!("../../migrations/0011_people.sql")),
+    (14, "door", include_str!("../../migrations/0014_door.sql")),
+    (15, "staff", include_str!("../../migrations/0015_staff.sql")),
+    (16, "programs and uploads", include_str!("../../migrations/0016_api.sql")),
+    (18, "sent copies", include_str!("../../migrations/0018_sent.sql")),
 ];
 
 /// Any fixed number: PostgreSQL's advisory lock against two programs migrating at once.

@@ -85,7 +85,7 @@ pub struct DepositFilter {
     pub limit: Option<u32>,
 }
 
-const COLUMNS: &str = "id, entity, account, submitter, sender, reference, message_id, created, size, sha256, \
+pub(super) const COLUMNS: &str = "id, entity, account, submitter, sender, reference, message_id, created, size, sha256, \
      sha512, wrapped_key, key_week, meta";
 
 fn digests(row: &Row) -> Result<Digests, StoreError> {
@@ -96,7 +96,7 @@ fn digests(row: &Row) -> Result<Digests, StoreError> {
     })
 }
 
-fn deposit_row(row: &Row) -> Result<DepositRow, StoreError> {
+pub(super) fn deposit_row(row: &Row) -> Result<DepositRow, StoreError> {
     let reference = row.text("reference")?;
     Ok(DepositRow {
         id: DepositId(row.uuid("id")?),
