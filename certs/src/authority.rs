@@ -305,17 +305,18 @@ fn distinguished_name(subject: &Subject) -> Result<Vec<u8>, IssueError> {
     Ok(seq(&[&parts.concat()]))
 }
 
-struct ToBeSigned<'a> {
-    signature: &'a [u8],
-    issuer: &'a [u8],
-    subject: &'a [u8],
-    validity: (Timestamp, Timestamp),
-    public_key: &'a [u8],
-    extensions: &'a [Vec<u8>],
+/// What an authority signs.
+pub(crate) struct ToBeSigned<'a> {
+    pub signature: &'a [u8],
+    pub issuer: &'a [u8],
+    pub subject: &'a [u8],
+    pub validity: (Timestamp, Timestamp),
+    pub public_key: &'a [u8],
+    pub extensions: &'a [Vec<u8>],
 }
 
 /// TBSCertificate, version 3 (RFC 5280 §4.1).
-fn to_be_signed(t: &ToBeSigned<'_>) -> Vec<u8> {
+pub(crate) fn to_be_signed(t: &ToBeSigned<'_>) -> Vec<u8> {
     // 127 random bits below a leading one: positive, fixed length, beyond the 64 bits that are asked for.
     let mut serial: [u8; 16] = rand::random();
     serial[0] = (serial[0] & 0x7f) | 0x40;

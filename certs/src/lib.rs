@@ -3,7 +3,8 @@
 //! **Job.** Make and check everything in Sealpost that is a signature over evidence or mail: private keys
 //! ([`keys`]), a built-in certificate authority ([`authority`]), detached CAdES and S/MIME signatures
 //! ([`cms`]), the domain's signature on mail ([`dkim`]), RFC 3161 timestamps both as client and as authority
-//! ([`tsp`]), strict verification ([`verify`]) and OpenSSL's second opinion on it ([`opinion`]). Keys come from
+//! ([`tsp`]), strict verification ([`verify`]) and OpenSSL's second opinion on it ([`opinion`]), professional cards
+//! ([`card`]). Keys come from
 //! files, other programs' files ([`import`]) or tokens ([`token`]).
 //!
 //! **Exposure.** [`verify`], [`tsp`] and [`certificate`] read bytes of strangers (proofs from anywhere,
@@ -16,6 +17,7 @@
 
 pub(crate) mod asn1;
 pub mod authority;
+pub mod card;
 pub mod certificate;
 pub mod cms;
 pub mod crl;
