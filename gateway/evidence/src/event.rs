@@ -34,6 +34,11 @@ pub enum Actor {
         identity: Option<String>,
         /// Network address (personal).
         network: Option<String>,
+        /// What the methods are worth together: `low`, `substantial` or `high`, where that was judged.
+        level: Option<String>,
+        /// What else they said about the person, as evidence repeats it (personal): a card's serial number, a
+        /// provider's level.
+        known: Vec<(String, String)>,
     },
     /// Somebody, or a scanner, who fetched without passing a gate.
     Anonymous {

@@ -29,7 +29,12 @@ pub enum AuthBasis {
     /// A trusted server of that name vouches; nobody logged in.
     Asserted(String),
     /// Passed these gate methods, in order.
-    Gate(Vec<GateMethod>),
+    Gate {
+        /// Methods.
+        methods: Vec<GateMethod>,
+        /// What they are worth together: `low`, `substantial` or `high`, where that was judged.
+        level: Option<String>,
+    },
 }
 
 /// An authentication with its time.

@@ -157,6 +157,7 @@ async fn session(t: &TestStore, deposit: DepositId, recipient: u32, cookie: &str
         deposit,
         recipient,
         passed: vec![GateMethod::Password],
+        facts: "[]".to_owned(),
         now: t.now(),
         expires: after(t.now(), 7200),
     };
@@ -180,6 +181,7 @@ async fn sessions_belong_to_one_consignment(t: TestStore) {
         deposit,
         recipient: 1,
         passed: vec![GateMethod::Password, GateMethod::Oidc("psc".into())],
+        facts: r#"[{"level":"high"}]"#.to_owned(),
         now,
         expires: after(now, 7200),
     };

@@ -3,10 +3,11 @@
 //! **Exposure.** Every handler is reached with nothing but a link. What a browser may do follows from its
 //! session in the store and from the gate, recomputed at each request.
 
-mod gate;
+pub(crate) mod gate;
 mod show;
 
-pub(crate) use gate::{answer, ask};
+pub(crate) use gate::answer::answer;
+pub(crate) use gate::ask::ask;
 
 use crate::content::Content;
 use crate::ctx::Ctx;
@@ -20,7 +21,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use sealpost_envelope::{GateMethod, Timestamp, failpoint};
-use sealpost_gate::Step;
+use sealpost_gate::{Facts, Step};
 use sealpost_store::access::Grant;
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
 use sealpost_store::{Change, StoreError};
@@ -31,7 +32,7 @@ pub(crate) async fn landing(State(state): State<WebState>, ctx: Ctx, Path(token)
         let door = Door::enter(&state, &token).await?;
         let content = Content::load(&state, &door)?;
         let grant = door.grant(&state, &ctx).await?;
-        match (door.step(&state, grant.as_ref()), &grant) {
+        match (door.step(grant.as_ref()), &grant) {
             (Step::Passed, Some(g)) if g.opened.is_some() => {
                 show::content(&state, &ctx, &door, &content, g, false).await
             }
@@ -87,14 +88,14 @@ pub(crate) async fn open(
         let mut response = see_other(&door.path())?;
         let mut grant = door.grant(&state, &ctx).await?;
         // Where nothing is asked beyond the link, opening is the one step there is.
-        if gate::link_alone_opens(&state, &door, grant.as_ref()) {
-            let (fresh, cookie) =
-                gate::advance(&state, &door, grant.as_ref(), GateMethod::Link, &scribe).await?;
+        if gate::link_alone_opens(&door, grant.as_ref()) {
+            let facts = Facts::new(GateMethod::Link, state.clock.now());
+            let (fresh, cookie) = gate::advance(&state, &door, grant.as_ref(), facts, &scribe).await?;
             door.set_session(&mut response, &cookie);
             grant = Some(fresh);
         }
         match grant {
-            Some(grant) if door.step(&state, Some(&grant)) == Step::Passed => {
+            Some(grant) if door.step(Some(&grant)) == Step::Passed => {
                 mark_opened(&state, &door, grant, scribe).await?;
             }
             // The landing page shows the step that is missing.

@@ -7,7 +7,7 @@ use crate::state::EntitySite;
 use crate::view::Door;
 use sealpost_envelope::{GateMethod, Timestamp};
 use sealpost_evidence::{Actor, BuiltEvent, DepositFacts, Detail, Event, EventName, render};
-use sealpost_gate::Assurance;
+use sealpost_gate::{Assurance, Facts, Level};
 use sealpost_store::access::{Challenge, Grant, Span};
 use std::sync::Arc;
 
@@ -50,17 +50,22 @@ impl Scribe {
     fn anonymous(&self) -> Actor {
         Actor::Anonymous { network: self.network.clone(), agent: self.agent.clone() }
     }
-    fn recipient(&self, methods: &[GateMethod], passed: Timestamp) -> Actor {
-        let mailbox = methods.contains(&GateMethod::OtpMail);
+    fn recipient(&self, facts: &[Facts], passed: Timestamp) -> Actor {
+        let known = facts.iter().flat_map(|f| {
+            let name = f.identity.as_ref().and_then(|i| i.name.clone()).map(|name| ("name".to_owned(), name));
+            name.into_iter().chain(f.details.iter().map(|(k, v)| (k.to_string(), v.clone())))
+        });
         Actor::Recipient {
-            methods: methods.iter().filter(|m| **m != GateMethod::Link).cloned().collect(),
+            methods: facts.iter().map(|f| f.method.clone()).filter(|m| *m != GateMethod::Link).collect(),
             passed: Some(passed),
-            identity: mailbox.then(|| self.door.row.address.as_str().to_owned()),
+            identity: Facts::person(facts).map(ToString::to_string),
             network: self.network.clone(),
+            level: Some(Level::together(facts).as_str().to_owned()),
+            known: known.collect(),
         }
     }
     fn holder(&self, grant: &Grant) -> Actor {
-        self.recipient(&grant.passed, grant.created)
+        self.recipient(&facts_of(grant), grant.created)
     }
 
     /// The link was fetched, by a person or a scanner.
@@ -78,20 +83,38 @@ impl Scribe {
             .personal("to", self.door.row.address.as_str());
         self.event(EventName::ChallengeSent, now, self.anonymous(), detail)
     }
-    /// A method was passed; `passed` ends with it.
+    /// A method was passed; `facts` ends with it.
     pub(crate) fn gate_passed(
         &self,
-        passed: &[GateMethod],
+        facts: &[Facts],
         whole: bool,
         now: Timestamp,
     ) -> Result<BuiltEvent, Fault> {
-        let assurance = Assurance::of(passed);
-        let detail = Detail::new()
-            .maybe("method", passed.last().map(ToString::to_string))
+        let methods: Vec<_> = facts.iter().map(|f| f.method.clone()).collect();
+        let assurance = Assurance::of(&methods);
+        let last = facts.last();
+        let known = last.map_or(&[][..], |f| &f.details);
+        let known = known.iter().fold(Detail::new(), |d, (key, value)| d.personal(key, value.as_str()));
+        let mut detail = Detail::new()
+            .maybe("method", last.map(|f| f.method.to_string()))
+            .maybe("level", last.map(|f| f.level.as_str()))
             .list("factors", assurance.factors().into_iter().map(|f| f.as_str()))
             .flag("multi_factor", assurance.is_multi_factor())
             .flag("complete", whole);
-        self.event(EventName::GatePassed, now, self.recipient(passed, now), detail)
+        if !known.is_empty() {
+            detail = detail.nest("known", known);
+        }
+        self.event(EventName::GatePassed, now, self.recipient(facts, now), detail)
+    }
+    /// A method that is passed elsewhere was not, for a reason in one of our words.
+    pub(crate) fn gate_refused(
+        &self,
+        method: &GateMethod,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<BuiltEvent, Fault> {
+        let detail = Detail::new().text("method", method.to_string()).text("reason", reason);
+        self.event(EventName::GateFailed, now, self.anonymous(), detail)
     }
     /// A wrong answer.
     pub(crate) fn gate_failed(
@@ -146,5 +169,13 @@ impl Scribe {
             .int("size", file.size)
             .int("sent", file.size);
         self.event(EventName::ContentHandover, now, self.holder(grant), detail)
+    }
+}
+
+/// What the session's methods said. One begun before an upgrade knows its methods only.
+pub(crate) fn facts_of(grant: &Grant) -> Vec<Facts> {
+    match serde_json::from_str::<Vec<Facts>>(&grant.facts) {
+        Ok(facts) if facts.len() == grant.passed.len() => facts,
+        _ => grant.passed.iter().map(|m| Facts::new(m.clone(), grant.created)).collect(),
     }
 }

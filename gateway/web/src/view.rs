@@ -1,12 +1,13 @@
 //! A link resolved: its consignment, its deposit, its organisation, and the session of this browser.
 
 use crate::ctx::{Ctx, is_random, set_cookie};
+use crate::door::gate::offer::offered;
 use crate::fault::{Ended, Fault};
 use crate::locale;
 use crate::state::{EntitySite, WebState};
 use axum::response::Response;
 use sealpost_envelope::{DepositId, Language, RecipientNo, Sha256Digest};
-use sealpost_gate::{Ladder, Step};
+use sealpost_gate::{Ladder, Methods, Step};
 use sealpost_message::Structure;
 use sealpost_store::access::{Grant, GrantHash, Link, TokenHash};
 use sealpost_store::{ConsignmentRow, DepositRow};
@@ -23,6 +24,8 @@ pub(crate) struct Door {
     pub(crate) row: ConsignmentRow,
     pub(crate) deposit: DepositRow,
     pub(crate) site: Arc<EntitySite>,
+    /// What this recipient can take of the gate.
+    pub(crate) methods: Methods,
 }
 
 /// Without the token: it must not reach a log by way of an error.
@@ -47,7 +50,8 @@ impl Door {
         let deposit = state.store.read_deposit(link.deposit).await?.row;
         // An organisation that left the configuration has no page any more.
         let site = state.entity(link.entity).ok_or(Fault::Unknown)?;
-        let door = Self { token: token.to_owned(), link, row, deposit, site };
+        let methods = offered(state, &link, &row).await?;
+        let door = Self { token: token.to_owned(), link, row, deposit, site, methods };
         match door.ended(state) {
             Some(why) => Err(Fault::Ended(why, Box::new(door))),
             None => Ok(door),
@@ -97,16 +101,16 @@ impl Door {
     }
 
     /// The next step of the gate for someone with `grant`.
-    pub(crate) fn step(&self, state: &WebState, grant: Option<&Grant>) -> Step {
+    pub(crate) fn step(&self, grant: Option<&Grant>) -> Step {
         let passed = grant.map_or(&[][..], |g| &g.passed);
-        Ladder::new(&self.row.verdict.gate, &state.methods).step(passed)
+        Ladder::new(&self.row.verdict.gate, &self.methods).step(passed)
     }
 
     /// A session that has passed the gate and explicitly opened; otherwise the way back to the landing.
     pub(crate) async fn opened(&self, state: &WebState, ctx: &Ctx) -> Result<Grant, Fault> {
         let grant = self.grant(state, ctx).await?;
         match grant {
-            Some(g) if g.opened.is_some() && self.step(state, Some(&g)) == Step::Passed => Ok(g),
+            Some(g) if g.opened.is_some() && self.step(Some(&g)) == Step::Passed => Ok(g),
             _ => Err(Fault::NoSession(Box::new(self.clone()))),
         }
     }

@@ -152,10 +152,11 @@ fn actor(actor: &Actor) -> Detail {
         Actor::Server { name, asserts } => {
             personal(Detail::new().text("kind", "server").text("name", name.as_str()), "asserts", asserts)
         }
-        Actor::Recipient { methods, passed, identity, network } => {
+        Actor::Recipient { methods, passed, identity, network, level, .. } => {
             let mut detail = Detail::new()
                 .text("kind", "recipient")
-                .list("methods", methods.iter().map(ToString::to_string));
+                .list("methods", methods.iter().map(ToString::to_string))
+                .maybe("level", level.as_deref());
             if let Some(time) = passed {
                 detail = detail.time("passed", *time);
             }

@@ -110,9 +110,11 @@ pub(crate) fn write(issuer: &Issuer, event: &Event, facts: &DepositFacts) -> Res
         write_reasons(d, &reasons);
         d.leaf("EventTime", &journal::format_time(event.time));
         write_issuer(d, issuer);
-        write_party(d, "erds:SenderDetails", &facts.sender, facts.sender.authentication.as_ref(), None);
+        let sender = &facts.sender;
+        write_party(d, "erds:SenderDetails", sender, sender.authentication.as_ref(), Known::default());
         if let Some(delegate) = &facts.delegate {
-            write_party(d, "erds:SenderDelegateDetails", delegate, delegate.authentication.as_ref(), None);
+            let auth = delegate.authentication.as_ref();
+            write_party(d, "erds:SenderDelegateDetails", delegate, auth, Known::default());
         }
         let passed = passed(event);
         for party in &recipients {
@@ -121,7 +123,7 @@ pub(crate) fn write(issuer: &Issuer, event: &Event, facts: &DepositFacts) -> Res
                 "erds:RecipientDetails",
                 party,
                 passed.as_ref(),
-                passed.as_ref().and(identity(event)),
+                passed.as_ref().map(|_| Known::of(event)).unwrap_or_default(),
             );
         }
         d.leaf("erds:SubmissionTime", &journal::format_time(facts.submitted));
@@ -213,22 +215,41 @@ fn write_issuer(d: &mut Doc, issuer: &Issuer) {
     });
 }
 
-fn write_party(d: &mut Doc, tag: &str, party: &Party, auth: Option<&Authentication>, identity: Option<&str>) {
+/// What a recipient's authentication said of the person.
+#[derive(Default)]
+struct Known<'e> {
+    identity: Option<&'e str>,
+    more: &'e [(String, String)],
+}
+
+impl<'e> Known<'e> {
+    fn of(event: &'e Event) -> Self {
+        match &event.actor {
+            Actor::Recipient { identity, known, .. } => Self { identity: identity.as_deref(), more: known },
+            _ => Self::default(),
+        }
+    }
+}
+
+fn write_party(d: &mut Doc, tag: &str, party: &Party, auth: Option<&Authentication>, known: Known<'_>) {
     d.within(tag, |d| {
-        if party.name.is_some() || identity.is_some() {
+        if party.name.is_some() || known.identity.is_some() || !known.more.is_empty() {
             d.within("erds:Identity", |d| {
                 if let Some(name) = &party.name {
                     d.attribute(DISPLAY_NAME, name);
                 }
-                if let Some(identity) = identity {
+                if let Some(identity) = known.identity {
                     d.attribute(PERSON_ID, identity);
+                }
+                for (key, value) in known.more {
+                    d.attribute(&format!("urn:sealpost:attribute:{}", uri_safe(key)), value);
                 }
             });
         }
         d.leaf(&format!("Identifier IdentifierSchemeName=\"{MAILTO}\""), party.address.as_str());
         if let Some(auth) = auth {
             d.within("AssuranceLevelsDetails", |d| {
-                d.within("GlobalAssuranceLevel", |d| d.leaf("AssuranceLevel", assurance(&auth.basis)));
+                d.within("GlobalAssuranceLevel", |d| d.leaf("AssuranceLevel", &assurance(&auth.basis)));
                 d.within("erds:AuthenticationDetails", |d| {
                     d.leaf("AuthenticationTime", &journal::format_time(auth.time));
                     d.leaf("AuthenticationMethod", &method(&auth.basis));
@@ -239,27 +260,42 @@ fn write_party(d: &mut Doc, tag: &str, party: &Party, auth: Option<&Authenticati
 }
 
 /// What was done, in words of our own: an eIDAS level would claim an assessment that nobody made.
-fn assurance(basis: &AuthBasis) -> &'static str {
+fn assurance(basis: &AuthBasis) -> String {
     match basis {
-        AuthBasis::Login(_) => "urn:sealpost:assurance:account",
-        AuthBasis::Asserted(_) => "urn:sealpost:assurance:asserted-by-server",
-        AuthBasis::Gate(methods)
-            if methods.iter().any(|m| matches!(m, GateMethod::Cps | GateMethod::Oidc(_))) =>
-        {
-            "urn:sealpost:assurance:identity"
+        AuthBasis::Login(_) => "urn:sealpost:assurance:account".to_owned(),
+        AuthBasis::Asserted(_) => "urn:sealpost:assurance:asserted-by-server".to_owned(),
+        AuthBasis::Gate { methods, level } => {
+            let level = level.as_deref().map(|l| format!("{}:", uri_safe(l))).unwrap_or_default();
+            format!("urn:sealpost:assurance:{level}{}", kind(methods))
         }
-        AuthBasis::Gate(methods) if methods.len() > 1 => "urn:sealpost:assurance:two-factor",
-        AuthBasis::Gate(_) => "urn:sealpost:assurance:one-factor",
     }
 }
 
+/// What the methods are together. A password and a code by mail are two steps, not two factors: the mailbox had
+/// the link already (CNIL deliberation 2025-019).
+fn kind(methods: &[GateMethod]) -> &'static str {
+    let beyond = |m: &&GateMethod| !matches!(m, GateMethod::Link | GateMethod::OtpMail);
+    match methods {
+        _ if methods.iter().any(|m| matches!(m, GateMethod::Cps | GateMethod::Oidc(_))) => "identity",
+        _ if methods.contains(&GateMethod::Tiqr) => "two-factor",
+        _ if methods.contains(&GateMethod::Password) && methods.iter().filter(beyond).count() > 1 => {
+            "two-factor"
+        }
+        [_, _, ..] => "two-step",
+        _ => "one-factor",
+    }
+}
+
+/// A URI holds no blanks or quotes; names come from the configuration, which may hold any.
+fn uri_safe(name: &str) -> String {
+    name.replace(|c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c), "_")
+}
+
 fn method(basis: &AuthBasis) -> String {
-    // A URI holds no blanks or quotes; names come from the configuration, which may hold any.
-    let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c), "_");
     match basis {
-        AuthBasis::Login(mechanism) => format!("urn:sealpost:auth:login:{}", safe(mechanism)),
-        AuthBasis::Asserted(server) => format!("urn:sealpost:auth:asserted:{}", safe(server)),
-        AuthBasis::Gate(methods) => {
+        AuthBasis::Login(mechanism) => format!("urn:sealpost:auth:login:{}", uri_safe(mechanism)),
+        AuthBasis::Asserted(server) => format!("urn:sealpost:auth:asserted:{}", uri_safe(server)),
+        AuthBasis::Gate { methods, .. } => {
             let words: Vec<String> = methods.iter().map(ToString::to_string).collect();
             format!("urn:sealpost:auth:gate:{}", words.join("+"))
         }
@@ -277,16 +313,10 @@ fn passed(event: &Event) -> Option<Authentication> {
             | EventName::ContentAccessTracking
     );
     match &event.actor {
-        Actor::Recipient { methods, passed: Some(time), .. } if has_place && !methods.is_empty() => {
-            Some(Authentication { time: *time, basis: AuthBasis::Gate(methods.clone()) })
+        Actor::Recipient { methods, passed: Some(time), level, .. } if has_place && !methods.is_empty() => {
+            let basis = AuthBasis::Gate { methods: methods.clone(), level: level.clone() };
+            Some(Authentication { time: *time, basis })
         }
-        _ => None,
-    }
-}
-
-fn identity(event: &Event) -> Option<&str> {
-    match &event.actor {
-        Actor::Recipient { identity, .. } => identity.as_deref(),
         _ => None,
     }
 }

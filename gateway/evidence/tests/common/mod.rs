@@ -75,6 +75,8 @@ pub fn event(name: EventName) -> Event {
             passed: Some(at("2026-03-02T10:10:00Z")),
             identity: Some("dora@example.test".to_owned()),
             network: Some("192.0.2.7".to_owned()),
+            level: Some("low".to_owned()),
+            known: vec![("serial <1>".to_owned(), "42".to_owned())],
         });
     }
     event

@@ -102,6 +102,8 @@ impl World {
                 passed: Some(self.at + SignedDuration::from_secs(50)),
                 identity: None,
                 network: Some("192.0.2.1".into()),
+                level: None,
+                known: Vec::new(),
             }),
         ];
         all.into_iter().map(|e| render(&self.issuer(), e, Some(&self.facts)).unwrap()).collect()

@@ -27,6 +27,8 @@ pub struct Grant {
     pub recipient: RecipientNo,
     /// Methods passed, in order.
     pub passed: Vec<GateMethod>,
+    /// What they said about the person, JSON (`sealpost_gate::Facts`).
+    pub facts: String,
     /// First step passed.
     pub created: Timestamp,
     /// End of the session.
@@ -50,6 +52,8 @@ pub struct GrantStep {
     pub recipient: RecipientNo,
     /// Every method passed so far, in order.
     pub passed: Vec<GateMethod>,
+    /// What they said about the person, JSON.
+    pub facts: String,
     /// Now.
     pub now: Timestamp,
     /// End of the session.
@@ -75,7 +79,7 @@ impl Grant {
     ) -> Result<Option<Self>, StoreError> {
         let row = db
             .fetch_optional(
-                "SELECT entity, deposit, recipient, passed, created, expires, opened FROM access_grant \
+                "SELECT entity, deposit, recipient, passed, facts, created, expires, opened FROM access_grant \
                  WHERE hash = $1 AND deposit = $2 AND recipient = $3 AND closed IS NULL AND expires > $4",
                 args![&hash.0, deposit, recipient, now],
             )
@@ -95,6 +99,7 @@ impl Grant {
             deposit: DepositId(row.uuid("deposit")?),
             recipient: row.small("recipient")?,
             passed,
+            facts: row.text("facts")?,
             created: row.time("created")?,
             expires: row.time("expires")?,
             opened: row.opt_time("opened")?,
@@ -112,9 +117,18 @@ impl Grant {
         }
         let passed = step.passed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         tx.execute(
-            "INSERT INTO access_grant (hash, entity, deposit, recipient, passed, created, expires) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            args![&step.hash.0, step.entity, step.deposit, step.recipient, passed, step.now, step.expires],
+            "INSERT INTO access_grant (hash, entity, deposit, recipient, passed, facts, created, expires) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            args![
+                &step.hash.0,
+                step.entity,
+                step.deposit,
+                step.recipient,
+                passed,
+                step.facts.as_str(),
+                step.now,
+                step.expires
+            ],
         )
         .await
         .map(|_| ())

@@ -1,0 +1,116 @@
+//! Answering a challenge. The statement that counts the answer decides, so that of two browsers racing for one
+//! code one wins.
+
+use super::passed::{self, Fresh};
+use super::turn::Turn;
+use crate::ctx::Ctx;
+use crate::door::posted;
+use crate::door::show::{challenge_page, dead_end};
+use crate::fault::Fault;
+use crate::pages::{Notice, see_other, show as respond};
+use crate::state::WebState;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use sealpost_envelope::{Secret, Timestamp};
+use sealpost_gate::{Asks, Attempt, Code, Facts, Method};
+use sealpost_store::access::{AnswerOutcome, Challenge, verifier};
+use std::sync::Arc;
+
+/// `POST /m/{token}/gate/{method}/answer`
+pub(crate) async fn answer(
+    State(state): State<WebState>,
+    ctx: Ctx,
+    Path((token, method)): Path<(String, String)>,
+    body: Body,
+) -> Response {
+    let page = async {
+        let (door, fields) = posted(&state, &ctx, &token, body).await?;
+        let turn = Turn::take(&state, &ctx, door, &method).await?;
+        let Some(method) = turn.method.clone() else { return see_other(&turn.door.path()) };
+        let (deposit, recipient) = turn.door.id();
+        let name = method.name().to_string();
+        let latest = Challenge::latest(state.store.db(), deposit, recipient, &name).await?;
+        let now = state.clock.now();
+        let Some(challenge) = latest.filter(|c| c.is_live(now)) else {
+            return dead_end(&state, &ctx, &turn.door, None);
+        };
+        let typed = match method.asks() {
+            Asks::SentCode | Asks::TypedCode => fields.code,
+            Asks::Password => fields.password,
+            Asks::Nothing | Asks::Elsewhere => None,
+        };
+        let typed = typed.ok_or(Fault::BadForm)?;
+        // A slip of the keyboard costs no try: it can be no guess either.
+        if method.asks() == Asks::SentCode && Code::typed(typed.expose()).is_none() {
+            let status = StatusCode::FORBIDDEN;
+            return challenge_page(&state, &ctx, &turn, &*method, &challenge, Notice::Malformed, status);
+        }
+        let right = check(&state, method.clone(), &challenge, typed).await?;
+        let facts = right.then(|| passed::facts(&turn.door, method.name(), now));
+        settle(&state, &ctx, turn, &*method, challenge, facts, now).await
+    };
+    let page = page.await;
+    respond(&state, &ctx, page)
+}
+
+/// Judges the answer away from the asynchronous workers: a password takes its time.
+async fn check(
+    state: &WebState,
+    method: Arc<dyn Method>,
+    challenge: &Challenge,
+    typed: Secret<String>,
+) -> Result<bool, Fault> {
+    let (id, deposit, recipient) = (challenge.id, challenge.deposit, challenge.recipient);
+    let kept = verifier(state.store.db(), deposit, recipient, &method.name()).await?;
+    tokio::task::spawn_blocking(move || {
+        let attempt = Attempt { challenge: id, deposit, recipient, typed: &typed, verifier: kept.as_deref() };
+        method.check(&attempt)
+    })
+    .await
+    .map_err(|e| Fault::internal("gate", e))
+}
+
+/// Counts the answer and goes on: the next step, another try, or the end of this challenge.
+async fn settle(
+    state: &WebState,
+    ctx: &Ctx,
+    turn: Turn,
+    method: &dyn Method,
+    challenge: Challenge,
+    facts: Option<Facts>,
+    now: Timestamp,
+) -> Result<Response, Fault> {
+    let right = facts.is_some();
+    let fresh = facts.map(|f| Fresh::new(state, &turn.door, turn.grant.as_ref(), f, now)).transpose()?;
+    let (scribe, name, id) = (turn.scribe.clone(), method.name(), challenge.id);
+    let parts = fresh.as_ref().map(Fresh::parts);
+    let outcome = state
+        .store
+        .db()
+        .write_as(async move |tx| {
+            let outcome = Challenge::answer(tx, id, right, now).await?;
+            match (&outcome, parts) {
+                (AnswerOutcome::Right, Some(parts)) => passed::write(tx, &scribe, &parts, now).await?,
+                (AnswerOutcome::Wrong(left), _) => {
+                    tx.append(vec![scribe.gate_failed(&name, *left, now)?]).await?
+                }
+                _ => {}
+            }
+            Ok::<_, Fault>(outcome)
+        })
+        .await?;
+    match (outcome, fresh) {
+        (AnswerOutcome::Right, Some(fresh)) => {
+            let mut response = see_other(&turn.door.path())?;
+            turn.door.set_session(&mut response, &fresh.cookie);
+            Ok(response)
+        }
+        (AnswerOutcome::Wrong(left), _) if left > 0 => {
+            let challenge = Challenge { tries: challenge.max_tries - left, ..challenge };
+            challenge_page(state, ctx, &turn, method, &challenge, Notice::Wrong, StatusCode::FORBIDDEN)
+        }
+        _ => dead_end(state, ctx, &turn.door, None),
+    }
+}
