@@ -11,6 +11,7 @@
 
 mod evidence;
 mod read;
+mod stamps;
 
 pub use evidence::{PendingEvidence, StoredEvidence};
 pub use read::{JournalEntry, JournalFilter};

@@ -16,8 +16,10 @@ struct Asset {
 const STYLE: usize = 0;
 const SCRIPT: usize = 1;
 const ICON: usize = 2;
+const APP_STYLE: usize = 3;
+const APP_SCRIPT: usize = 4;
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 5] = [
     Asset {
         stem: "sealpost",
         extension: "css",
@@ -36,10 +38,22 @@ const ASSETS: [Asset; 3] = [
         media_type: "image/svg+xml",
         bytes: include_bytes!("../assets/mark.svg"),
     },
+    Asset {
+        stem: "app",
+        extension: "css",
+        media_type: "text/css; charset=utf-8",
+        bytes: include_bytes!("../assets/app.css"),
+    },
+    Asset {
+        stem: "app",
+        extension: "js",
+        media_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../assets/app.js"),
+    },
 ];
 
 /// File names with sixteen hexadecimal digits of the digest: a changed file has another name.
-static NAMES: LazyLock<[String; 3]> = LazyLock::new(|| {
+static NAMES: LazyLock<[String; 5]> = LazyLock::new(|| {
     std::array::from_fn(|i| {
         let digest = Sha256Digest::of(ASSETS[i].bytes).to_hex();
         format!("{}.{}.{}", ASSETS[i].stem, &digest[..16], ASSETS[i].extension)
@@ -57,6 +71,15 @@ pub(crate) fn script() -> String {
 /// Address of the icon.
 pub(crate) fn icon() -> String {
     format!("/static/{}", NAMES[ICON])
+}
+
+/// Address of the application's style sheet, which adds to the common one.
+pub(crate) fn app_style() -> String {
+    format!("/static/{}", NAMES[APP_STYLE])
+}
+/// Address of the application's script.
+pub(crate) fn app_script() -> String {
+    format!("/static/{}", NAMES[APP_SCRIPT])
 }
 
 /// `GET /static/{name}`

@@ -12,6 +12,7 @@ use sealpost_envelope::{PartNo, Sha256Digest};
 use sealpost_evidence::{DepositFacts, PartFacts};
 use sealpost_message::present::{self, BodySource, Collector, MAX_SHOWN, SafeHtml};
 use sealpost_message::{Coding, ContentDecoder, Inside, Node, Role, SkeletonReader, Stored, Structure};
+use sealpost_store::DepositRow;
 use sealpost_store::blob::BlobError;
 use sealpost_store::content::Place;
 use sealpost_store::keys::{DepositKey, KeyError};
@@ -69,22 +70,28 @@ enum Source {
 }
 
 impl Content {
-    /// Unlocks a deposit.
+    /// Unlocks a deposit for whoever came by its link.
     pub(crate) fn load(state: &WebState, door: &Door) -> Result<Self, Fault> {
-        let key = state.store.deposit_key(&door.deposit).map_err(|e| match e {
-            KeyError::Destroyed(_) => Fault::Ended(Ended::Destroyed, Box::new(door.clone())),
-            e => e.into(),
-        })?;
-        let json = Place::meta(door.deposit.id).open(&key, &door.deposit.meta)?;
+        Self::of(state, &door.deposit)?.ok_or_else(|| Fault::Ended(Ended::Destroyed, Box::new(door.clone())))
+    }
+
+    /// Unlocks a deposit; `None` once its content was destroyed.
+    pub(crate) fn of(state: &WebState, deposit: &DepositRow) -> Result<Option<Self>, Fault> {
+        let key = match state.store.deposit_key(deposit) {
+            Ok(key) => key,
+            Err(KeyError::Destroyed(_)) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        let json = Place::meta(deposit.id).open(&key, &deposit.meta)?;
         let meta: Meta = serde_json::from_slice(&json).map_err(|e| Fault::internal("deposits.meta", e))?;
-        Ok(Self {
+        Ok(Some(Self {
             key,
             subject: meta.shown_subject.unwrap_or_else(|| meta.structure.top.subject.clone()),
             structure: meta.structure,
             skeleton_len: meta.skeleton_len,
-            size: door.deposit.size,
-            sha256: door.deposit.digests.sha256,
-        })
+            size: deposit.size,
+            sha256: deposit.digests.sha256,
+        }))
     }
 
     /// Files in the order of the message. One that its author signed or encrypted is offered whole.

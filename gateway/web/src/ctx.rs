@@ -31,7 +31,9 @@ pub(crate) struct Ctx {
     cookies: Vec<(String, String)>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) agent: Option<String>,
-    foreign: bool,
+    pub(crate) foreign: bool,
+    /// The query as asked for.
+    query: String,
 }
 
 impl FromRequestParts<WebState> for Ctx {
@@ -65,6 +67,7 @@ impl FromRequestParts<WebState> for Ctx {
                 .get("sec-fetch-site")
                 .is_some_and(|v| v == "cross-site" || v == "same-site"),
             cookies,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
         })
     }
 }
@@ -86,6 +89,11 @@ impl Ctx {
         !self.fresh
             && !self.foreign
             && given.is_some_and(|g| bool::from(g.as_bytes().ct_eq(expected.as_bytes())))
+    }
+    /// This page again with another value of one parameter of its query, as a relative reference.
+    pub(crate) fn with_query(&self, name: &str, value: &str) -> String {
+        let kept = self.query.split('&').filter(|p| !p.is_empty() && p.split('=').next() != Some(name));
+        kept.fold(format!("?{name}={value}"), |all, pair| all + "&" + pair)
     }
     /// A cookie of this request.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {

@@ -1,0 +1,31 @@
+//! The staff's application: deposits, the journal, statistics and administration, as pages of one design.
+//!
+//! **Job.** Reading and showing; what a page changes goes through [`crate::actions`] and the store's own
+//! functions, so that commands, API and pages do the same and write the same events.
+//!
+//! **Exposure.** People who have logged in, each within their organisation and role. Whatever they typed, and
+//! whatever mail from outside brought, is shown escaped; a row of another organisation is "not found".
+//!
+//! **Standards.** WCAG 2.2 AA; CSP without anything inline; GET changes nothing; POST needs the session's `csrf`.
+//!
+//! **Failure.** A form that cannot be taken is shown again with what was typed and a word beside the field;
+//! everything else is one of [`crate::fault`]'s pages.
+
+mod deposit;
+mod deposits;
+pub(crate) mod frame;
+pub(crate) mod icons;
+mod opened;
+mod told;
+mod typed;
+mod viewer;
+pub(crate) mod words;
+
+use crate::state::WebState;
+use axum::Router;
+use axum::routing::get;
+
+/// The application's addresses.
+pub(crate) fn routes() -> Router<WebState> {
+    Router::new().route("/deposits", get(deposits::list)).route("/deposits/{id}", get(deposit::show_one))
+}
