@@ -8,6 +8,7 @@
 use crate::config::{self, Config, Trusted};
 use crate::credentials::{self, Credentials};
 use crate::dkim::DomainKeys;
+use crate::judge::ChildJudge;
 use crate::pipeline::carry::Carry;
 use crate::timeserver::External;
 use anyhow::{Context, Result, bail};
@@ -70,6 +71,8 @@ impl Organisation {
 pub struct Bells {
     /// Evidence or journal entries wait for their seal.
     pub seal: Notify,
+    /// Entries have got their place in the log.
+    pub folders: Notify,
 }
 
 /// A gateway with everything open.
@@ -82,7 +85,7 @@ pub struct Gateway {
     /// What it keeps.
     pub store: Store,
     /// Who may log in.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// Their mail.
     pub mailboxes: Mailboxes,
     /// Outgoing mail.
@@ -93,6 +96,8 @@ pub struct Gateway {
     pub credentials: Credentials,
     /// The embedded RFC 3161 authority.
     pub time: TimeAuthority,
+    /// Judges strangers' proofs in processes of their own.
+    pub judge: Arc<ChildJudge>,
     /// External RFC 3161 authorities, if any.
     pub external: Option<External>,
     /// Its organisations, in the order of the configuration.
@@ -120,10 +125,11 @@ impl Gateway {
         let external = External::open(&config.timestamp)?;
         let origin = log_origin(&store, &credentials).await?;
         let time = TimeAuthority::new(credentials.time.clone(), clock.clone());
-        let accounts = Accounts::new(&store)?;
+        let accounts = Arc::new(Accounts::new(&store)?);
         let mailboxes = Mailboxes::new(&store);
         let queue = Queue::new(store.db().clone());
         let trusted = ArcSwap::from_pointee(config.trusted.clone());
+        let judge = Arc::new(ChildJudge::new(&config));
         let (config, bells) = (Arc::new(config), Bells::default());
         Ok(Arc::new(Self {
             config,
@@ -135,6 +141,7 @@ impl Gateway {
             clock,
             credentials,
             time,
+            judge,
             external,
             organisations,
             bells,

@@ -1,13 +1,15 @@
 //! The web pages' side of the composition root: what `sealpost-web` is told about this gateway.
 
-use crate::config::{Config, Profile};
+use crate::config::{self, Config, Profile};
 use crate::gateway::{Gateway, Organisation};
 use anyhow::Result;
 use axum::Router;
 use futures_util::FutureExt;
 use sealpost_gate::{CodeKey, LinkMethod, MethodLimits, Methods, OtpMail};
+use sealpost_store::account::CodeRule;
 use sealpost_web::{
-    AdminState, EntitySite, Hooks, Metrics, ServeLimits, VerifyState, WebKeys, WebLimits, WebParts, WebState,
+    AdminState, CodeByMail, EntitySite, Hooks, Metrics, ServeLimits, StaffRules, VerifyState, WebKeys,
+    WebLimits, WebParts, WebState,
 };
 use std::sync::Arc;
 
@@ -30,8 +32,13 @@ pub fn state(gateway: &Arc<Gateway>) -> Result<WebState> {
         url: config.web.url.as_str().trim_end_matches('/').to_owned(),
         keys: WebKeys { csrf: *keys.purpose("csrf")?.expose(), rates: *keys.purpose("rates")?.expose() },
         methods: Methods::new(vec![Arc::new(LinkMethod), Arc::new(OtpMail::new(codes, limits))]),
+        accounts: gateway.accounts.clone(),
+        staff: staff_rules(config),
         limits: web_limits(config),
-        hooks: Hooks { outbound: Arc::new(move || queue.wake()) },
+        hooks: Hooks {
+            outbound: Arc::new(move || queue.wake()),
+            desk: Arc::new(crate::desk::RunningDesk(gateway.clone())),
+        },
         demo: config.demo.outside_mailboxes,
     }))
 }
@@ -43,12 +50,33 @@ fn web_limits(config: &Config) -> WebLimits {
     WebLimits { session: config.gate.session.duration(), body, ..usual }
 }
 
+fn staff_rules(config: &Config) -> StaffRules {
+    let (usual, accounts) = (StaffRules::default(), &config.accounts);
+    StaffRules {
+        idle: accounts.session_idle.duration(),
+        longest: accounts.session.duration(),
+        logins: config.login_limits(),
+        codes: CodeRule {
+            lifetime: config.gate.code_validity.duration(),
+            tries: config.gate.tries,
+            per_hour: config.limits.codes_per_hour,
+            ..usual.codes
+        },
+        code_by_mail: match accounts.code_by_mail {
+            config::CodeByMail::All => CodeByMail::All,
+            config::CodeByMail::WithoutApp => CodeByMail::WithoutApp,
+            config::CodeByMail::None => CodeByMail::None,
+        },
+    }
+}
+
 fn site_of(organisation: &Organisation, config: &Config) -> EntitySite {
     let settings = &organisation.settings;
     EntitySite {
         issuer: organisation.issuer.clone(),
         name: settings.name.clone(),
         siren: settings.siren.as_ref().map(ToString::to_string),
+        address: organisation.seal_address.clone(),
         support_mail: settings.support.mail.as_ref().map(ToString::to_string),
         support_phone: settings.support.phone.clone(),
         home: None,
@@ -78,7 +106,7 @@ fn verify_state(gateway: &Arc<Gateway>, state: &WebState) -> VerifyState {
     let limits = &gateway.config.limits;
     VerifyState {
         web: state.clone(),
-        judge: Arc::new(crate::judge::ChildJudge::new(&gateway.config)),
+        judge: gateway.judge.clone(),
         roots: vec![(root.subject(), root.fingerprint().to_hex())],
         size: limits.proof_size.0,
         per_hour: limits.proofs_per_hour,

@@ -5,7 +5,7 @@
 //! reducing 64 bits modulo 10⁶ is below 10⁻¹³.
 
 use aws_lc_rs::hmac;
-use sealpost_envelope::{DepositId, RecipientNo};
+use sealpost_envelope::{AccountId, DepositId, RecipientNo};
 use std::fmt;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -24,6 +24,14 @@ impl CodeKey {
     pub fn new(key: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
+    /// The code that a person of ours was sent.
+    pub fn derive_for_account(&self, challenge: Uuid, account: AccountId) -> Code {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"sealpost account code v1\0");
+        context.update(challenge.as_bytes());
+        context.update(&account.0.to_be_bytes());
+        Code::of(context.sign().as_ref())
+    }
     /// The code of a challenge.
     pub fn derive(&self, challenge: Uuid, deposit: DepositId, recipient: RecipientNo) -> Code {
         let mut context = hmac::Context::with_key(&self.0);
@@ -31,14 +39,7 @@ impl CodeKey {
         context.update(challenge.as_bytes());
         context.update(deposit.0.as_bytes());
         context.update(&recipient.to_be_bytes());
-        let tag = context.sign();
-        let mut number = tag.as_ref().iter().take(8).fold(0u64, |n, b| (n << 8) | u64::from(*b)) % 1_000_000;
-        let mut digits = [b'0'; CODE_DIGITS];
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-        Code(digits)
+        Code::of(context.sign().as_ref())
     }
 }
 impl fmt::Debug for CodeKey {
@@ -51,6 +52,15 @@ impl fmt::Debug for CodeKey {
 pub struct Code([u8; CODE_DIGITS]);
 
 impl Code {
+    fn of(tag: &[u8]) -> Self {
+        let mut number = tag.iter().take(8).fold(0u64, |n, b| (n << 8) | u64::from(*b)) % 1_000_000;
+        let mut digits = [b'0'; CODE_DIGITS];
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        Self(digits)
+    }
     /// Reads what a person typed or pasted: blanks, dashes and dots between digits are forgiven.
     pub fn typed(text: &str) -> Option<Self> {
         if text.len() > MAX_TYPED {

@@ -122,6 +122,17 @@ words!(
     }
 );
 words!(
+    /// Who may log in with a code by mail after the password.
+    CodeByMail {
+        /// Everybody.
+        All = "all",
+        /// Who has no authenticator app.
+        WithoutApp = "without-app",
+        /// Nobody.
+        None = "none",
+    }
+);
+words!(
     /// A fault that a trusted server may have.
     Tolerance {
         /// Lines that end in LF alone.

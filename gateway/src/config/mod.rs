@@ -27,7 +27,7 @@ mod unsupported;
 
 #[cfg(test)]
 pub use document::documentation;
-pub use kinds::{Mode, Network, Profile, Receipts, UpstreamTls};
+pub use kinds::{CodeByMail, Mode, Network, Profile, Receipts, UpstreamTls};
 pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
 pub use sections::{Entity, Settings, TimestampSettings, Trusted};
 pub use signing::KeySource;
@@ -36,6 +36,7 @@ pub use unsupported::unsupported;
 
 use reader::{Context, Mistake, Spot};
 use sealpost_policy::Policy;
+use sealpost_store::account::LoginLimits;
 use section::Section;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,14 @@ impl std::ops::Deref for Config {
     type Target = Settings;
     fn deref(&self) -> &Settings {
         &self.settings
+    }
+}
+
+impl Config {
+    /// Failed logins allowed in an hour, whichever way in.
+    pub fn login_limits(&self) -> LoginLimits {
+        let limits = &self.limits;
+        LoginLimits { per_account: limits.logins_per_account, per_address: limits.logins_per_address }
     }
 }
 

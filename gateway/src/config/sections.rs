@@ -3,7 +3,7 @@
 //! The doc comments below are what administrators read: in the file that `init` writes and in
 //! `docs/configuration.md`. Defaults are safe: a key that is absent opens nothing and weakens nothing.
 
-use super::kinds::{DomainName, Mode, Network, Profile, Receipts, Siren, Size, Tolerance, UpstreamTls};
+use super::kinds::{CodeByMail, DomainName, Mode, Network, Profile, Receipts, Siren, Size, Tolerance, UpstreamTls};
 use super::places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, WebUrl};
 use super::section::section;
 use super::signing::KeySource;
@@ -332,6 +332,13 @@ section! {
         /// How senders learn what becomes of their mail: `mail` (short messages in their thread),
         /// `imap` (keywords on the Sent copy) or `both`.
         receipts: Receipts = default(Receipts::Both);
+        /// Who may log in to the web application with a code by mail as second step: `all`, `without-app`
+        /// (those who have no authenticator app) or `none`. A password alone opens nothing.
+        code_by_mail: CodeByMail = default(CodeByMail::WithoutApp);
+        /// A session in the web application ends after this long without a request.
+        session_idle: Period = default(Period::minutes(30));
+        /// … and after this long in any case.
+        session: Period = default(Period::hours(12));
     }
 }
 

@@ -1,17 +1,16 @@
 //! Login of mail programs by app password, with brakes.
 //!
 //! **Exposure.** Strangers guess here. Right and wrong logins of known and unknown accounts take the same
-//! work; a wrong one also waits, and is counted per account and per address (`brake.rs`). Beyond the limits
+//! work; a wrong one also waits, and is counted per account and per address (`sealpost_store::account::Brake`). Beyond the limits
 //! nothing is looked at: the answer is the same for a right and a wrong password.
 //!
 //! **Standards.** RFC 4954 §4 (`535`, `454`), RFC 5802 (SCRAM), contract 4.10.
 
-use super::brake::Brake;
 use crate::gateway::Gateway;
 use sealpost_envelope::{EmailAddress, Secret};
 use sealpost_evidence::{Actor, Detail, Event, EventName, render};
 use sealpost_sasl::{Credentials, Proof, ScramRecord, ScramSecrets};
-use sealpost_store::account::{Account, AccountError};
+use sealpost_store::account::{AccountError, AppLogin, Brake};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -20,8 +19,8 @@ use uuid::Uuid;
 /// What came of a login.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is this account.
-    Accepted(Box<Account>),
+    /// It is this account, by this app password.
+    Accepted(Box<AppLogin>),
     /// Wrong name or password.
     Denied,
     /// Too many wrong ones.
@@ -40,8 +39,8 @@ pub async fn scram(
     peer: IpAddr,
 ) -> Result<Option<ScramSecrets>, AccountError> {
     let started = Instant::now();
-    let brake = Brake::of(gateway, login, peer)?;
-    if brake.holds(gateway, gateway.clock.now()).await? {
+    let brake = Brake::of(&gateway.store, gateway.config.login_limits(), login, peer)?;
+    if brake.holds(gateway.clock.now()).await? {
         sleep_until(started + PENALTY).await;
         return Ok(None);
     }
@@ -81,24 +80,26 @@ pub async fn check(
     let answer_at = Instant::now() + PENALTY;
     let now = gateway.clock.now();
     let login = credentials.authcid.as_str();
-    let brake = Brake::of(gateway, login, peer)?;
-    if brake.holds(gateway, now).await? {
+    let brake = Brake::of(&gateway.store, gateway.config.login_limits(), login, peer)?;
+    if brake.holds(now).await? {
         sleep_until(answer_at).await;
         return Ok(Outcome::Throttled);
     }
     let address = EmailAddress::parse(login).ok();
-    let account = match (&address, &credentials.proof) {
+    let login_found = match (&address, &credentials.proof) {
         (Some(address), Proof::Password(password)) => {
             gateway.accounts.verify_app_password(address, password).await?
         }
         (Some(_), Proof::Scram(Some(id))) => gateway.accounts.by_app_password(Uuid::from_bytes(*id)).await?,
         _ => None,
     };
-    if let Some(account) = account {
-        brake.succeeded(gateway, now).await?;
-        return Ok(Outcome::Accepted(Box::new(account)));
+    // An app password for sending opens no mailbox, and the other way round.
+    if let Some(login) = login_found.filter(|l| l.scope.allows(protocol)) {
+        brake.succeeded(now).await?;
+        gateway.accounts.note_use(login.password, login.account.id, Some(peer.to_canonical().to_string()));
+        return Ok(Outcome::Accepted(Box::new(login)));
     }
-    brake.failed(gateway, now).await?;
+    brake.failed(now).await?;
     record(gateway, address, peer, protocol).await?;
     sleep_until(answer_at).await;
     Ok(Outcome::Denied)

@@ -17,16 +17,20 @@ mod address;
 mod app_password;
 mod brake;
 mod challenge;
+mod change;
+mod link;
 mod password;
 mod profile;
 mod scram;
 mod token;
 
 pub use address::{AccountAddress, Standing};
-use app_password::PreparedPassword;
-pub use app_password::{AppPassword, NewAppPassword};
+pub use app_password::PreparedPassword;
+pub use app_password::{AppLogin, AppPassword, AppScope, NewAppPassword};
 pub use brake::{Brake, LoginLimits};
 pub use challenge::{CodeOutcome, CodePurpose, CodeRule, StaffChallenge};
+pub use change::HashedPassword;
+pub use link::{AccountLink, LinkPurpose};
 pub use profile::Profile;
 pub use scram::{ScramCredentials, ScramRecord};
 pub use token::{ApiToken, NewApiToken, TokenScope, UnknownScope};
@@ -177,10 +181,12 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     pepper: PurposeKey,
     totp: PurposeKey,
+    pending: PurposeKey,
+    links: PurposeKey,
     /// Hashing takes 19 MiB and a core: few at a time, whoever asks.
     hashing: Arc<Semaphore>,
     /// Uses not yet written: by app password.
-    used: Mutex<HashMap<Uuid, (AccountId, Timestamp)>>,
+    used: Mutex<HashMap<Uuid, (AccountId, Timestamp, Option<String>)>>,
 }
 
 impl Accounts {
@@ -191,6 +197,8 @@ impl Accounts {
             clock: Arc::clone(store.clock()),
             pepper: store.keys().purpose("peppers")?,
             totp: store.keys().purpose("totp")?,
+            pending: store.keys().purpose("pending-logins")?,
+            links: store.keys().purpose("account-links")?,
             hashing: Arc::new(Semaphore::new(1)),
             used: Mutex::default(),
         })

@@ -16,9 +16,11 @@ pub mod content;
 pub mod crypto;
 pub mod db;
 pub mod deposit;
+mod draft;
 mod endoflife;
 mod entity;
 mod error;
+pub mod federated;
 mod job;
 pub mod journal;
 pub mod keys;
@@ -26,6 +28,7 @@ pub mod log;
 pub mod mailbox;
 mod open;
 mod orphans;
+pub mod person;
 pub mod queue;
 mod request;
 mod returned;
@@ -34,18 +37,19 @@ pub mod upload;
 pub mod write;
 
 pub use consignment::{
-    Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, Progress, answer_token,
+    Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, NoteText, Progress, answer_token,
 };
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
     Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter, Followed,
     NewConsignment, NewDeposit, NewPart, PartRow, RecipientMatch, Sight, StateFilter, StoredBody,
 };
+pub use draft::DraftError;
 pub use endoflife::{EndError, EndingDeposit};
 pub use entity::Entity;
 pub use error::StoreError;
 pub use job::Fence;
-pub use journal::{JournalEntry, JournalFilter, PendingEvidence, StoredEvidence};
+pub use journal::{FollowJournal, JournalEntry, JournalFilter, PendingEvidence, StoredEvidence};
 pub use log::{Anchor, Checkpoint, Finding, LogHead, LogReport, Sequenced};
 pub use open::{OpenError, Store, StoreConfig};
 pub use orphans::Orphans;

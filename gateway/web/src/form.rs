@@ -6,6 +6,23 @@ use axum::body::Body;
 use bytes::Bytes;
 use sealpost_envelope::Secret;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Reads a form of any shape, up to the limit.
+pub(crate) async fn read<T: DeserializeOwned>(state: &WebState, body: Body) -> Result<T, Fault> {
+    let bytes = axum::body::to_bytes(body, state.limits.body).await.map_err(|_| Fault::TooLarge)?;
+    parse(bytes).await
+}
+
+async fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Fault> {
+    let request = http::Request::builder()
+        .method(http::Method::POST)
+        .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(bytes))
+        .map_err(|e| Fault::internal("form", e))?;
+    let form = <axum::Form<T> as axum::extract::FromRequest<()>>::from_request(request, &()).await;
+    Ok(form.map_err(|_| Fault::BadForm)?.0)
+}
 
 /// Every field our forms know (contract 4.6); each form uses some.
 #[derive(Deserialize)]
@@ -31,15 +48,42 @@ impl Fields {
 
     /// Reads a body that is whole.
     pub(crate) async fn parse(bytes: Bytes) -> Result<Self, Fault> {
-        let request = http::Request::builder()
-            .method(http::Method::POST)
-            .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(bytes))
-            .map_err(|e| Fault::internal("form", e))?;
-        let raw = <axum::Form<Raw> as axum::extract::FromRequest<()>>::from_request(request, &())
-            .await
-            .map_err(|_| Fault::BadForm)?
-            .0;
+        let raw: Raw = parse(bytes).await?;
         Ok(Self { csrf: raw.csrf, code: raw.code.map(Secret::new), password: raw.password.map(Secret::new) })
+    }
+}
+
+/// The login's form (contract 4.6), and where to go on to.
+#[derive(Deserialize)]
+struct RawLogin {
+    identifier: Option<String>,
+    password: Option<String>,
+    code: Option<String>,
+    csrf: Option<String>,
+    next: Option<String>,
+}
+
+/// The login as posted. What was left empty is absent.
+pub(crate) struct LoginFields {
+    pub(crate) identifier: String,
+    pub(crate) password: Option<Secret<String>>,
+    pub(crate) code: Option<Secret<String>>,
+    pub(crate) csrf: Option<String>,
+    pub(crate) next: Option<String>,
+}
+
+impl LoginFields {
+    /// Reads `application/x-www-form-urlencoded` up to the limit.
+    pub(crate) async fn read(state: &WebState, body: Body) -> Result<Self, Fault> {
+        let raw: RawLogin = read(state, body).await?;
+        let secret = |text: Option<String>| text.filter(|t| !t.is_empty()).map(Secret::new);
+        let identifier = raw.identifier.unwrap_or_default();
+        Ok(Self {
+            identifier: identifier.trim().chars().take(320).collect(),
+            password: secret(raw.password),
+            code: secret(raw.code.map(|c| c.trim().to_owned())),
+            csrf: raw.csrf,
+            next: raw.next,
+        })
     }
 }

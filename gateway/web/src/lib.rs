@@ -16,8 +16,11 @@
 //!
 //! **Failure.** Errors become a plain page; the cause goes to the log, without addresses or tokens.
 
+mod actions;
 mod admin;
+mod app;
 mod assets;
+mod card;
 mod content;
 mod ctx;
 mod demo;
@@ -29,6 +32,7 @@ mod form;
 mod headers;
 mod home;
 mod locale;
+mod login;
 mod pages;
 mod range;
 mod sending;
@@ -42,10 +46,15 @@ mod view;
 mod whole;
 mod zip;
 
+pub use actions::{
+    Act, ActionError, Addressee, DepositDesk, MailSource, NewMail, NoDesk, ProofFile, ProofWanted, Refusal, Submit,
+    SubmitError,
+};
 pub use admin::{AdminState, Metrics, admin_router};
+pub use card::{CardJudge, card_router};
 pub use demo::{DemoMail, DemoMailbox, DemoMessage, DemoState, demo_router};
 pub use serve::{ServeLimits, serve};
-pub use state::{EntitySite, Hooks, WebKeys, WebLimits, WebParts, WebState};
+pub use state::{CodeByMail, EntitySite, Hooks, StaffRules, WebKeys, WebLimits, WebParts, WebState};
 pub use verify::{JudgeError, ProofCheck, ProofJudge, ProofReport, VerifyState, verify_router};
 
 use axum::Router;
@@ -80,12 +89,15 @@ pub fn router(state: WebState) -> Router {
         .route("/m/{token}/inline/{n}", get(files::inline))
         .route("/m/{token}/all.zip", get(zip::all));
     Router::new()
-        .route("/", get(home::home))
         .route("/static/{name}", get(assets::asset))
         .route("/robots.txt", get(home::robots))
         .route("/log/checkpoint", get(tiles::checkpoint))
         .route("/log/tile/{*path}", get(tiles::tile))
         .merge(door)
+        .merge(door::manners::routes())
+        .merge(login::routes())
+        .merge(card::routes())
+        .merge(app::routes())
         .fallback(home::nothing_here)
         .with_state(state.clone())
         .layer(axum::middleware::from_fn_with_state(state, headers::around))

@@ -5,6 +5,7 @@ mod fault;
 use crate::assets;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::login;
 use crate::state::{EntitySite, WebState};
 use crate::view::Summary;
 use askama::Template;
@@ -142,6 +143,8 @@ pub(crate) struct ContentPage<'a> {
     pub(crate) c: &'a Summary,
     pub(crate) csrf: String,
     pub(crate) print: bool,
+    /// When the recipient confirmed having read it.
+    pub(crate) acknowledged: Option<String>,
     pub(crate) opened: String,
     pub(crate) opened_machine: String,
     pub(crate) subject: String,
@@ -179,10 +182,30 @@ pub(crate) struct NoticePage<'a> {
     pub(crate) back: Option<Back>,
 }
 
+/// A way to log in that leads to a page or listener of its own.
+#[derive(Debug)]
+pub(crate) struct LoginWay {
+    pub(crate) href: String,
+    pub(crate) label: String,
+    pub(crate) hint: String,
+    /// Which pictogram: `card`, `phone`, `provider`.
+    pub(crate) icon: &'static str,
+    pub(crate) recommended: bool,
+}
+
 #[derive(Template)]
-#[template(path = "home.html")]
-pub(crate) struct Home<'a> {
+#[template(path = "login.html")]
+pub(crate) struct Login<'a> {
     pub(crate) f: &'a Frame,
+    pub(crate) csrf: String,
+    pub(crate) next: Option<String>,
+    pub(crate) identifier: &'a str,
+    /// The password need not be typed again.
+    pub(crate) remembered: bool,
+    pub(crate) word: Option<login::Word>,
+    pub(crate) code_minutes: u64,
+    pub(crate) code_by_mail: bool,
+    pub(crate) ways: Vec<LoginWay>,
     pub(crate) url: &'a str,
     pub(crate) demo: bool,
 }
@@ -204,6 +227,11 @@ pub(crate) fn html_status(status: StatusCode, page: &impl Template) -> Result<Re
 pub(crate) fn see_other(path: &str) -> Result<Response, Fault> {
     let location = http::HeaderValue::from_str(path).map_err(|e| Fault::internal("location", e))?;
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
+}
+
+/// The fault's page, where no cookies are set.
+pub(crate) fn plain_fault(state: &WebState, ctx: &Ctx, fault: Fault) -> Result<Response, Fault> {
+    fault::page(state, ctx, fault)
 }
 
 /// The response, or the fault's page; with the cookies that the request made necessary.

@@ -1,9 +1,11 @@
 //! What the pages need: store, clock, organisations, limits, and where the gateway must be told.
 
+use crate::actions::{DepositDesk, NoDesk};
 use crate::shutdown::Tasks;
-use sealpost_envelope::{Clock, EntityId, Language};
+use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
 use sealpost_evidence::Issuer;
 use sealpost_gate::Methods;
+use sealpost_store::account::{Accounts, CodeRule, LoginLimits};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub struct EntitySite {
     pub name: String,
     /// SIREN, shown in the footer.
     pub siren: Option<String>,
+    /// Address from which mail of our own is sent.
+    pub address: EmailAddress,
     /// Whom recipients may write to.
     pub support_mail: Option<String>,
     /// Whom they may call.
@@ -56,6 +60,49 @@ impl Default for WebLimits {
     }
 }
 
+/// Who may log in with a code by mail after the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeByMail {
+    /// Everybody.
+    All,
+    /// Who has no authenticator app.
+    WithoutApp,
+    /// Nobody.
+    None,
+}
+
+/// How people log in to the application, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct StaffRules {
+    /// A session ends after this long without a request …
+    pub idle: Duration,
+    /// … and after this long in any case.
+    pub longest: Duration,
+    /// Failures allowed in an hour.
+    pub logins: LoginLimits,
+    /// Bounds of a code that is sent.
+    pub codes: CodeRule,
+    /// Who may log in with one by mail.
+    pub code_by_mail: CodeByMail,
+}
+
+impl Default for StaffRules {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(1800),
+            longest: Duration::from_secs(12 * 3600),
+            logins: LoginLimits { per_account: 20, per_address: 60 },
+            codes: CodeRule {
+                lifetime: Duration::from_secs(600),
+                tries: 5,
+                resend_after: Duration::from_secs(45),
+                per_hour: 6,
+            },
+            code_by_mail: CodeByMail::WithoutApp,
+        }
+    }
+}
+
 /// Purpose keys of the pages, 32 octets each. Nodes of one installation share them.
 #[derive(Clone)]
 pub struct WebKeys {
@@ -75,11 +122,13 @@ impl fmt::Debug for WebKeys {
 pub struct Hooks {
     /// Outbound rows were written (a code, a receipt): wake the composer.
     pub outbound: Arc<dyn Fn() + Send + Sync>,
+    /// Acts on deposits, makes them and their proofs.
+    pub desk: Arc<dyn DepositDesk>,
 }
 impl Hooks {
     /// For tests and one-shot tools: nobody waits for the rows.
     pub fn silent() -> Self {
-        Self { outbound: Arc::new(|| ()) }
+        Self { outbound: Arc::new(|| ()), desk: Arc::new(NoDesk) }
     }
 }
 impl fmt::Debug for Hooks {
@@ -99,10 +148,16 @@ pub struct WebParts {
     pub entities: Vec<EntitySite>,
     /// `https://host[:port]` of the pages, without a final slash.
     pub url: String,
+    /// The same of the listener for cards, where there is one.
+    pub card_url: Option<String>,
     /// Purpose keys.
     pub keys: WebKeys,
     /// Gate methods on offer.
     pub methods: Methods,
+    /// Who may log in; the process has one.
+    pub accounts: Arc<Accounts>,
+    /// How people log in, and for how long.
+    pub staff: StaffRules,
     /// Bounds.
     pub limits: WebLimits,
     /// Calls into the gateway.
@@ -123,8 +178,11 @@ pub struct Shared {
     entities: HashMap<EntityId, Arc<EntitySite>>,
     first: Option<EntityId>,
     pub(crate) url: String,
+    pub(crate) card_url: Option<String>,
     pub(crate) keys: WebKeys,
     pub(crate) methods: Methods,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) staff: StaffRules,
     pub(crate) limits: WebLimits,
     pub(crate) hooks: Hooks,
     pub(crate) demo: bool,
@@ -142,8 +200,11 @@ impl WebState {
             entities,
             first,
             url: parts.url,
+            card_url: parts.card_url,
             keys: parts.keys,
             methods: parts.methods,
+            accounts: parts.accounts,
+            staff: parts.staff,
             limits: parts.limits,
             hooks: parts.hooks,
             demo: parts.demo,
@@ -156,6 +217,10 @@ impl WebState {
     }
     pub(crate) fn entity(&self, id: EntityId) -> Option<Arc<EntitySite>> {
         self.0.entities.get(&id).cloned()
+    }
+    /// Zone of the times that an organisation's people see.
+    pub(crate) fn zone(&self, id: EntityId) -> jiff::tz::TimeZone {
+        self.entity(id).map_or(jiff::tz::TimeZone::UTC, |e| e.zone.clone())
     }
     /// The organisation whose name stands on pages that belong to no deposit, when there is only one.
     pub(crate) fn only_entity(&self) -> Option<Arc<EntitySite>> {

@@ -37,16 +37,74 @@ pub struct AppPassword {
     pub created: Timestamp,
     /// Last use, some minutes late at most.
     pub last_used: Option<Timestamp>,
+    /// Address of the last use.
+    pub last_network: Option<String>,
+    /// What it is good for.
+    pub scope: AppScope,
+    /// Until when.
+    pub expires: Option<Timestamp>,
+}
+
+/// What an app password is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AppScope {
+    /// Sending only.
+    Smtp,
+    /// Reading only.
+    Imap,
+    /// Both.
+    Both,
+}
+
+impl AppScope {
+    /// The words in rows, commands and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Imap => "imap",
+            Self::Both => "smtp imap",
+        }
+    }
+    /// Whether it is good for a protocol (`smtp` or `imap`).
+    pub fn allows(self, protocol: &str) -> bool {
+        self.as_str().split(' ').any(|word| word == protocol)
+    }
+    fn read(words: &str) -> Result<Self, StoreError> {
+        [Self::Smtp, Self::Imap, Self::Both]
+            .into_iter()
+            .find(|s| s.as_str() == words)
+            .ok_or_else(|| StoreError::damaged("scope", words))
+    }
+}
+
+/// An app password that was shown and is good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppLogin {
+    /// Whose.
+    pub account: Account,
+    /// Which.
+    pub password: Uuid,
+    /// What it is good for.
+    pub scope: AppScope,
 }
 
 /// An app password ready to be written.
-pub(super) struct PreparedPassword {
-    id: Uuid,
+#[derive(Debug)]
+pub struct PreparedPassword {
+    pub(super) id: Uuid,
     label: String,
     hash: [u8; 32],
     iterations: u32,
     scram: ScramRecord,
     created: Timestamp,
+    scope: AppScope,
+    expires: Option<Timestamp>,
+}
+
+impl PreparedPassword {
+    pub(super) fn limited(self, scope: AppScope, expires: Option<Timestamp>) -> Self {
+        Self { scope, expires, ..self }
+    }
 }
 
 pub(super) async fn insert(
@@ -58,15 +116,27 @@ pub(super) async fn insert(
     let (stored, server) = (row.scram.stored_key, row.scram.server_key);
     tx.execute(
         "INSERT INTO app_passwords (id, entity, account, label, hash, scram_iterations, scram_stored, \
-         scram_server, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        args![row.id, entity, account, row.label, row.hash, row.iterations, stored, server, row.created],
+         scram_server, created, scope, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        args![
+            row.id,
+            entity,
+            account,
+            row.label,
+            row.hash,
+            row.iterations,
+            stored,
+            server,
+            row.created,
+            row.scope.as_str(),
+            row.expires
+        ],
     )
     .await?;
     Ok(())
 }
 
 /// 120 random bits as `xxxx-xxxx-xxxx-xxxx-xxxx-xxxx`.
-fn generate() -> Secret<String> {
+pub(super) fn generate() -> Secret<String> {
     let mut raw = [0u8; CHARACTERS];
     random(&mut raw);
     let mut text = String::with_capacity(CHARACTERS + CHARACTERS / GROUP);
@@ -153,6 +223,8 @@ impl Accounts {
             iterations,
             scram: scram::derive(password.expose(), &salt, iterations),
             created: self.clock.now(),
+            scope: AppScope::Both,
+            expires: None,
         }
     }
 
@@ -161,7 +233,7 @@ impl Accounts {
         let rows = self
             .db
             .fetch_all(
-                "SELECT id, label, created, last_used FROM app_passwords WHERE account = $1 \
+                "SELECT id, label, created, last_used, last_network, scope, expires FROM app_passwords WHERE account = $1 \
                  ORDER BY created DESC, id LIMIT 200",
                 args![account],
             )
@@ -173,6 +245,9 @@ impl Accounts {
                     label: row.text("label")?,
                     created: row.time("created")?,
                     last_used: row.opt_time("last_used")?,
+                    last_network: row.opt_text("last_network")?,
+                    scope: AppScope::read(&row.text("scope")?)?,
+                    expires: row.opt_time("expires")?,
                 })
             })
             .collect::<Result<_, StoreError>>()
@@ -196,35 +271,40 @@ impl Accounts {
         &self,
         login: &EmailAddress,
         password: &Secret<String>,
-    ) -> Result<Option<Account>, AccountError> {
-        let sql = crate::db::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, p.id AS password_id FROM app_passwords p JOIN accounts a ON a.id = p.account \
-             WHERE p.hash = $1 AND a.login_key = $2 AND a.disabled IS NULL"
-        ));
+    ) -> Result<Option<AppLogin>, AccountError> {
         let hash = self.app_hash(login, password.expose());
-        let Some(row) = self.db.fetch_optional(sql, args![hash, login.key()]).await? else { return Ok(None) };
-        let account = read_account(&row)?;
-        self.note_use(row.uuid("password_id")?, account.id);
-        Ok(Some(account))
+        self.app_login("p.hash = $1 AND a.login_key = $3", args![hash, self.clock.now(), login.key()]).await
     }
 
     /// The account of an app password that has proved itself, as by SCRAM; none when it was revoked or its
     /// account disabled meanwhile.
-    pub async fn by_app_password(&self, id: Uuid) -> Result<Option<Account>, AccountError> {
+    pub async fn by_app_password(&self, id: Uuid) -> Result<Option<AppLogin>, AccountError> {
+        self.app_login("p.id = $1", args![id, self.clock.now()]).await
+    }
+
+    async fn app_login(
+        &self,
+        condition: &str,
+        args: crate::Args,
+    ) -> Result<Option<AppLogin>, AccountError> {
         let sql = crate::db::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM app_passwords p JOIN accounts a ON a.id = p.account \
-             WHERE p.id = $1 AND a.disabled IS NULL"
+            "SELECT {COLUMNS}, p.id AS password_id, p.scope FROM app_passwords p JOIN accounts a ON a.id = p.account \
+             WHERE {condition} AND a.disabled IS NULL AND (p.expires IS NULL OR p.expires > $2)"
         ));
-        let Some(row) = self.db.fetch_optional(sql, args![id]).await? else { return Ok(None) };
-        let account = read_account(&row)?;
-        self.note_use(id, account.id);
-        Ok(Some(account))
+        let Some(row) = self.db.fetch_optional(sql, args).await? else { return Ok(None) };
+        let (account, password) = (read_account(&row)?, row.uuid("password_id")?);
+        Ok(Some(AppLogin { account, password, scope: AppScope::read(&row.text("scope")?)? }))
+    }
+
+    /// Whether an app password that opened a connection still stands: not revoked, not expired, its account active.
+    pub async fn still_stands(&self, id: Uuid) -> Result<bool, AccountError> {
+        Ok(self.by_app_password(id).await?.is_some())
     }
 
     /// Remembers a use, to be written by [`Accounts::flush_uses`].
-    pub fn note_use(&self, app_password: Uuid, account: AccountId) {
+    pub fn note_use(&self, app_password: Uuid, account: AccountId, network: Option<String>) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.insert(app_password, (account, self.clock.now()));
+        used.insert(app_password, (account, self.clock.now(), network));
     }
 
     /// Writes the uses since the last call; call it every minute or so, and at the end.
@@ -235,9 +315,9 @@ impl Accounts {
         }
         self.db
             .write(async move |tx| {
-                for (password, (account, at)) in used {
-                    tx.execute("UPDATE app_passwords SET last_used = $2 WHERE id = $1", args![password, at])
-                        .await?;
+                for (password, (account, at, network)) in used {
+                    let sql = "UPDATE app_passwords SET last_used = $2, last_network = $3 WHERE id = $1";
+                    tx.execute(sql, args![password, at, network]).await?;
                     tx.execute("UPDATE accounts SET last_used = $2 WHERE id = $1", args![account, at])
                         .await?;
                 }

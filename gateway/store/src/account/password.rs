@@ -1,8 +1,9 @@
 //! People's passwords (argon2id) and second factors.
 
+use super::profile::{self, IDENTIFIED};
 use super::{Account, AccountError, Accounts, COLUMNS, read_account};
 use crate::args;
-use sealpost_envelope::{AccountId, EmailAddress, Secret, password};
+use sealpost_envelope::{AccountId, EmailAddress, Secret, Timestamp, password};
 use sealpost_evidence::BuiltEvent;
 use std::sync::Arc;
 
@@ -54,13 +55,22 @@ impl Accounts {
         login: &EmailAddress,
         typed: &Secret<String>,
     ) -> Result<Option<Account>, AccountError> {
+        self.verify_identified(login.as_str(), typed).await
+    }
+
+    /// [`Accounts::verify_password`] for a login or an access code, as typed.
+    pub async fn verify_identified(
+        &self,
+        identifier: &str,
+        typed: &Secret<String>,
+    ) -> Result<Option<Account>, AccountError> {
         if typed.expose().len() > MAX_TYPED {
             return Ok(None);
         }
         let sql = crate::db::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, a.password FROM accounts a WHERE a.login_key = $1 AND a.disabled IS NULL"
+            "SELECT {COLUMNS}, a.password FROM accounts a WHERE {IDENTIFIED} AND a.disabled IS NULL"
         ));
-        let row = self.db.fetch_optional(sql, args![login.key()]).await?;
+        let row = self.db.fetch_optional(sql, args![profile::key(identifier)]).await?;
         let stored = row.as_ref().map(|r| r.opt_text("password")).transpose()?.flatten();
         let typed = typed.clone();
         let matches = self
@@ -82,7 +92,22 @@ impl Accounts {
         events: Vec<BuiltEvent>,
     ) -> Result<(), AccountError> {
         let sealed = secret.map(|s| self.totp.seal("totp", &id.0.to_be_bytes(), s.expose())).transpose()?;
-        self.update("UPDATE accounts SET totp = $2 WHERE id = $1", args![id, sealed], id, events).await
+        let sql = "UPDATE accounts SET totp = $2, totp_step = NULL WHERE id = $1";
+        self.update(sql, args![id, sealed], id, events).await
+    }
+
+    /// The latest time step whose code was used; codes up to it are worth nothing any more.
+    pub async fn totp_step(&self, id: AccountId) -> Result<Option<i64>, AccountError> {
+        let row = self.db.fetch_optional("SELECT totp_step FROM accounts WHERE id = $1", args![id]).await?;
+        Ok(row.map(|r| r.opt_int("totp_step")).transpose()?.flatten())
+    }
+
+    /// Uses a time step up (RFC 6238 §5.2: a code is good once). `false` when it, or a later one, was used already:
+    /// the statement's condition decides between two browsers.
+    pub async fn use_totp_step(&self, id: AccountId, step: i64) -> Result<bool, AccountError> {
+        let sql =
+            "UPDATE accounts SET totp_step = $2 WHERE id = $1 AND (totp_step IS NULL OR totp_step < $2)";
+        Ok(self.db.execute(sql, args![id, step]).await? == 1)
     }
 
     /// The second factor's secret, when it is on.
@@ -90,5 +115,27 @@ impl Accounts {
         let row = self.db.fetch_optional("SELECT totp FROM accounts WHERE id = $1", args![id]).await?;
         let Some(sealed) = row.map(|r| r.opt_bytes("totp")).transpose()?.flatten() else { return Ok(None) };
         Ok(Some(Secret::new(self.totp.open("totp", &id.0.to_be_bytes(), &sealed)?)))
+    }
+
+    /// What a browser may keep while the second factor is on its way: whose password it gave, and until when. Nobody
+    /// gives a value of the same length.
+    pub fn seal_pending(
+        &self,
+        account: Option<AccountId>,
+        until: Timestamp,
+    ) -> Result<Vec<u8>, AccountError> {
+        let mut plain = [0u8; 16];
+        plain[..8].copy_from_slice(&account.map_or(0, |a| a.0).to_be_bytes());
+        plain[8..].copy_from_slice(&until.as_microsecond().to_be_bytes());
+        Ok(self.pending.seal("pending", &[], &plain)?)
+    }
+
+    /// Whose it is, unless it is over, nobody's, or not ours.
+    pub fn open_pending(&self, sealed: &[u8], now: Timestamp) -> Option<AccountId> {
+        let plain = self.pending.open("pending", &[], sealed).ok()?;
+        let (id, until) = plain.split_at_checked(8)?;
+        let id = i64::from_be_bytes(id.try_into().ok()?);
+        let until = i64::from_be_bytes(until.try_into().ok()?);
+        (id > 0 && now.as_microsecond() < until).then_some(AccountId(id))
     }
 }

@@ -19,9 +19,12 @@ const STEPS: &[(i64, &str, &str)] = &[
     (9, "returned mail", include_str!("../../migrations/0009_returned.sql")),
     (10, "life", include_str!("../../migrations/0010_life.sql")),
     (11, "people", include_str!("../../migrations/0011_people.sql")),
+    (12, "cards", include_str!("../../migrations/0012_cards.sql")),
+    (13, "sign-ins elsewhere", include_str!("../../migrations/0013_federated.sql")),
     (14, "door", include_str!("../../migrations/0014_door.sql")),
     (15, "staff", include_str!("../../migrations/0015_staff.sql")),
     (16, "programs and uploads", include_str!("../../migrations/0016_api.sql")),
+    (17, "pages", include_str!("../../migrations/0017_pages.sql")),
     (18, "sent copies", include_str!("../../migrations/0018_sent.sql")),
 ];
 

@@ -79,6 +79,7 @@ impl Bench {
                 },
                 name: "Maison de santé des Lilas".into(),
                 siren: Some("732 829 320".into()),
+                address: EmailAddress::parse("seal@example.org").unwrap(),
                 support_mail: Some("aide@lilas.example".into()),
                 support_phone: Some("+33 1 23 45 67 89".into()),
                 home: None,
@@ -87,8 +88,11 @@ impl Bench {
                 health: true,
             }],
             url: "https://depot.lilas.example".into(),
+            card_url: None,
             keys: WebKeys { csrf: [1; 32], rates: [2; 32] },
             methods,
+            accounts: Arc::new(sealpost_store::account::Accounts::new(&store).unwrap()),
+            staff: sealpost_web::StaffRules::default(),
             limits,
             hooks: Hooks {
                 outbound: Arc::new(move || {
@@ -146,10 +150,12 @@ impl Bench {
                     retention,
                     rule: "test".into(),
                     phone: None,
+                    identity: None,
                     hold: None,
                 },
                 language: Language::Fr,
                 token_hash: Some(Sha256Digest::of(token.as_bytes()).0),
+                remind: Vec::new(),
             });
         let new = NewDeposit {
             id,
@@ -170,6 +176,7 @@ impl Bench {
             parts,
             consignments: consignments.collect(),
             events: Vec::new(),
+            password: None,
             outbound: Vec::new(),
         };
         self.store.deposit(new).await.unwrap();

@@ -1,0 +1,238 @@
+//! What was typed into the login: judged, or answered with a code by mail.
+//!
+//! **Exposure.** Every answer that is no success comes after a time that depends only on what the stranger did, never
+//! on whether the account exists; a code goes out only after identifier and password were right, and nothing on the
+//! page tells whether it did.
+
+use super::journal::Origin;
+use super::page::{Form, Word, form};
+use super::{START, journal, local_path, pending, session};
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+use crate::form::LoginFields;
+use crate::pages::show as respond;
+use crate::state::{CodeByMail, WebState};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use sealpost_envelope::{GateMethod, Timestamp};
+use sealpost_gate::{Code, CodeKey, Facts, totp};
+use sealpost_store::account::{Account, AccountError, Brake, CodeOutcome, CodePurpose, Role, StaffChallenge};
+use sealpost_store::queue::{self, NewOutbound, OutboundId, Priority};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// A wrong login costs this long, whatever was wrong …
+const PENALTY: Duration = Duration::from_millis(800);
+/// … and so much more for each failure of the last hour …
+const MORE: Duration = Duration::from_millis(400);
+/// … up to this.
+const MOST: Duration = Duration::from_secs(6);
+/// Asking for a code takes this long, whether one is sent or not.
+const ASKING: Duration = Duration::from_millis(1200);
+
+/// `POST /login`
+pub(super) async fn login(State(state): State<WebState>, ctx: Ctx, body: Body) -> Response {
+    let page = async {
+        let fields = LoginFields::read(&state, body).await?;
+        let again = Form::again(&fields, pending::is_there(&ctx));
+        if !ctx.is_ours(&state, super::page::SCOPE, fields.csrf.as_deref()) {
+            return form(&state, &ctx, again.word(Word::Stale), StatusCode::FORBIDDEN);
+        }
+        let started = Instant::now();
+        let (now, brake) = (state.clock.now(), brake(&state, &ctx, &fields.identifier)?);
+        if brake.holds(now).await? {
+            sleep_until(started + PENALTY).await;
+            return form(&state, &ctx, again.word(Word::Throttled), StatusCode::TOO_MANY_REQUESTS);
+        }
+        if let Some((account, passed)) = judge(&state, &ctx, &fields, now).await? {
+            brake.succeeded(now).await?;
+            let next = fields.next.as_deref().and_then(local_path).unwrap_or(START);
+            return session::complete_to(&state, &ctx, &account, passed, next).await;
+        }
+        refused(&state, &ctx, &brake, &fields, now).await?;
+        let pause = PENALTY + MORE * brake.failures(now).await?.saturating_sub(1);
+        sleep_until(started + pause.min(MOST)).await;
+        form(&state, &ctx, again.word(Word::Wrong), StatusCode::FORBIDDEN)
+    };
+    let page = page.await;
+    respond(&state, &ctx, page)
+}
+
+/// `POST /login/code`
+pub(super) async fn send_code(State(state): State<WebState>, ctx: Ctx, body: Body) -> Response {
+    let page = async {
+        let fields = LoginFields::read(&state, body).await?;
+        let again = Form::again(&fields, pending::is_there(&ctx));
+        if !ctx.is_ours(&state, super::page::SCOPE, fields.csrf.as_deref()) {
+            return form(&state, &ctx, again.word(Word::Stale), StatusCode::FORBIDDEN);
+        }
+        if fields.identifier.is_empty() || (fields.password.is_none() && !pending::is_there(&ctx)) {
+            return form(&state, &ctx, again.word(Word::Incomplete), StatusCode::OK);
+        }
+        let started = Instant::now();
+        let (now, brake) = (state.clock.now(), brake(&state, &ctx, &fields.identifier)?);
+        if brake.holds(now).await? {
+            sleep_until(started + ASKING).await;
+            return form(&state, &ctx, again.word(Word::Throttled), StatusCode::TOO_MANY_REQUESTS);
+        }
+        let known = first_factor(&state, &ctx, &fields).await?;
+        match &known {
+            Some(account) => mail_code(&state, &ctx, account, now).await?,
+            None => refused(&state, &ctx, &brake, &fields, now).await?,
+        }
+        let mut page = form(&state, &ctx, again.word(Word::Sent), StatusCode::OK)?;
+        let until = now.saturating_add(state.staff.codes.lifetime).unwrap_or(now);
+        pending::remember(&state, &mut page, known.map(|a| a.id), until)?;
+        sleep_until(started + ASKING).await;
+        Ok(page)
+    };
+    let page = page.await;
+    respond(&state, &ctx, page)
+}
+
+fn brake(state: &WebState, ctx: &Ctx, identifier: &str) -> Result<Brake, Fault> {
+    let peer = ctx.peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    Ok(Brake::of(&state.store, state.staff.logins, identifier, peer)?)
+}
+
+/// Counts a failure, and writes it where the account exists.
+async fn refused(
+    state: &WebState,
+    ctx: &Ctx,
+    brake: &Brake,
+    fields: &LoginFields,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    brake.failed(now).await?;
+    let Some(account) = state.accounts.identify(&fields.identifier).await? else { return Ok(()) };
+    let Some(site) = state.entity(account.entity) else { return Ok(()) };
+    Ok(state.store.record(vec![journal::failed(&site, &account, ctx, now)?]).await?)
+}
+
+/// The account whose identifier and password were given, now or a moment ago.
+async fn first_factor(state: &WebState, ctx: &Ctx, fields: &LoginFields) -> Result<Option<Account>, Fault> {
+    let found = match &fields.password {
+        Some(password) => state.accounts.verify_identified(&fields.identifier, password).await?,
+        None => {
+            let remembered = pending::recall(state, ctx)?;
+            let named = state.accounts.identify(&fields.identifier).await?;
+            named.filter(|a| remembered == Some(a.id))
+        }
+    };
+    Ok(found.filter(|a| a.role != Role::Demo))
+}
+
+/// Both factors.
+async fn judge(
+    state: &WebState,
+    ctx: &Ctx,
+    fields: &LoginFields,
+    now: Timestamp,
+) -> Result<Option<(Account, Vec<Facts>)>, Fault> {
+    let Some(account) = first_factor(state, ctx, fields).await? else { return Ok(None) };
+    let Some(typed) = &fields.code else { return Ok(None) };
+    let second = match by_app(state, &account, typed.expose(), now).await? {
+        Some(method) => Some(method),
+        None => by_mail(state, &account, typed.expose(), now).await?,
+    };
+    Ok(second.map(|method| (account, vec![Facts::new(GateMethod::Password, now), Facts::new(method, now)])))
+}
+
+/// A code of the authenticator app, used up by its time step.
+async fn by_app(
+    state: &WebState,
+    account: &Account,
+    typed: &str,
+    now: Timestamp,
+) -> Result<Option<GateMethod>, Fault> {
+    let Some(secret) = state.accounts.totp_secret(account.id).await? else { return Ok(None) };
+    let last = state.accounts.totp_step(account.id).await?.and_then(|step| u64::try_from(step).ok());
+    let Some(step) = totp::verify(secret.expose(), typed, now, last) else { return Ok(None) };
+    let step = i64::try_from(step).map_err(|e| Fault::internal("time step", e))?;
+    // Another browser may have used the same code in the meantime.
+    Ok(state.accounts.use_totp_step(account.id, step).await?.then_some(GateMethod::Totp))
+}
+
+/// A code that came by mail, used up by its challenge.
+async fn by_mail(
+    state: &WebState,
+    account: &Account,
+    typed: &str,
+    now: Timestamp,
+) -> Result<Option<GateMethod>, Fault> {
+    let Some(typed) = Code::typed(typed) else { return Ok(None) };
+    let keys = CodeKey::new(state.store.keys().purpose("codes")?.expose());
+    let living = StaffChallenge::living(state.store.db(), account.id, CodePurpose::Login, now).await?;
+    let mut passed = false;
+    for challenge in living {
+        let right = typed.matches(&keys.derive_for_account(challenge.id, account.id));
+        let outcome = state
+            .store
+            .db()
+            .write(async move |tx| StaffChallenge::answer(tx, challenge.id, right, now).await)
+            .await?;
+        passed |= outcome == CodeOutcome::Right;
+    }
+    Ok(passed.then_some(GateMethod::OtpMail))
+}
+
+/// Whether this person may log in with a code by mail.
+pub(super) fn may_have_mail(state: &WebState, account: &Account) -> bool {
+    match state.staff.code_by_mail {
+        CodeByMail::All => true,
+        CodeByMail::WithoutApp => !account.has_totp,
+        CodeByMail::None => false,
+    }
+}
+
+/// Queues the mail with a code, unless one left a moment ago, too many did, or no address is on file.
+async fn mail_code(state: &WebState, ctx: &Ctx, account: &Account, now: Timestamp) -> Result<(), Fault> {
+    if !may_have_mail(state, account) {
+        return Ok(());
+    }
+    let Some(rcpt) = state.accounts.profile(account).await?.contact else { return Ok(()) };
+    let Some(site) = state.entity(account.entity) else { return Ok(()) };
+    let (rule, who, origin) = (state.staff.codes, account.clone(), Origin::of(ctx));
+    let sent = state
+        .store
+        .db()
+        .write_as(async move |tx| {
+            let asked = StaffChallenge::ask(tx, (who.entity, who.id), CodePurpose::Login, rule, now).await?;
+            let Some(challenge) = asked else { return Ok::<_, Fault>(false) };
+            let event = journal::code_sent(&site, &who, rcpt.as_str(), challenge.expires, &origin, now)?;
+            let mail = NewOutbound {
+                id: OutboundId::generate(),
+                entity: who.entity,
+                deposit: None,
+                recipient: None,
+                priority: Priority::Code,
+                spec: serde_json::json!({"kind": "account-code", "challenge": challenge.id}).to_string(),
+                envelope_from: None,
+                rcpt,
+                next_at: now,
+                created: now,
+                hold: None,
+            };
+            queue::insert(tx, &mail).await?;
+            tx.append(vec![event]).await?;
+            Ok(true)
+        })
+        .await?;
+    if sent {
+        (state.hooks.outbound)();
+    }
+    Ok(())
+}
+
+impl From<AccountError> for Fault {
+    fn from(e: AccountError) -> Self {
+        match e {
+            AccountError::Store(e) => e.into(),
+            AccountError::Unknown(_) => Self::Unknown,
+            e => Self::internal("accounts", e),
+        }
+    }
+}
