@@ -1,7 +1,9 @@
 //! The decision itself, in the order of the contract: before all rules, rules, defaults, the sender.
 
 use crate::condition::{self, Condition};
-use crate::{Defaults, Hold, MessageFacts, Period, RecipientFacts, RuleConfig, RuleError, strengthen};
+use crate::{
+    Defaults, Hold, MessageFacts, Period, RecipientFacts, RuleConfig, RuleError, served, strengthen,
+};
 use sealpost_envelope::{Gate, Language, Timestamp, Treatment, Verdict};
 
 /// Compiled rules and the entity's defaults.
@@ -28,8 +30,6 @@ pub struct Decision {
     pub hold: Option<Hold>,
     /// When to remind a recipient who has not opened.
     pub remind: Vec<Period>,
-    /// Identity that the gate must establish.
-    pub identity: Option<String>,
 }
 
 impl Decision {
@@ -114,6 +114,7 @@ impl Policy {
         } else if draft.hold.is_none() {
             strengthen::apply(&mut draft, message, recipient, &self.defaults, now);
         }
+        served::check(&mut draft, message, recipient, &self.defaults);
         if (message.author_signed || message.author_encrypted) && draft.treatment.has_link() {
             draft.say("signed or encrypted by its author: offered whole, never split");
         }
@@ -215,15 +216,10 @@ impl Policy {
             retention: retention.max(draft.expires),
             rule: draft.rule,
             phone: draft.phone,
+            identity: draft.identity,
             hold: draft.hold.as_ref().map(|h| h.text(Language::En)),
         };
-        Decision {
-            verdict,
-            explanation: draft.explanation,
-            hold: draft.hold,
-            remind: draft.remind,
-            identity: draft.identity,
-        }
+        Decision { verdict, explanation: draft.explanation, hold: draft.hold, remind: draft.remind }
     }
 }
 

@@ -201,6 +201,8 @@ pub struct Verdict {
     pub rule: String,
     /// Number for codes by SMS, from the sender's hint, E.164.
     pub phone: Option<String>,
+    /// Whom the gate must establish, as the rule names them: `rpps:10001234567`.
+    pub identity: Option<String>,
     /// Set when the message must wait for the sender's answer instead of leaving; says why.
     pub hold: Option<String>,
 }

@@ -9,17 +9,26 @@
 //!
 //! **Absent on purpose.** What a right answer is (the gate's business), and mail (the composer's).
 
+mod card;
 mod challenge;
 mod grant;
+mod identity;
 mod link;
 mod progress;
 mod rate;
 mod secret;
 mod sweep;
+mod tiqr;
 
+pub use card::{CardPurpose, CardReturn, CardTicket, TicketHash};
 pub use challenge::{AnswerOutcome, AskOutcome, AskRule, Challenge, NewChallenge};
 pub use grant::{Grant, GrantHash, GrantStep, Opening};
+pub use identity::{
+    AccountCard, account_of_card, bind_card, bind_identity, cards_of, known_identity, unbind_card,
+};
 pub use link::{Link, NewLink, TokenHash, insert_links, revoke_links};
 pub use progress::{FileMark, Span, completed, record};
+pub(crate) use secret::INSERT_VERIFIERS;
 pub use secret::{set_verifier, verifier};
 pub use sweep::sweep;
+pub use tiqr::{EnrolmentRow, Judgement, Met, NewEnrolment, NewTiqrSession, Phone, TiqrSession};

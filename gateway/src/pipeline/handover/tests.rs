@@ -55,10 +55,11 @@ async fn deposited(gateway: &Gateway) -> DepositId {
         retention: days(90),
         rule: "test".into(),
         phone: None,
+        identity: None,
         hold: None,
     };
     let decision =
-        Decided { verdict, explanation: Vec::new(), hold: None, remind: Vec::new(), identity: None };
+        Decided { verdict, explanation: Vec::new(), hold: None, remind: Vec::new() };
     let submission = Submission {
         organisation: &gateway.organisations[0],
         submitter: Submitter::Asserted { server: "exchange".into() },
@@ -68,6 +69,7 @@ async fn deposited(gateway: &Gateway) -> DepositId {
         envelope: &envelope,
         helo: "x".into(),
         protocol: "ESMTP",
+        once: None,
         now,
     };
     let received = intake.finish().await.unwrap();

@@ -90,6 +90,7 @@ impl Scene {
             retention: now + days(90),
             rule: "test".into(),
             phone: None,
+            identity: None,
             hold: hold.map(str::to_owned),
         };
         let decision = |_: &&str| Decision {
@@ -97,7 +98,6 @@ impl Scene {
             explanation: Vec::new(),
             hold: None,
             remind: Vec::new(),
-            identity: None,
         };
         let submission = Submission {
             organisation: &self.gateway.organisations[0],
@@ -108,6 +108,7 @@ impl Scene {
             envelope: &envelope,
             helo: "x".into(),
             protocol: "ESMTP",
+            once: None,
             now,
         };
         let received = intake.finish().await.unwrap();

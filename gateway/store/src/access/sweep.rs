@@ -7,10 +7,13 @@ use sealpost_envelope::Timestamp;
 const UNIT: &str = "500";
 
 /// What ended before a time.
-const ENDED: [(&str, &str, &str); 3] = [
+const ENDED: [(&str, &str, &str); 6] = [
     ("access_challenge", "id", "expires"),
     ("access_sending", "id", "sent"),
     ("access_grant", "hash", "expires"),
+    ("tiqr_enrolments", "key", "expires"),
+    ("tiqr_sessions", "key", "expires"),
+    ("card_tickets", "start", "expires"),
 ];
 /// What belongs to a session, and goes after it.
 const OF_SESSIONS: [&str; 2] = ["access_span", "access_file"];

@@ -111,6 +111,7 @@ async fn quiet(conn: &mut Conn, now: Timestamp) -> Result<u64, StoreError> {
         "DELETE FROM access_grant",
         "DELETE FROM access_challenge",
         "DELETE FROM access_sending",
+        "DELETE FROM card_tickets",
         "DELETE FROM jobs",
     ] {
         conn.execute(sql, args![]).await?;

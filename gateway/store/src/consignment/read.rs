@@ -100,7 +100,7 @@ impl ConsignmentRow {
 }
 
 const COLUMNS: &str = "SELECT deposit, recipient, entity, address, language, treatment, gate, expires, retention, \
-     rule, phone, hold, generation, sendings, first_sent, last_sent, failed, failure, opened, downloaded, revoked, \
+     rule, phone, identity, hold, generation, sendings, first_sent, last_sent, failed, failure, opened, downloaded, revoked, \
      expired, declined, acknowledged, reminders FROM consignments";
 
 fn consignment(row: &Row) -> Result<ConsignmentRow, StoreError> {
@@ -123,6 +123,7 @@ fn consignment(row: &Row) -> Result<ConsignmentRow, StoreError> {
             retention: row.time("retention")?,
             rule: row.text("rule")?,
             phone: row.opt_text("phone")?,
+            identity: row.opt_text("identity")?,
             hold: row.opt_text("hold")?,
         },
         generation: row.small("generation")?,

@@ -1,11 +1,14 @@
 //! Writing a deposit: a handful of multi-row statements in one transaction.
 
 use super::{DepositError, Deposited, NewConsignment, NewDeposit, NewPart, StoredBody};
+use crate::access::INSERT_VERIFIERS;
+use crate::consignment::{INSERT_REMINDERS, reminder_rows};
 use crate::db::{Args, Value};
+use crate::person::{INSERT_PHONES, ON_PHONE, learned};
 use crate::queue::NewOutbound;
 use crate::write::Group;
 use crate::{Store, StoreError, Tx, args};
-use sealpost_envelope::{BlobId, DepositId, EntityId};
+use sealpost_envelope::{BlobId, DepositId, EntityId, GateMethod};
 
 impl Store {
     /// Writes a message; answers after it is durable.
@@ -22,11 +25,16 @@ async fn insert(tx: &mut Tx, mut new: NewDeposit) -> Result<Deposited, DepositEr
     let mut group = Group::default();
     group.insert(INSERT_TOKENS, token_rows(&new), "");
     let outbound = held_like_their_recipient(&mut new);
+    let reminders = reminders(&new);
+    let (phones, verifiers) = (phones(&new), verifiers(&new));
     let parts = new.parts.into_iter().map(|p| part_row(id, entity, p)).collect::<Result<_, _>>()?;
     group.insert(INSERT_PARTS, parts, "");
     let consignments =
         new.consignments.iter().map(|c| consignment_row(id, entity, c)).collect::<Result<_, _>>()?;
     group.insert(INSERT_CONSIGNMENTS, consignments, "");
+    group.insert(INSERT_REMINDERS, reminders, "");
+    group.insert(INSERT_PHONES, phones, ON_PHONE);
+    group.insert(INSERT_VERIFIERS, verifiers, "");
     group.append(new.events);
     group.outbound(&outbound);
     tx.together(group).await?;
@@ -62,7 +70,7 @@ pub(crate) const INSERT_TOKENS: &str =
 const INSERT_PARTS: &str =
     "INSERT INTO parts (deposit, part, entity, role, size, sha256, sha512, meta, body, blob) VALUES";
 const INSERT_CONSIGNMENTS: &str = "INSERT INTO consignments (deposit, recipient, entity, address, address_key, \
-     language, treatment, gate, expires, retention, rule, phone, hold, generation) VALUES";
+     language, treatment, gate, expires, retention, rule, phone, identity, hold, generation) VALUES";
 
 fn split(body: &StoredBody) -> (Option<&[u8]>, Option<BlobId>) {
     match body {
@@ -134,6 +142,7 @@ fn consignment_row(deposit: DepositId, entity: EntityId, c: &NewConsignment) -> 
         v.retention,
         &v.rule,
         v.phone.clone(),
+        v.identity.clone(),
         v.hold.clone(),
         // Without a token there is no generation yet; a resend starts at 1.
         i64::from(c.token_hash.is_some()),
@@ -144,6 +153,37 @@ fn consignment_row(deposit: DepositId, entity: EntityId, c: &NewConsignment) -> 
 fn token_rows(new: &NewDeposit) -> Vec<Args> {
     let with_token = new.consignments.iter().filter_map(|c| Some((c.n, c.token_hash?)));
     with_token.map(|(n, hash)| args![hash, new.entity, new.id, n, 1i64, new.created]).collect()
+}
+
+/// Numbers that the sender gave: remembered for the next message. One row an address, or the statement would touch
+/// one row twice.
+fn phones(new: &NewDeposit) -> Vec<Args> {
+    let mut seen = std::collections::HashSet::new();
+    let given = new.consignments.iter().filter_map(|c| Some((c, c.verdict.phone.as_deref()?)));
+    given
+        .filter(|(c, _)| seen.insert(c.address.key()))
+        .map(|(c, phone)| learned(new.entity, &c.address, phone, new.sender.as_str(), new.created))
+        .collect()
+}
+
+/// The message's password, as each recipient's verifier, where the gate asks for it.
+fn verifiers(new: &NewDeposit) -> Vec<Args> {
+    let Some(verifier) = &new.password else { return Vec::new() };
+    let asked = |c: &&NewConsignment| {
+        c.token_hash.is_some()
+            && c.verdict.gate.alternatives().iter().flatten().any(|m| *m == GateMethod::Password)
+    };
+    let method = GateMethod::Password.to_string();
+    let asked = new.consignments.iter().filter(asked);
+    asked.map(|c| args![new.id, c.n, method.as_str(), new.entity, verifier.as_str()]).collect()
+}
+
+/// Reminders make sense where something waits behind a link.
+fn reminders(new: &NewDeposit) -> Vec<Args> {
+    let linked = new.consignments.iter().filter(|c| c.token_hash.is_some());
+    linked
+        .flat_map(|c| reminder_rows((new.id, c.n, new.entity), &c.remind, new.created, c.verdict.expires))
+        .collect()
 }
 
 /// The outbound rows; policy's hold on a recipient holds that recipient's mail.

@@ -81,6 +81,7 @@ pub fn new_deposit(entity: EntityId, now: Timestamp, recipients: &[&str]) -> New
         parts: vec![part(1, StoredBody::Inline(vec![5; 100]))],
         consignments: (1..).zip(recipients).map(|(n, r)| consignment(id, n, r, now)).collect(),
         events: vec![render(&issuer(entity), accepted, Some(&facts)).unwrap(), event(entity, now, Some(id))],
+        password: None,
         outbound: (1..).zip(recipients).map(outbound).collect(),
     }
 }
@@ -103,9 +104,11 @@ pub fn consignment(id: DepositId, n: RecipientNo, to: &str, now: Timestamp) -> N
             retention: days(90),
             rule: "default".into(),
             phone: None,
+            identity: None,
             hold: None,
         },
         language: Language::Fr,
         token_hash: Some(token.0),
+        remind: Vec::new(),
     }
 }
