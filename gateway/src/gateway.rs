@@ -20,6 +20,7 @@ use sealpost_evidence::{BuiltEvent, Detail, Event, EventName, Issuer, render};
 use sealpost_policy::Policy;
 use sealpost_store::account::Accounts;
 use sealpost_store::mailbox::Mailboxes;
+use sealpost_store::person::Tokens;
 use sealpost_store::queue::Queue;
 use sealpost_store::{Store, StoreConfig};
 use std::sync::Arc;
@@ -69,6 +70,8 @@ impl Organisation {
 /// Bells that one stage rings for the next; each stage also looks by itself now and then.
 #[derive(Debug, Default)]
 pub struct Bells {
+    /// A code waits to be sent by SMS.
+    pub sms: Notify,
     /// Evidence or journal entries wait for their seal.
     pub seal: Notify,
     /// Entries have got their place in the log.
@@ -86,6 +89,10 @@ pub struct Gateway {
     pub store: Store,
     /// Who may log in.
     pub accounts: Arc<Accounts>,
+    /// Tokens of those who receive.
+    pub tokens: Tokens,
+    /// Service for codes by SMS, if any.
+    pub sms: Option<crate::sms::Service>,
     /// Their mail.
     pub mailboxes: Mailboxes,
     /// Outgoing mail.
@@ -126,6 +133,8 @@ impl Gateway {
         let origin = log_origin(&store, &credentials).await?;
         let time = TimeAuthority::new(credentials.time.clone(), clock.clone());
         let accounts = Arc::new(Accounts::new(&store)?);
+        let tokens = Tokens::new(&store)?;
+        let sms = crate::sms::Service::open(&config.gate.sms)?;
         let mailboxes = Mailboxes::new(&store);
         let queue = Queue::new(store.db().clone());
         let trusted = ArcSwap::from_pointee(config.trusted.clone());
@@ -136,6 +145,8 @@ impl Gateway {
             trusted,
             store,
             accounts,
+            tokens,
+            sms,
             mailboxes,
             queue,
             clock,

@@ -5,7 +5,9 @@ use crate::gateway::{Gateway, Organisation};
 use anyhow::Result;
 use axum::Router;
 use futures_util::FutureExt;
-use sealpost_gate::{CodeKey, LinkMethod, MethodLimits, Methods, OtpMail};
+use sealpost_envelope::GateMethod;
+use sealpost_gate::{CodeKey, ElsewhereMethod, LinkMethod, Method, MethodLimits, Methods, Needs, OtpMail, OtpSms, PasswordMethod,
+    TypedCodeMethod};
 use sealpost_store::account::CodeRule;
 use sealpost_web::{
     AdminState, CodeByMail, EntitySite, Hooks, Metrics, ServeLimits, StaffRules, VerifyState, WebKeys,
@@ -24,30 +26,61 @@ pub fn state(gateway: &Arc<Gateway>) -> Result<WebState> {
         ..MethodLimits::default()
     };
     let codes = Arc::new(CodeKey::new(keys.purpose("codes")?.expose()));
-    let queue = gateway.queue.clone();
+    let (queue, bells) = (gateway.queue.clone(), gateway.clone());
     Ok(WebState::new(WebParts {
         store: gateway.store.clone(),
         clock: gateway.clock.clone(),
         entities: gateway.organisations.iter().map(|o| site_of(o, config)).collect(),
         url: config.web.url.as_str().trim_end_matches('/').to_owned(),
         keys: WebKeys { csrf: *keys.purpose("csrf")?.expose(), rates: *keys.purpose("rates")?.expose() },
-        methods: Methods::new(vec![Arc::new(LinkMethod), Arc::new(OtpMail::new(codes, limits))]),
+        card_url: config.web.card_url.as_ref().map(|u| u.as_str().trim_end_matches('/').to_owned()),
+        methods: methods(gateway, codes, limits)?,
         accounts: gateway.accounts.clone(),
         staff: staff_rules(config),
         limits: web_limits(config),
         hooks: Hooks {
-            outbound: Arc::new(move || queue.wake()),
+            outbound: Arc::new(move || {
+                queue.wake();
+                bells.bells.sms.notify_one();
+            }),
             desk: Arc::new(crate::desk::RunningDesk(gateway.clone())),
         },
         demo: config.demo.outside_mailboxes,
     }))
 }
 
+/// The ways through the gate that this installation has all it needs for.
+fn methods(gateway: &Gateway, codes: Arc<CodeKey>, limits: MethodLimits) -> Result<Methods> {
+    let config = &gateway.config;
+    let mut all: Vec<Arc<dyn Method>> = vec![
+        Arc::new(LinkMethod),
+        Arc::new(OtpMail::new(codes, limits)),
+        Arc::new(PasswordMethod::new(limits)),
+        Arc::new(TypedCodeMethod::totp(limits)),
+        Arc::new(TypedCodeMethod::hotp(limits)),
+    ];
+    if gateway.sms.is_some() {
+        let key = CodeKey::new(gateway.store.keys().purpose(crate::sms::CODES)?.expose());
+        let limits = MethodLimits { lifetime: config.gate.sms_code_validity.duration(), ..limits };
+        all.push(Arc::new(OtpSms::new(Arc::new(key), limits)));
+    }
+    if config.listen.card.is_some() {
+        all.push(Arc::new(ElsewhereMethod::new(GateMethod::Cps, Needs::Nothing)));
+    }
+    Ok(Methods::new(all))
+}
+
 /// Forms need far less than a request may have, so that the setting can only lower their bound.
 fn web_limits(config: &Config) -> WebLimits {
     let usual = WebLimits::default();
     let body = usize::try_from(config.limits.request_body.0).unwrap_or(usize::MAX).min(usual.body);
-    WebLimits { session: config.gate.session.duration(), body, ..usual }
+    WebLimits {
+        session: config.gate.session.duration(),
+        body,
+        sms_per_number: config.gate.sms.per_number,
+        sms_per_network: config.gate.sms.per_network,
+        ..usual
+    }
 }
 
 fn staff_rules(config: &Config) -> StaffRules {
@@ -93,7 +126,7 @@ pub fn router(gateway: &Arc<Gateway>, state: &WebState) -> Result<Router> {
     if gateway.config.demo.outside_mailboxes {
         router = router.merge(crate::demo::pages::router(gateway, state));
     }
-    router = router.merge(crate::timeroutes::lists(gateway));
+    router = router.merge(crate::timeroutes::lists(gateway)).merge(crate::sms::callback::router(gateway));
     if gateway.config.timestamp.public {
         router = router.merge(crate::timeroutes::router(gateway));
     }

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod door;
 pub mod image;
 pub mod mail;
+pub mod outside;
 pub mod parsed;
 pub mod sending;
 pub mod sink;

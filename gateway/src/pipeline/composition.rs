@@ -11,22 +11,25 @@
 
 use super::content::{ContentError, OpenDeposit};
 use super::dkim;
-use super::handover::{Handover, wire};
+use super::handover::Handover;
 use super::letters::{self, Occasion};
+use super::manners;
+use super::notices;
 use super::notifications;
+use super::press::Press;
 use super::spec::Spec;
 use crate::gateway::{Gateway, Organisation, zone};
-use aws_lc_rs::digest;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use sealpost_certs::{SignError, cms};
 use sealpost_envelope::failpoint;
-use sealpost_envelope::{EmailAddress, Sha256Digest, Treatment};
+use sealpost_envelope::{EmailAddress, Treatment};
 use sealpost_message::SkeletonError;
-use sealpost_message::compose::{self, Draft, Recipe, Stamp};
+use sealpost_message::compose::{self, Recipe, Stamp};
 use sealpost_relay::{Decision, Delivery, Report};
 use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
+use sealpost_store::keys::DepositKey;
 use sealpost_store::queue::{Composed, Outbound, OutboundId};
 use sealpost_store::{ConsignmentRow, StoreError};
 use std::convert::Infallible;
@@ -245,18 +248,32 @@ fn verdict(gateway: &Gateway, row: &Outbound, error: &ComposeError) -> Report {
 
 async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(Composed, Recipe), ComposeError> {
     failpoint!(CompositionClaimed).map_err(StoreError::from)?;
-    let deposit = row.deposit.ok_or_else(|| ComposeError::Row("the row belongs to no deposit".to_owned()))?;
     let organisation = gateway
         .organisation(row.entity)
         .ok_or_else(|| ComposeError::Row("the row's organisation is not configured".to_owned()))?
         .clone();
+    let Some(deposit) = row.deposit else {
+        let recipe = notices::compose(gateway, &organisation, row).await?;
+        let key = gateway.store.keys().notices().map_err(ContentError::from)?;
+        return fixed(&Press { gateway, organisation: &organisation, row, open: None }, &key, recipe).await;
+    };
     let open = match gateway.carry.get(deposit) {
         Some(carried) => carried.open.clone(),
         None => OpenDeposit::open(&gateway.store, deposit).await?,
     };
-    let recipe = compose(&Desk { gateway, organisation: &organisation, row, open: &open }).await?;
-    let (size, sha256) = (recipe.size(), digest_of(&open, &recipe).await?);
-    let sealed = Place::recipe(row.id.0).seal(&open.key, recipe.as_bytes())?;
+    let desk = Desk { gateway, organisation: &organisation, row, open: &open };
+    let recipe = compose(&desk).await?;
+    fixed(&desk.press(), &open.key, recipe).await
+}
+
+/// The recipe as it is stored, with the size and digest of the message it makes.
+async fn fixed(
+    press: &Press<'_>,
+    key: &DepositKey,
+    recipe: Recipe,
+) -> Result<(Composed, Recipe), ComposeError> {
+    let (size, sha256) = (recipe.size(), press.digest(&recipe).await?);
+    let sealed = Place::recipe(press.row.id.0).seal(key, recipe.as_bytes())?;
     Ok((Composed { recipe: sealed, size, sha256 }, recipe))
 }
 
@@ -271,6 +288,13 @@ pub struct Desk<'a> {
     pub row: &'a Outbound,
     /// Its deposit.
     pub open: &'a OpenDeposit,
+}
+
+impl<'a> Desk<'a> {
+    /// Where what was composed is signed.
+    pub fn press(&self) -> Press<'a> {
+        Press { gateway: self.gateway, organisation: self.organisation, row: self.row, open: Some(self.open) }
+    }
 }
 
 async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
@@ -295,18 +319,25 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
                 treatment => return authored(desk, treatment, "", "ESMTP").await,
             }
         }
+        Spec::Reminder { generation } => manners::reminder(desk, &consignment(desk).await?, generation),
+        Spec::Granted { generation } => manners::granted(desk, &consignment(desk).await?, generation),
+        Spec::Said { note } => manners::said(desk, note).await?,
         Spec::Code { challenge } => letters::code(desk, challenge).await?,
         Spec::Receipt { event } => letters::receipt(desk, event).await?,
         // Programs look for a report at the top of the message: no signature goes around it.
         Spec::Report(status) => {
             let report = notifications::report(desk, &status).await?;
-            return dkim::signed(desk, report, &desk.organisation.seal_address).await;
+            return dkim::signed(&desk.press(), report, &desk.organisation.seal_address).await;
         }
         Spec::Forward { returned } => return notifications::forward(desk, returned).await,
+        Spec::Verification(_)
+        | Spec::AccountCode { .. }
+        | Spec::AccountLink { .. }
+        | Spec::AccountNews { .. } => {
+            return Err(ComposeError::Row("such a mail belongs to no deposit".to_owned()));
+        }
     };
-    let (address, name) = (&desk.organisation.seal_address, &desk.organisation.settings.name);
-    let sealed = sign(desk, draft, address, Some(name), cms::Use::Mail).await?;
-    dkim::signed(desk, sealed, address).await
+    desk.press().letter(draft).await
 }
 
 async fn consignment(desk: &Desk<'_>) -> Result<ConsignmentRow, ComposeError> {
@@ -337,14 +368,18 @@ async fn authored(
     };
     match treatment {
         Treatment::Pass => Ok(compose::pass(skeleton.into())?),
-        Treatment::Trace => dkim::signed(desk, compose::trace(&skeleton, &stamp)?, &author(desk)).await,
+        Treatment::Trace => {
+            dkim::signed(&desk.press(), compose::trace(&skeleton, &stamp)?, &author(desk)).await
+        }
         Treatment::Seal => {
             let structure = &desk.open.meta.structure;
             let draft = compose::prepare_seal(&skeleton, structure, &stamp)?;
             let name = structure.top.from.first().and_then(|m| m.name.clone());
-            let sealed =
-                sign(desk, draft, &row.sender, name.as_deref(), dated(desk, structure.top.date)).await?;
-            dkim::signed(desk, sealed, &author(desk)).await
+            let sealed = desk
+                .press()
+                .sign(draft, &row.sender, name.as_deref(), dated(desk, structure.top.date))
+                .await?;
+            dkim::signed(&desk.press(), sealed, &author(desk)).await
         }
         other => Err(ComposeError::Row(format!("{other} is no way to send the author's own message"))),
     }
@@ -375,29 +410,4 @@ pub async fn skeleton(open: &OpenDeposit) -> Result<Vec<u8>, ContentError> {
         skeleton.extend_from_slice(&bytes?);
     }
     Ok(skeleton)
-}
-
-/// S/MIME by the certificate of `address`, over the draft's content as it will be sent.
-async fn sign(
-    desk: &Desk<'_>,
-    draft: Draft,
-    address: &EmailAddress,
-    name: Option<&str>,
-    purpose: cms::Use,
-) -> Result<Recipe, ComposeError> {
-    let now = desk.gateway.clock.now();
-    let signer = desk.gateway.mail_signer(desk.organisation, address, name).map_err(ComposeError::Keys)?;
-    let digest = digest_of(desk.open, draft.inner()).await?;
-    let signature = cms::sign(&*signer, &digest, now, purpose)?.into_der();
-    Ok(draft.sealed(&signature, &desk.row.id.to_string())?)
-}
-
-/// SHA-256 of a recipe's bytes, streamed.
-async fn digest_of(open: &OpenDeposit, recipe: &Recipe) -> Result<Sha256Digest, ContentError> {
-    let mut context = digest::Context::new(&digest::SHA256);
-    let mut stream = wire(open.clone(), recipe.clone());
-    while let Some(bytes) = stream.next().await {
-        context.update(&bytes?);
-    }
-    Ok(Sha256Digest::from_slice(context.finish().as_ref()).expect("SHA-256 has 32 octets"))
 }

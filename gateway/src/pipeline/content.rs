@@ -16,6 +16,7 @@ use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
 use sealpost_store::keys::{DepositKey, KeyError};
 use sealpost_store::{Deposit, Store, StoreError};
+use std::ops::Range;
 use tokio::sync::mpsc;
 
 /// Why content cannot be read.
@@ -42,6 +43,9 @@ pub enum ContentError {
     /// The structure is damaged.
     #[error(transparent)]
     Meta(#[from] MetaError),
+    /// A message without a deposit refers to parts of one.
+    #[error("the message belongs to no deposit and refers to stored parts")]
+    NoDeposit,
     /// Nobody reads any more.
     #[error("the reader has gone")]
     Gone,
@@ -94,9 +98,13 @@ impl OpenDeposit {
 
     /// A stored part's bytes, as stored.
     pub async fn part(&self, n: PartNo, stored_len: u64) -> Result<BlobStream, ContentError> {
+        self.part_range(n, stored_len, 0..stored_len).await
+    }
+
+    async fn part_range(&self, n: PartNo, len: u64, range: Range<u64>) -> Result<BlobStream, ContentError> {
         let id = self.deposit.row.id;
         let body = self.store.part_body(id, n).await?.ok_or(ContentError::Destroyed)?;
-        Ok(self.store.read_body(&self.key, &Place::body(id, n), &body, stored_len, 0..stored_len)?)
+        Ok(self.store.read_body(&self.key, &Place::body(id, n), &body, len, range)?)
     }
 
     /// The message as deposited.
@@ -116,6 +124,51 @@ impl OpenDeposit {
             }
             Ok(rebuilder.finish()?)
         })
+    }
+
+    /// A range of the message as deposited; one beyond its end is cut. Parts before the range are not read,
+    /// and a part that it begins in is read from about there on.
+    pub fn original_range(&self, range: Range<u64>) -> ContentStream {
+        let this = self.clone();
+        produce(move |sink| async move {
+            let mut window = Window { at: 0, range, sink };
+            let mut rebuilder = Rebuilder::new();
+            let mut skeleton = this.skeleton()?;
+            while let Some(bytes) = skeleton.next().await {
+                rebuilder.push(&bytes?);
+                while let Some(step) = rebuilder.next_step()? {
+                    if window.is_over() {
+                        return Ok(());
+                    }
+                    match step {
+                        step if window.is_before(step.message_len()) => window.at += step.message_len(),
+                        Step::Literal(bytes) => window.send(bytes).await?,
+                        Step::Part { encoder, .. } => this.encoded_from(*encoder, &mut window).await?,
+                    }
+                }
+            }
+            Ok(rebuilder.finish()?)
+        })
+    }
+
+    /// Streams what the window shows of a part.
+    async fn encoded_from(&self, mut encoder: Reencoder, window: &mut Window) -> Result<(), ContentError> {
+        let (n, len) = (encoder.part(), encoder.stored_len());
+        let (left_out, place) = encoder.seek(window.range.start.saturating_sub(window.at))?;
+        window.at += place;
+        let mut stored = self.part_range(n, len, left_out..len).await?;
+        while let Some(bytes) = stored.next().await {
+            let bytes = bytes?;
+            let mut out = Vec::with_capacity(bytes.len() / 3 * 4 + 4096);
+            encoder.push(&bytes, &mut out)?;
+            window.send(out.into()).await?;
+            if window.is_over() {
+                return Ok(());
+            }
+        }
+        let mut out = Vec::new();
+        encoder.finish(&mut out)?;
+        window.send(out.into()).await
     }
 
     /// Streams a part through its encoder.
@@ -144,6 +197,32 @@ impl Sink {
             return Ok(());
         }
         self.0.send(Ok(bytes)).await.map_err(|_| ContentError::Gone)
+    }
+}
+
+/// Lets through what lies in a range.
+struct Window {
+    /// Place of the next octet.
+    at: u64,
+    range: Range<u64>,
+    sink: Sink,
+}
+
+impl Window {
+    /// Whether the next `len` octets lie before the range.
+    fn is_before(&self, len: u64) -> bool {
+        self.at.saturating_add(len) <= self.range.start
+    }
+    fn is_over(&self) -> bool {
+        self.at >= self.range.end
+    }
+    async fn send(&mut self, bytes: Bytes) -> Result<(), ContentError> {
+        let cut = |place: u64| {
+            usize::try_from(place.saturating_sub(self.at)).unwrap_or(usize::MAX).min(bytes.len())
+        };
+        let (from, to) = (cut(self.range.start), cut(self.range.end));
+        self.at += bytes.len() as u64;
+        self.sink.send(bytes.slice(from..to.max(from))).await
     }
 }
 

@@ -7,9 +7,10 @@
 //!
 //! **Failure.** A message that cannot be signed is not sent without: composition is tried again.
 
-use super::composition::{ComposeError, Desk};
+use super::composition::ComposeError;
 use super::content::{ContentError, OpenDeposit};
 use super::handover::wire;
+use super::press::Press;
 use aws_lc_rs::digest;
 use futures_util::StreamExt;
 use sealpost_envelope::EmailAddress;
@@ -17,17 +18,21 @@ use sealpost_message::compose::Recipe;
 use sealpost_message::dkim::Intake;
 
 /// The message, signed for the domain of its author when it leaves for the outside.
-pub async fn signed(desk: &Desk<'_>, recipe: Recipe, author: &EmailAddress) -> Result<Recipe, ComposeError> {
-    let keys = &desk.organisation.dkim;
+pub async fn signed(
+    press: &Press<'_>,
+    recipe: Recipe,
+    author: &EmailAddress,
+) -> Result<Recipe, ComposeError> {
+    let keys = &press.organisation.dkim;
     // In mailboxes of this installation nobody looks at it.
-    if keys.is_empty() || desk.gateway.delivers_locally(desk.row.rcpt.domain()) {
+    if keys.is_empty() || press.gateway.delivers_locally(press.row.rcpt.domain()) {
         return Ok(recipe);
     }
     let mut body = Body::default();
-    body.read(desk.open, &recipe).await?;
+    body.read(press.open, &recipe).await?;
     let (header, hash) = body.finish();
-    let domain = keys.domain_for(author, &desk.organisation.settings);
-    let fields = keys.fields(&domain, &header, &hash, desk.gateway.clock.now())?;
+    let domain = keys.domain_for(author, &press.organisation.settings);
+    let fields = keys.fields(&domain, &header, &hash, press.gateway.clock.now())?;
     Ok(recipe.prepended(&fields)?)
 }
 
@@ -50,8 +55,8 @@ impl Body {
         self.intake.push(bytes, &mut |relaxed| digest.update(relaxed));
     }
 
-    async fn read(&mut self, open: &OpenDeposit, recipe: &Recipe) -> Result<(), ContentError> {
-        let mut stream = wire(open.clone(), recipe.clone());
+    async fn read(&mut self, open: Option<&OpenDeposit>, recipe: &Recipe) -> Result<(), ContentError> {
+        let mut stream = wire(open.cloned(), recipe.clone());
         while let Some(bytes) = stream.next().await {
             self.push(&bytes?);
         }

@@ -10,17 +10,19 @@
 
 use super::carry::Carried;
 use super::content::{ContentError, ContentStream, OpenDeposit, produce};
+use super::inbound::verification::{self, Question};
 use super::spec::{ReceiptEvent, Spec};
 use super::{facts, notifications, returns};
 use crate::gateway::Gateway;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealpost_envelope::failpoint;
-use sealpost_envelope::{BodyType, DepositId, EmailAddress, RecipientNo, Treatment};
+use sealpost_envelope::{BodyType, DepositId, EmailAddress, EntityId, RecipientNo, Treatment};
 use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, render};
 use sealpost_message::Step;
 use sealpost_message::compose::Recipe;
 use sealpost_relay::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Report};
 use sealpost_store::content::Place;
+use sealpost_store::keys::DepositKey;
 use sealpost_store::mailbox::NewMail;
 use sealpost_store::queue::{NewOutbound, Outbound, OutboundId, Priority, State, insert_all, settle};
 use sealpost_store::{Change, StoreError};
@@ -45,27 +47,35 @@ fn content_error(error: ContentError) -> DeliveryError {
 }
 
 impl Handover {
-    /// The row's recipe and the deposit whose parts it refers to.
-    async fn recipe(&self, item: &Outbound) -> Result<(OpenDeposit, Recipe), DeliveryError> {
-        let id =
-            item.deposit.ok_or_else(|| DeliveryError::Gone("the row belongs to no deposit".to_owned()))?;
+    /// The row's recipe and the deposit whose parts it refers to; mail of ours may belong to none.
+    async fn recipe(&self, item: &Outbound) -> Result<(Option<OpenDeposit>, Recipe), DeliveryError> {
+        let Some(id) = item.deposit else {
+            let key = self.gateway.store.keys().notices().map_err(later)?;
+            return Ok((None, self.read_recipe(item, &key).await?));
+        };
         if let Some((carried, recipe)) = self.gateway.carry.recipe(id, item.id, item.sha256) {
-            return Ok((carried.open.clone(), recipe));
+            return Ok((Some(carried.open.clone()), recipe));
         }
         let open = OpenDeposit::open(&self.gateway.store, id).await.map_err(content_error)?;
+        let recipe = self.read_recipe(item, &open.key).await?;
+        Ok((Some(open), recipe))
+    }
+
+    async fn read_recipe(&self, item: &Outbound, key: &DepositKey) -> Result<Recipe, DeliveryError> {
         let sealed = self.gateway.queue.recipe(item.id).await.map_err(later)?;
-        let plain = Place::recipe(item.id.0).open(&open.key, &sealed).map_err(later)?;
-        Ok((open, Recipe::from_bytes(plain.into()).map_err(later)?))
+        let plain = Place::recipe(item.id.0).open(key, &sealed).map_err(later)?;
+        Recipe::from_bytes(plain.into()).map_err(later)
     }
 
     /// The address to which bounces come back: one for this recipient, where they can reach us.
     fn reverse_path(
         &self,
         item: &Outbound,
-        open: &OpenDeposit,
+        open: Option<&OpenDeposit>,
     ) -> Result<Option<EmailAddress>, DeliveryError> {
         let organisation = self.gateway.organisation(item.entity);
-        let (Some(own), Some(n), Some(organisation)) = (&item.envelope_from, item.recipient, organisation)
+        let (Some(own), Some(n), Some(organisation), Some(open)) =
+            (&item.envelope_from, item.recipient, organisation, open)
         else {
             return Ok(item.envelope_from.clone());
         };
@@ -80,15 +90,29 @@ impl Handover {
     /// the row was claimed gets no mail any more.
     async fn treatment(&self, item: &Outbound) -> Result<Option<Treatment>, DeliveryError> {
         let spec = Spec::read(&item.spec).map_err(later)?;
-        let (Spec::Consignment { .. } | Spec::Resend { .. }, Some(deposit), Some(n)) =
-            (&spec, item.deposit, item.recipient)
-        else {
+        let (true, Some(deposit), Some(n)) = (spec.is_for_recipient(), item.deposit, item.recipient) else {
             return Ok(None);
         };
         let consignment = self.gateway.store.consignment(deposit, n).await.map_err(later)?;
         match consignment.revoked {
             Some(_) => Err(DeliveryError::Gone("the recipient was withdrawn".to_owned())),
             None => Ok(Some(consignment.verdict.treatment)),
+        }
+    }
+
+    /// A proof that one of our own people sent to be verified.
+    async fn verify(&self, item: &Outbound, entity: EntityId) -> Result<LocalOutcome, DeliveryError> {
+        let (open, recipe) = self.recipe(item).await?;
+        let asker = open.as_ref().map(|o| o.deposit.row.sender.clone());
+        let mut question = Question::new(&self.gateway, entity);
+        let mut stream = wire(open, recipe);
+        while let Some(bytes) = stream.next().await {
+            question.push(&bytes.map_err(content_error)?).map_err(later)?;
+        }
+        match question.answer(&self.gateway, asker.as_ref()).await {
+            Ok(()) => Ok(LocalOutcome::Delivered),
+            Err(reply) if reply.is_permanent() => Ok(LocalOutcome::Refused(reply.to_string())),
+            Err(reply) => Err(later(reply)),
         }
     }
 
@@ -116,7 +140,8 @@ impl Handover {
 const WHOLE: u64 = 64 << 10;
 
 /// Streams a recipe's bytes; every time the same.
-pub fn wire(open: OpenDeposit, recipe: Recipe) -> ContentStream {
+pub fn wire(open: impl Into<Option<OpenDeposit>>, recipe: Recipe) -> ContentStream {
+    let open = open.into();
     // Otherwise as below, which also tells what is wrong with a recipe.
     if recipe.size() <= WHOLE
         && let Ok(Some(whole)) = recipe.literal()
@@ -128,7 +153,10 @@ pub fn wire(open: OpenDeposit, recipe: Recipe) -> ContentStream {
         while let Some(step) = rebuilder.next_step()? {
             match step {
                 Step::Literal(bytes) => sink.send(bytes).await?,
-                Step::Part { encoder, .. } => open.encoded(*encoder, &sink).await?,
+                Step::Part { encoder, .. } => match &open {
+                    Some(open) => open.encoded(*encoder, &sink).await?,
+                    None => return Err(ContentError::NoDeposit),
+                },
             }
         }
         Ok(rebuilder.finish()?)
@@ -143,13 +171,15 @@ impl Delivery for Handover {
         // What we write or sign is 7-bit, except inside an author's own signature. The rest may hold octets
         // over 127, which a server without 8BITMIME does not take.
         let body = match treatment {
-            Some(Treatment::Seal) if !open.meta.structure.author_signed => BodyType::SevenBit,
+            Some(Treatment::Seal) if !open.as_ref().is_some_and(|o| o.meta.structure.author_signed) => {
+                BodyType::SevenBit
+            }
             Some(treatment) if !treatment.has_link() => BodyType::EightBitMime,
             // What others wrote.
             None if matches!(Spec::read(&item.spec), Ok(Spec::Forward { .. })) => BodyType::EightBitMime,
             _ => BodyType::SevenBit,
         };
-        let reverse_path = self.reverse_path(item, &open)?;
+        let reverse_path = self.reverse_path(item, open.as_ref())?;
         let asked = notifications::asked(item);
         let size = recipe.size();
         let stream = wire(open, recipe).map_err(content_error).boxed();
@@ -170,6 +200,9 @@ impl Delivery for Handover {
         failpoint!(RelayClaimed).map_err(later)?;
         self.treatment(item).await?;
         let Some(account) = self.mailbox(item).await? else {
+            if let Some(entity) = verification::asked(&self.gateway, &item.rcpt) {
+                return self.verify(item, entity).await;
+            }
             return Ok(LocalOutcome::Refused(format!("{} has no mailbox here", item.rcpt)));
         };
         let (open, recipe) = self.recipe(item).await?;
@@ -207,7 +240,9 @@ impl Handover {
     async fn record(&self, item: &Outbound, report: &Report) -> Result<(), DeliveryError> {
         let spec = Spec::read(&item.spec).map_err(later)?;
         match spec {
-            Spec::Consignment { .. } | Spec::Resend { .. } => self.consignment_outcome(item, report).await,
+            Spec::Consignment { .. } | Spec::Resend { .. } | Spec::Reminder { .. } | Spec::Granted { .. } => {
+                self.consignment_outcome(item, report).await
+            }
             Spec::Code { challenge } => {
                 let (id, settlement, reply) = (item.id, report.settlement(), report.text.clone());
                 let db = self.gateway.store.db();
@@ -217,7 +252,14 @@ impl Handover {
                 })
                 .await
             }
-            Spec::Receipt { .. } | Spec::Report(_) | Spec::Forward { .. } => {
+            Spec::Receipt { .. }
+            | Spec::Said { .. }
+            | Spec::Report(_)
+            | Spec::Forward { .. }
+            | Spec::AccountCode { .. }
+            | Spec::AccountLink { .. }
+            | Spec::AccountNews { .. }
+            | Spec::Verification(_) => {
                 self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop)
             }
         }
@@ -292,7 +334,14 @@ impl Handover {
     ) -> Result<Vec<BuiltEvent>, StoreError> {
         let Some(organisation) = self.gateway.organisation(item.entity) else { return Ok(Vec::new()) };
         let sent = report.decision == Decision::Sent;
+        let again = Spec::read(&item.spec).is_ok_and(|spec| spec.is_subsequent());
         let (name, reason) = match (treatment.has_link(), sent) {
+            (true, true) if again => {
+                (EventName::NotificationForAcceptance, Reason::SubsequentNotificationSent)
+            }
+            (true, false) if again => {
+                (EventName::NotificationForAcceptanceFailure, Reason::SubsequentNotificationError)
+            }
             (true, true) => (EventName::NotificationForAcceptance, Reason::NotificationSent),
             (true, false) => (EventName::NotificationForAcceptanceFailure, Reason::NotificationError),
             (false, true) => (EventName::RelayToNonERDS, Reason::RelayedToNonErds),

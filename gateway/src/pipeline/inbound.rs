@@ -13,6 +13,7 @@
 
 mod reading;
 mod returned;
+pub mod verification;
 
 pub(super) use returned::FORWARDED;
 
@@ -31,6 +32,7 @@ use sealpost_store::account::Account;
 use sealpost_store::mailbox::{MailWriter, MailboxError, NewMail};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use verification::Question;
 
 /// Welcomes other servers.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ impl Receptionist for InboundDesk {
     }
     fn welcome(&self, peer: SocketAddr) -> Arrival {
         let (owners, targets) = (Vec::new(), Vec::new());
-        Arrival { gateway: self.gateway.clone(), peer, owners, targets, message: None }
+        Arrival { gateway: self.gateway.clone(), peer, owners, targets, asked: None, message: None }
     }
 }
 
@@ -56,6 +58,8 @@ pub struct Arrival {
     peer: SocketAddr,
     owners: Vec<(Account, EmailAddress)>,
     targets: Vec<Target>,
+    /// The organisation that is asked to verify a proof.
+    asked: Option<EntityId>,
     message: Option<Message>,
 }
 
@@ -66,7 +70,8 @@ struct Message {
     copies: Vec<(Account, EmailAddress, MailWriter)>,
     kept: Vec<Keeping>,
     reading: Reading,
-    null_path: bool,
+    question: Option<Question>,
+    reverse_path: Option<EmailAddress>,
 }
 
 /// A message that has passed so many servers goes in circles (RFC 5321 §6.3).
@@ -84,6 +89,7 @@ impl Reception for Arrival {
     async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
         self.owners.clear();
         self.targets.clear();
+        self.asked = None;
         super::space::enough_for(&self.gateway.config, from.declared_size.unwrap_or(0))
     }
 
@@ -98,7 +104,13 @@ impl Reception for Arrival {
                 }
                 Ok(())
             }
-            Ok(_) => Err(unknown(&to.address)),
+            Ok(_) => match verification::asked(&self.gateway, &to.address) {
+                Some(entity) => {
+                    self.asked = Some(entity);
+                    Ok(())
+                }
+                None => Err(unknown(&to.address)),
+            },
             Err(error) => Err(ours("looking up a recipient", &error)),
         }
     }
@@ -118,8 +130,9 @@ impl Reception for Arrival {
         }
         let digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
         let kept = self.targets.drain(..).map(Keeping::begin).collect();
-        let (reading, null_path) = (Reading::new(), envelope.reverse_path.is_none());
-        self.message = Some(Message { digest, copies, kept, reading, null_path });
+        let question = self.asked.take().map(|entity| Question::new(&self.gateway, entity));
+        let (reading, reverse_path) = (Reading::new(), envelope.reverse_path);
+        self.message = Some(Message { digest, copies, kept, reading, question, reverse_path });
         Ok(())
     }
 
@@ -127,6 +140,9 @@ impl Reception for Arrival {
         let Some(message) = &mut self.message else { return Err(ours("data", &"no message has begun")) };
         message.digest.update(&bytes);
         message.reading.push(&bytes);
+        if let Some(question) = &mut message.question {
+            question.push(&bytes)?;
+        }
         for (_, _, writer) in &mut message.copies {
             writer.write(&bytes).await.map_err(refused)?;
         }
@@ -180,8 +196,12 @@ async fn accept(gateway: &Arc<Gateway>, message: Message, peer: SocketAddr) -> R
         return Err(Reply::new(554, 4, 6, "This message goes in circles"));
     }
     let sha256 = Sha256Digest::from_slice(message.digest.finish().as_ref()).expect("SHA-256 has 32 octets");
-    let (at, peer, null_path) = (gateway.clock.now(), peer.ip().to_canonical(), message.null_path);
-    let arrived = Arrived { null_path, sha256, peer, at, basis: BY_ADDRESS };
+    let (at, peer, asker) = (gateway.clock.now(), peer.ip().to_canonical(), message.reverse_path);
+    let arrived = Arrived { null_path: asker.is_none(), sha256, peer, at, basis: BY_ADDRESS };
+    // First, since it alone may refuse the message for good.
+    if let Some(question) = message.question {
+        question.answer(gateway, asker.as_ref()).await?;
+    }
     for kept in message.kept {
         kept.finish(gateway, &read, arrived).await?;
     }

@@ -10,23 +10,28 @@
 //!
 //! Stages know the ones before them by their results only; nothing here owns a socket.
 
+mod account_mail;
 pub mod anchor;
-mod brake;
 pub mod carry;
+pub mod composed;
 pub mod composition;
 pub mod content;
 pub mod deposit;
 mod dkim;
 pub mod facts;
+pub mod folders;
 pub mod handover;
 pub mod housekeeping;
 pub mod inbound;
 pub mod intake;
 pub mod letters;
 pub mod login;
+mod manners;
 pub mod meta;
+pub mod notices;
 pub mod notifications;
 mod postmaster;
+pub mod press;
 pub mod rejection;
 pub mod returns;
 pub mod seal;

@@ -3,7 +3,7 @@
 //! The words are stored (`outbound.spec`); the door writes `code` and `receipt` rows too (contract of the
 //! `outbound` table). Unknown fields are refused, so that a newer row is not half understood.
 
-use sealpost_envelope::{DsnNotify, RecipientNo};
+use sealpost_envelope::{DsnNotify, Language, RecipientNo, Sha256Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,6 +26,21 @@ pub enum Spec {
         /// Generation of the link.
         generation: u32,
     },
+    /// Reminds a recipient who has not opened.
+    Reminder {
+        /// Generation of the link.
+        generation: u32,
+    },
+    /// Tells the recipient that access was extended.
+    Granted {
+        /// Generation of the link.
+        generation: u32,
+    },
+    /// Tells the sender what a recipient said at the door.
+    Said {
+        /// The note.
+        note: Uuid,
+    },
     /// A one-time code.
     Code {
         /// The challenge it answers.
@@ -38,11 +53,56 @@ pub enum Spec {
     },
     /// A delivery status notification to the sender, who asked for it.
     Report(Status),
+    /// What became of the proofs that somebody sent to be verified.
+    Verification(Verification),
+    /// A code for a person of ours who logs in.
+    AccountCode {
+        /// The challenge it answers.
+        challenge: Uuid,
+    },
+    /// The link by which a person of ours sets their password.
+    AccountLink {
+        /// Which.
+        link: Uuid,
+    },
+    /// Word of a change to an account.
+    AccountNews {
+        /// Which account.
+        account: i64,
+        /// What was changed.
+        news: AccountNews,
+        /// When.
+        at: Timestamp,
+    },
     /// Something that came back and is for the sender to read.
     Forward {
         /// Which.
         returned: Uuid,
     },
+}
+
+/// What was changed about an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountNews {
+    /// Its password.
+    Password,
+    /// An authenticator app was tied to it.
+    Totp,
+    /// The app was taken off.
+    TotpOff,
+    /// Backup codes were made.
+    BackupCodes,
+    /// A backup code was used.
+    BackupCodeUsed,
+    /// An app password was made.
+    AppPassword,
+    /// One was revoked.
+    AppPasswordGone,
+    /// Mail about the account goes elsewhere.
+    Contact,
+    /// What the person asked for was refused.
+    Refused,
 }
 
 /// What a client asked to be told about one recipient (RFC 3461).
@@ -82,6 +142,53 @@ pub struct Status {
     pub asked: Asked,
 }
 
+/// Proofs that came by mail, judged. It names nothing but files and checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verification {
+    /// Language of the answer.
+    pub language: Language,
+    /// Subject of the question.
+    pub subject: String,
+    /// Its Message-ID, without angle brackets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Each file.
+    pub files: Vec<Judged>,
+}
+
+/// One file and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its bytes, so that nobody can take the answer for one about another file.
+    pub sha256: Sha256Digest,
+    /// What it is.
+    pub outcome: Outcome,
+    /// Checks made.
+    pub checks: usize,
+    /// The first checks that failed: subject and finding.
+    pub failed: Vec<(String, String)>,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A proof that holds.
+    Valid,
+    /// One that held until its last timestamp's authority aged.
+    Aged,
+    /// One that does not.
+    Invalid,
+    /// No proof.
+    NotProof,
+    /// Too large or too heavy to be judged by mail.
+    TooHeavy,
+}
+
 /// What a receipt tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,6 +210,17 @@ pub enum ReceiptEvent {
 }
 
 impl Spec {
+    /// Whether it brings a recipient what was deposited, or the way there: its outcome is the consignment's.
+    pub fn is_for_recipient(&self) -> bool {
+        matches!(
+            self,
+            Self::Consignment { .. } | Self::Resend { .. } | Self::Reminder { .. } | Self::Granted { .. }
+        )
+    }
+    /// Whether the recipient had been told before.
+    pub fn is_subsequent(&self) -> bool {
+        matches!(self, Self::Resend { .. } | Self::Reminder { .. } | Self::Granted { .. })
+    }
     /// As stored.
     pub fn to_json(&self) -> String {
         // Strings, numbers and a UUID always serialise.

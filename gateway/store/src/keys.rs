@@ -109,6 +109,12 @@ impl KeyStore {
         }))
     }
 
+    /// The key of mail that belongs to no deposit. It lasts as long as the installation: what lies under it is
+    /// removed once it has left.
+    pub fn notices(&self) -> Result<DepositKey, KeyError> {
+        Ok(DepositKey::from_raw(Secret::new(*self.purpose("notices")?.expose())))
+    }
+
     /// A fresh deposit key, wrapped by the key of the week in which its content is to be destroyed.
     pub fn new_deposit_key(
         &self,

@@ -15,7 +15,10 @@
 //! | `link` | [`link`], then as `seal` |
 //! | `notify` | [`notify`], then as `seal` |
 //! | codes and receipts | [`code`], [`receipt`], then as `seal`, or [`Draft::plain`] |
+//! | what recipient and sender say to one another from the door | [`saying`], [`granted`], as above |
+//! | mail about an account, or in answer to a question | [`notice`], as above |
 //! | notifications that a client asked for | [`dsn`] |
+//! | the evidence so far, for the Proofs folder | [`ProofMail`] |
 //!
 //! **Exposure.** Names, subjects, file names and remote replies are strangers': everything that goes into
 //! a header is freed of control characters and encoded (RFC 2047, RFC 2231), everything that goes into
@@ -26,6 +29,7 @@
 //!
 //! **Absent on purpose.** No key, no clock, no policy, no I/O.
 
+mod authored;
 mod code;
 mod draft;
 mod dsn;
@@ -34,7 +38,10 @@ mod html;
 mod html_text;
 mod letter;
 mod link;
+mod manners;
+mod notice;
 mod plan;
+mod proofs;
 mod quoted;
 mod receipt;
 mod relay;
@@ -42,12 +49,16 @@ mod seal;
 mod text;
 mod words;
 
+pub use authored::{AuthoredMail, FileEncoder, Named};
 pub use code::{CodeMail, NotSixDigits, code};
 pub use draft::Draft;
 pub use dsn::{DsnAction, DsnMail, dsn};
 pub use letter::{Brand, Letter};
 pub use link::{Author, FileLine, LinkMail, NotifyMail, OriginalParts, link, notify};
+pub use manners::{GrantedMail, Saying, SayingMail, granted, saying};
+pub use notice::{NoticeMail, Rows, notice};
 pub use plan::Recipe;
+pub use proofs::{ProofMail, ProofStep};
 pub use receipt::{ReceiptKind, ReceiptLine, ReceiptMail, RecipientState, receipt};
 pub use relay::{Stamp, pass, trace};
 pub use seal::prepare_seal;
