@@ -13,12 +13,12 @@ impl<B: Backend> Session<B> {
     pub(crate) fn capabilities(&self) -> Cow<'static, str> {
         match (&self.mailboxes, self.tls) {
             (Some(_), _) => {
-                "IMAP4rev1 LITERAL- CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE LIST-STATUS MOVE NAMESPACE \
-                 SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT"
+                "IMAP4rev1 IMAP4rev2 LITERAL- CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE LIST-EXTENDED LIST-STATUS \
+                 MOVE NAMESPACE SASL-IR SEARCHRES SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT"
                     .into()
             }
-            (None, true) => format!("IMAP4rev1 LITERAL- {} ENABLE ID SASL-IR", self.mechanisms()).into(),
-            (None, false) => "IMAP4rev1 LITERAL- ENABLE ID LOGINDISABLED STARTTLS".into(),
+            (None, true) => format!("IMAP4rev1 IMAP4rev2 LITERAL- {} ENABLE ID SASL-IR", self.mechanisms()).into(),
+            (None, false) => "IMAP4rev1 IMAP4rev2 LITERAL- ENABLE ID LOGINDISABLED STARTTLS".into(),
         }
     }
 
@@ -126,6 +126,10 @@ impl<B: Backend> Session<B> {
         if wanted.iter().any(|c| matches!(c, CapabilityEnable::CondStore)) {
             self.condstore = true;
             enabled.push_str(" CONDSTORE");
+        }
+        if wanted.iter().any(|c| c.to_string().eq_ignore_ascii_case("IMAP4rev2")) {
+            self.rev2 = true;
+            enabled.push_str(" IMAP4REV2");
         }
         // RFC 5161 §3.1: what is not known is left out without an error.
         reply.line(&format!("* ENABLED{enabled}")).await?;

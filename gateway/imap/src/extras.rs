@@ -9,6 +9,8 @@ pub(crate) struct Extras {
     pub search_return: Option<Vec<String>>,
     /// Words of `LIST (…)` (RFC 5258 §3.1), upper case.
     pub list_select: Vec<String>,
+    /// Patterns of `LIST … (… …)` after the first (RFC 5258 §3), without their quotes.
+    pub list_patterns: Vec<Vec<u8>>,
     /// Words of `LIST … RETURN (…)` without STATUS, upper case.
     pub list_return: Vec<String>,
     /// Items of `RETURN (STATUS (…))` (RFC 5819), upper case.
@@ -57,6 +59,8 @@ fn list(line: &[u8], at: usize, extras: &mut Extras) -> Option<Vec<u8>> {
         extras.list_select = words(&rest[1..close]);
         rest = rest.get(close + 2..)?;
     }
+    let single = several(rest, extras);
+    let rest = single.as_deref().unwrap_or(rest);
     let upper = rest.to_ascii_uppercase();
     let marker = b" RETURN (";
     match memchr::memmem::rfind(&upper, marker).filter(|_| upper.ends_with(b")\r\n")) {
@@ -78,6 +82,43 @@ fn list(line: &[u8], at: usize, extras: &mut Extras) -> Option<Vec<u8>> {
         None => out.extend_from_slice(rest),
     }
     Some(out)
+}
+
+/// Leaves the first of several patterns in its place.
+fn several(rest: &[u8], extras: &mut Extras) -> Option<Vec<u8>> {
+    let after = string_end(rest)?;
+    let list = rest.get(after..)?.strip_prefix(b" (")?;
+    let (mut patterns, mut at) = (Vec::new(), 0);
+    while *list.get(at)? != b')' {
+        if list[at] == b' ' {
+            at += 1;
+            continue;
+        }
+        let end = at + string_end(&list[at..])?;
+        patterns.push(&list[at..end]);
+        at = end;
+    }
+    let (first, more) = patterns.split_first()?;
+    let plain = |raw: &&[u8]| match raw.strip_prefix(b"\"").and_then(|r| r.strip_suffix(b"\"")) {
+        Some(inner) => crate::normal::unescape(inner),
+        None => raw.to_vec(),
+    };
+    extras.list_patterns = more.iter().map(plain).take(32).collect();
+    Some([&rest[..=after], *first, &list[at + 1..]].concat())
+}
+
+/// Where the quoted string or atom at the beginning ends.
+fn string_end(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    if *text.first()? != b'"' {
+        at = text.iter().position(|b| b" ()\r\n\"".contains(b))?;
+        return (at > 0).then_some(at);
+    }
+    at += 1;
+    while *text.get(at)? != b'"' {
+        at += if text[at] == b'\\' { 2 } else { 1 };
+    }
+    Some(at + 1)
 }
 
 /// Takes SIZE out of the items of STATUS; alone it becomes MESSAGES, which harms nobody.
@@ -123,6 +164,10 @@ mod tests {
         assert_eq!(extras.list_select, ["SUBSCRIBED"]);
         assert_eq!(extras.list_return, ["CHILDREN", "SPECIAL-USE"]);
         assert_eq!(extras.list_status.unwrap(), ["MESSAGES", "UNSEEN"]);
+        let (plain, extras) = get("a LIST \"\" (\"INBOX\" Sent \"a\\\"b\") RETURN (CHILDREN)\r\n");
+        assert_eq!(plain, "a LIST \"\" \"INBOX\"\r\n");
+        assert_eq!(extras.list_patterns, [&b"Sent"[..], b"a\"b"]);
+        assert_eq!(extras.list_return, ["CHILDREN"]);
         let (plain, extras) = get("a STATUS x (SIZE UNSEEN)\r\n");
         assert_eq!((plain.as_str(), extras.status_size), ("a STATUS x (UNSEEN)\r\n", true));
         for same in [

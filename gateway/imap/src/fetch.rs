@@ -1,6 +1,7 @@
 //! FETCH: from the folder's rows, the headers and structures of a batch, and bodies that flow through.
 
 use crate::backend::{Backend, Body, FlagChange, Header, MailboxError, Mailboxes, Row};
+use crate::binary::{self, Wanted};
 use crate::command::done;
 use crate::flags::Flags;
 use crate::output::{Output, Reply};
@@ -11,6 +12,7 @@ use crate::{envelope, structure_text};
 use imap_types::command::FetchModifier;
 use imap_types::fetch::{MacroOrMessageDataItemNames, MessageDataItemName, Section};
 use imap_types::sequence::SequenceSet;
+use std::num::NonZeroU32;
 
 /// Messages whose headers are held at once.
 const BATCH: usize = 64;
@@ -26,6 +28,7 @@ enum Item<'i> {
     Envelope,
     Structure { extended: bool },
     Section { name: String, section: Option<Section<'i>>, partial: Option<(u64, u64)> },
+    Binary { name: String, wanted: Wanted, size_only: bool },
 }
 
 /// What FETCH asks for.
@@ -90,6 +93,12 @@ impl<'i> Plan<'i> {
                 self.sets_seen = true;
                 self.section("RFC822.TEXT".into(), Some(Section::Text(None)), None)
             }
+            N::Binary { section, partial, peek } => {
+                self.sets_seen |= !peek;
+                let partial = partial.map(|(from, len)| (u64::from(from), u64::from(len.get())));
+                self.binary("BINARY", section, partial, false)
+            }
+            N::BinarySize { section } => self.binary("BINARY.SIZE", section, None, true),
             _ => return Err(Stop::Bad("this item is not offered".into())),
         };
         self.items.push(item);
@@ -100,6 +109,20 @@ impl<'i> Plan<'i> {
         self.header = true;
         self.structure = true;
         Item::Structure { extended }
+    }
+
+    fn binary(
+        &mut self,
+        kind: &str,
+        section: Vec<NonZeroU32>,
+        partial: Option<(u64, u64)>,
+        size_only: bool,
+    ) -> Item<'i> {
+        let path: Vec<u32> = section.into_iter().map(NonZeroU32::get).collect();
+        self.structure |= !path.is_empty();
+        self.header |= !path.is_empty();
+        let name = binary::label(kind, &path, partial.map(|(from, _)| from));
+        Item::Binary { name, wanted: Wanted { path, partial }, size_only }
     }
 
     fn section(
@@ -220,13 +243,19 @@ impl<B: Backend> Session<B> {
             _ => None,
         };
         // Everything that can fail is opened before the first byte of the answer.
-        let mut bodies = Vec::new();
+        let (mut bodies, mut binaries) = (Vec::new(), Vec::new());
         for item in &plan.items {
-            if let Item::Section { section, partial, .. } = item {
-                bodies.push(self.open_section(row, header, structure.as_ref(), section, *partial).await?);
+            match item {
+                Item::Section { section, partial, .. } => {
+                    bodies.push(self.open_section(row, header, structure.as_ref(), section, *partial).await?);
+                }
+                Item::Binary { wanted, .. } => {
+                    binaries.push(self.find_binary(row, structure.as_ref(), &wanted.path).await?);
+                }
+                _ => {}
             }
         }
-        let mut bodies = bodies.into_iter();
+        let (mut bodies, mut binaries) = (bodies.into_iter(), binaries.into_iter());
         reply.buffer().extend_from_slice(format!("* {} FETCH (", position + 1).as_bytes());
         for (n, item) in plan.items.iter().enumerate() {
             if n > 0 {
@@ -237,6 +266,16 @@ impl<B: Backend> Session<B> {
                 match bodies.next().flatten() {
                     None => reply.write(b" NIL").await?,
                     Some(opened) => send(opened, row.uid, reply).await?,
+                }
+                continue;
+            }
+            if let Item::Binary { name, wanted, size_only } = item {
+                reply.write(name.as_bytes()).await?;
+                match binaries.next().flatten() {
+                    None if *size_only => reply.write(b" 0").await?,
+                    None => reply.write(b" NIL").await?,
+                    Some(found) if *size_only => reply.write(format!(" {}", found.size).as_bytes()).await?,
+                    Some(found) => self.send_binary(row, &found, wanted.partial, reply).await?,
                 }
                 continue;
             }
@@ -381,7 +420,7 @@ fn simple(
             }
             return;
         }
-        Item::Section { .. } => return,
+        Item::Section { .. } | Item::Binary { .. } => return,
     };
     out.extend_from_slice(text.as_bytes());
 }

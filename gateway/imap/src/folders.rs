@@ -43,10 +43,10 @@ fn status_value(item: &str, status: &Status) -> Option<u64> {
 }
 
 /// The name in a command, UTF-8.
-fn name(mailbox: &Mailbox<'_>) -> Result<String, Stop> {
+fn name(mailbox: &Mailbox<'_>, utf8: bool) -> Result<String, Stop> {
     match mailbox {
         Mailbox::Inbox => Ok("INBOX".to_owned()),
-        Mailbox::Other(other) => text::folder_name(other.inner().as_ref(), false)
+        Mailbox::Other(other) => text::folder_name(other.inner().as_ref(), utf8)
             .ok_or_else(|| Stop::No("[CANNOT] this is not a folder name".into())),
     }
 }
@@ -81,13 +81,18 @@ fn matches(pattern: &str, name: &str) -> bool {
     at[pattern.len()]
 }
 
+/// The start of names that LIST and LSUB give; `None` when it names nothing.
+fn reference(mailbox: &Mailbox<'_>, utf8: bool) -> Option<String> {
+    match mailbox {
+        Mailbox::Inbox => Some("INBOX".to_owned()),
+        Mailbox::Other(other) if AsRef::<[u8]>::as_ref(other.inner()).is_empty() => Some(String::new()),
+        Mailbox::Other(other) => text::folder_name(other.inner().as_ref(), utf8),
+    }
+}
+
 /// The pattern of LIST and LSUB, UTF-8; `None` when it names nothing.
-fn pattern(reference: &Mailbox<'_>, wildcard: &ListMailbox<'_>) -> Option<(String, String)> {
-    let reference = match reference {
-        Mailbox::Inbox => "INBOX".to_owned(),
-        Mailbox::Other(other) if AsRef::<[u8]>::as_ref(other.inner()).is_empty() => String::new(),
-        Mailbox::Other(other) => text::folder_name(other.inner().as_ref(), false)?,
-    };
+fn pattern(mailbox: &Mailbox<'_>, wildcard: &ListMailbox<'_>, utf8: bool) -> Option<(String, String)> {
+    let reference = reference(mailbox, utf8)?;
     let raw: &[u8] = match wildcard {
         ListMailbox::Token(token) => token.as_ref(),
         ListMailbox::String(string) => string.as_ref(),
@@ -95,19 +100,19 @@ fn pattern(reference: &Mailbox<'_>, wildcard: &ListMailbox<'_>) -> Option<(Strin
     if raw.is_empty() {
         return Some((reference, String::new()));
     }
-    Some((reference, text::folder_name(raw, false)?))
+    Some((reference, text::folder_name(raw, utf8)?))
 }
 
 impl<B: Backend> Session<B> {
     /// The folder that a command names.
     pub(crate) async fn folder(&self, mailbox: &Mailbox<'_>) -> Result<Folder, Stop> {
         let mailboxes = self.mailboxes()?;
-        Ok(mailboxes.folder(&name(mailbox)?).await?)
+        Ok(mailboxes.folder(&name(mailbox, self.rev2)?).await?)
     }
     /// The folder that COPY, MOVE and APPEND write to.
     pub(crate) async fn destination(&self, mailbox: &Mailbox<'_>) -> Result<Folder, Stop> {
         let mailboxes = self.mailboxes()?;
-        match mailboxes.folder(&name(mailbox)?).await {
+        match mailboxes.folder(&name(mailbox, self.rev2)?).await {
             Err(MailboxError::NotFound) => Err(Stop::No("[TRYCREATE] no such folder".into())),
             other => Ok(other?),
         }
@@ -121,25 +126,35 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Answer {
         let folders = self.mailboxes()?.folders().await?;
-        let Some((start, wanted)) = pattern(reference, wildcard) else { return done("LIST") };
-        if wanted.is_empty() {
+        let Some((start, wanted)) = pattern(reference, wildcard, self.rev2) else { return done("LIST") };
+        if wanted.is_empty() && extras.list_patterns.is_empty() {
             // RFC 3501 §6.3.8: asks for the separator.
             reply.line("* LIST (\\Noselect) \"/\" \"\"").await?;
             return done("LIST");
         }
-        let wanted = start + &wanted;
-        let has = |list: &[String], word: &str| list.iter().any(|w| w == word);
-        let items = extras.list_status.as_deref();
-        for folder in folders.iter().filter(|f| list_matches(&wanted, &f.name)) {
-            let unfit = has(&extras.list_select, "SUBSCRIBED") && !folder.subscribed
-                || has(&extras.list_select, "SPECIAL-USE") && folder.special.is_none();
-            if unfit {
+        let more = extras.list_patterns.iter().filter_map(|raw| text::folder_name(raw, self.rev2));
+        let wanted: Vec<String> =
+            std::iter::once(wanted).chain(more).map(|w| format!("{start}{w}")).collect();
+        let asked = |list: &[String], word: &str| list.iter().any(|w| w == word);
+        let subscribed = asked(&extras.list_select, "SUBSCRIBED");
+        let deep = asked(&extras.list_select, "RECURSIVEMATCH");
+        if deep && !subscribed {
+            // RFC 5258 §3.1: it cannot stand alone.
+            return Err(Stop::Bad("RECURSIVEMATCH needs SUBSCRIBED".into()));
+        }
+        for folder in folders.iter().filter(|f| wanted.iter().any(|w| list_matches(w, &f.name))) {
+            if asked(&extras.list_select, "SPECIAL-USE") && folder.special.is_none() {
                 continue;
             }
-            let show_subscribed =
-                has(&extras.list_select, "SUBSCRIBED") || has(&extras.list_return, "SUBSCRIBED");
-            list_line(reply, "LIST", &attributes(folder, &folders, show_subscribed), &folder.name).await?;
-            if let Some(items) = items {
+            // RFC 5258 §3.5: a folder stands for what is subscribed below it.
+            let below = deep && folders.iter().any(|f| f.subscribed && is_below(&f.name, &folder.name));
+            if subscribed && !folder.subscribed && !below {
+                continue;
+            }
+            let show = subscribed || asked(&extras.list_return, "SUBSCRIBED");
+            let attributes = attributes(folder, &folders, show);
+            self.list_line(reply, "LIST", &attributes, &folder.name, below).await?;
+            if let Some(items) = extras.list_status.as_deref() {
                 let items: Vec<&str> = items.iter().map(String::as_str).collect();
                 self.status(folder, &items, reply).await?;
             }
@@ -154,10 +169,10 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Answer {
         let folders = self.mailboxes()?.folders().await?;
-        let Some((start, wanted)) = pattern(reference, wildcard) else { return done("LSUB") };
+        let Some((start, wanted)) = pattern(reference, wildcard, self.rev2) else { return done("LSUB") };
         let wanted = start + &wanted;
         for folder in folders.iter().filter(|f| f.subscribed && list_matches(&wanted, &f.name)) {
-            list_line(reply, "LSUB", "", &folder.name).await?;
+            self.list_line(reply, "LSUB", "", &folder.name, false).await?;
         }
         done("LSUB")
     }
@@ -175,18 +190,26 @@ impl<B: Backend> Session<B> {
             .collect();
         let out = reply.buffer();
         out.extend_from_slice(b"* STATUS ");
-        text::folder(out, &folder.name, false);
+        text::folder(out, &folder.name, self.rev2);
         Ok(reply.line(&format!(" ({})", values.join(" "))).await?)
     }
 
     pub(crate) async fn create(&mut self, mailbox: &Mailbox<'_>) -> Answer {
-        let name = name(mailbox)?;
+        let name = name(mailbox, self.rev2)?;
         // RFC 3501 §6.3.3: a final separator only declares that folders will follow.
         let name = name.strip_suffix('/').unwrap_or(&name);
         if name.split('/').any(str::is_empty) || name.contains(['*', '%']) {
             return Err(Stop::No("[CANNOT] this is not a folder name".into()));
         }
-        self.mailboxes()?.create(name).await?;
+        let mailboxes = self.mailboxes()?;
+        // RFC 3501 §6.3.3: what is above it comes to be as well.
+        for (at, _) in name.match_indices('/') {
+            match mailboxes.create(&name[..at]).await {
+                Ok(()) | Err(MailboxError::Exists) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        mailboxes.create(name).await?;
         done("CREATE")
     }
 
@@ -195,6 +218,9 @@ impl<B: Backend> Session<B> {
             return Err(Stop::No("[CANNOT] INBOX stays".into()));
         }
         let folder = self.folder(mailbox).await?;
+        if self.mailboxes()?.folders().await?.iter().any(|f| is_below(&f.name, &folder.name)) {
+            return Err(Stop::No("[HASCHILDREN] delete what is below it first".into()));
+        }
         self.mailboxes()?.delete(folder.id).await?;
         if self.selected.as_ref().is_some_and(|s| s.folder == folder.id) {
             self.selected = None;
@@ -203,7 +229,7 @@ impl<B: Backend> Session<B> {
     }
 
     pub(crate) async fn rename(&mut self, from: &Mailbox<'_>, to: &Mailbox<'_>) -> Answer {
-        let to = name(to)?;
+        let to = name(to, self.rev2)?;
         if *from == Mailbox::Inbox || to == "INBOX" {
             return Err(Stop::No("[CANNOT] INBOX keeps its name".into()));
         }
@@ -218,6 +244,21 @@ impl<B: Backend> Session<B> {
         done("RENAME")
     }
 
+    /// One folder; `below` says that a subscribed one is below it (RFC 5258 §6).
+    pub(crate) async fn list_line<O: Output>(
+        &self,
+        reply: &mut Reply<'_, O>,
+        kind: &str,
+        attributes: &str,
+        name: &str,
+        below: bool,
+    ) -> std::io::Result<()> {
+        let out = reply.buffer();
+        out.extend_from_slice(format!("* {kind} ({attributes}) \"/\" ").as_bytes());
+        text::folder(out, name, self.rev2);
+        reply.line(if below { " (\"CHILDINFO\" (\"SUBSCRIBED\"))" } else { "" }).await
+    }
+
     pub(crate) async fn subscribe(&mut self, mailbox: &Mailbox<'_>, subscribed: bool) -> Answer {
         let folder = self.folder(mailbox).await?;
         self.mailboxes()?.subscribe(folder.id, subscribed).await?;
@@ -230,24 +271,19 @@ fn list_matches(pattern: &str, name: &str) -> bool {
     matches(pattern, name) || name == "INBOX" && matches(&pattern.to_ascii_uppercase(), name)
 }
 
+fn is_below(name: &str, above: &str) -> bool {
+    name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn attributes(folder: &Folder, all: &[Folder], subscribed: bool) -> String {
-    let below = |f: &Folder| f.name.strip_prefix(&folder.name).is_some_and(|rest| rest.starts_with('/'));
-    let mut words = vec![if all.iter().any(below) { "\\HasChildren" } else { "\\HasNoChildren" }];
+    let mut words = vec![if all.iter().any(|f| is_below(&f.name, &folder.name)) {
+        "\\HasChildren"
+    } else {
+        "\\HasNoChildren"
+    }];
     words.extend(folder.special.map(crate::Special::attribute));
     words.extend((subscribed && folder.subscribed).then_some("\\Subscribed"));
     words.join(" ")
-}
-
-async fn list_line<O: Output>(
-    reply: &mut Reply<'_, O>,
-    kind: &str,
-    attributes: &str,
-    name: &str,
-) -> std::io::Result<()> {
-    let out = reply.buffer();
-    out.extend_from_slice(format!("* {kind} ({attributes}) \"/\" ").as_bytes());
-    text::folder(out, name, false);
-    reply.write(b"\r\n").await
 }
 
 #[cfg(test)]

@@ -62,6 +62,13 @@ pub(crate) fn first(block: &[u8], name: &str) -> Option<Vec<u8>> {
     fields(block).find(|f| f.name.eq_ignore_ascii_case(name.as_bytes())).map(|f| unfold(f.value))
 }
 
+/// The Message-ID of a header block, without angle brackets (RFC 5322 §3.6.4).
+pub fn message_id(block: &[u8]) -> Option<String> {
+    let value = String::from_utf8(first(block, "message-id")?).ok()?;
+    let id = value.strip_prefix('<')?.strip_suffix('>')?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
 /// A MIME value with its parameters: `text/plain; charset=utf-8`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Parametrised {

@@ -10,9 +10,9 @@
 //! per session are counted. Messages are a stranger's bytes too: their structure is found in constant
 //! memory, with bounds on depth and parts.
 //!
-//! **Standards.** RFC 3501 (IMAP4rev1), 2177 IDLE, 2342 NAMESPACE, 2971 ID, 3691 UNSELECT, 4315 UIDPLUS,
-//! 4731 ESEARCH, 4959 SASL-IR, 5161 ENABLE, 5819 LIST-STATUS, 6154 SPECIAL-USE, 6851 MOVE, 7162 CONDSTORE,
-//! 7888 LITERAL-, 8438 STATUS=SIZE.
+//! **Standards.** RFC 3501 (IMAP4rev1) and 9051 (IMAP4rev2), 2177 IDLE, 2342 NAMESPACE, 2971 ID, 3516 BINARY (FETCH),
+//! 3691 UNSELECT, 4315 UIDPLUS, 4731 ESEARCH, 4959 SASL-IR, 5161 ENABLE, 5182 SEARCHRES, 5258 LIST-EXTENDED, 5819
+//! LIST-STATUS, 6154 SPECIAL-USE, 6851 MOVE, 7162 CONDSTORE, 7888 LITERAL-, 8438 STATUS=SIZE.
 //!
 //! **Failure.** `NO` when the mailbox says no, `BAD` when the client is wrong; [`Flow::Close`] after too many
 //! errors, after what cannot be answered any more, and after LOGOUT. [`SessionError`] when the connection
@@ -21,6 +21,7 @@
 mod address;
 mod append;
 mod backend;
+mod binary;
 mod command;
 mod envelope;
 mod extras;
@@ -30,6 +31,7 @@ mod folders;
 mod framing;
 mod header;
 mod login;
+mod normal;
 mod output;
 mod search;
 mod section;
@@ -46,6 +48,7 @@ pub use backend::{
     LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
 };
 pub use flags::{Flags, ParseFlagError};
+pub use header::message_id;
 pub use output::Output;
 pub use session::{Flow, Limits, Session, SessionError};
 pub use structure::{Scanner, Structure};

@@ -275,12 +275,29 @@ impl<B: Backend> Session<B> {
         let key = compiler.all(request.criteria)?;
         let modseq = compiler.modseq;
         self.condstore |= modseq;
-        let found = self.find(&key).await?;
+        let saves = extras.search_return.as_ref().is_some_and(|o| o.iter().any(|w| w == "SAVE"));
+        let found = match self.find(&key).await {
+            Ok(found) => found,
+            Err(stop) => {
+                // RFC 5182 §2.1: a search that fails saves nothing, and what was saved is gone.
+                if saves {
+                    self.saved.clear();
+                }
+                return Err(stop);
+            }
+        };
+        if saves {
+            let uids = self.selected()?.uids(&found);
+            self.saved = kept(uids, extras.search_return.as_deref().unwrap_or_default());
+        }
         let selected = self.selected()?;
         let number = |n: &usize| if request.uid { selected.rows[*n].uid } else { *n as u32 + 1 };
         let numbers: Vec<u32> = found.iter().map(number).collect();
         let highest = found.iter().map(|n| selected.rows[*n].modseq).max().filter(|_| modseq);
-        match &extras.search_return {
+        let options = extras.search_return.as_deref().or_else(|| self.rev2.then_some(&[][..]));
+        match options {
+            // RFC 5182 §2.1: saved alone, it is not told.
+            Some([only]) if only == "SAVE" => {}
             None => {
                 let out = reply.buffer();
                 out.extend_from_slice(b"* SEARCH");
@@ -341,6 +358,18 @@ impl<B: Backend> Session<B> {
         known.body = Some(&body);
         Ok(key.matches(&known).unwrap_or(false))
     }
+}
+
+/// What is saved: with MIN or MAX alone, those (RFC 5182 §2.4).
+fn kept(uids: Vec<u32>, options: &[String]) -> Vec<u32> {
+    let has = |word: &str| options.iter().any(|o| o == word);
+    if has("ALL") || has("COUNT") || !(has("MIN") || has("MAX")) {
+        return uids;
+    }
+    let ends = [uids.first().filter(|_| has("MIN")), uids.last().filter(|_| has("MAX"))];
+    let mut ends: Vec<u32> = ends.into_iter().flatten().copied().collect();
+    ends.dedup();
+    ends
 }
 
 /// `* ESEARCH …` (RFC 4731).

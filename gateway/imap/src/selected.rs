@@ -90,7 +90,8 @@ impl<B: Backend> Session<B> {
         }
         self.condstore |= !parameters.is_empty();
         // RFC 3501 §6.3.1: a failed SELECT leaves nothing selected.
-        if self.selected.take().is_some() && self.condstore {
+        self.saved.clear();
+        if self.selected.take().is_some() && (self.condstore || self.rev2) {
             reply.line("* OK [CLOSED] the former folder is closed").await?;
         }
         let folder = self.folder(mailbox).await?;
@@ -112,9 +113,15 @@ impl<B: Backend> Session<B> {
             if selected.read_only { "()".to_owned() } else { format!("{} \\*)", list.trim_end_matches(')')) };
         reply.line(&format!("* OK [PERMANENTFLAGS {permanent}] these are kept")).await?;
         reply.line(&format!("* {} EXISTS", selected.rows.len())).await?;
-        reply.line("* 0 RECENT").await?;
-        if let Some(n) = selected.rows.iter().position(|r| !r.flags.has(Flags::SEEN)) {
-            reply.line(&format!("* OK [UNSEEN {}] first unread", n + 1)).await?;
+        if self.rev2 {
+            // RFC 9051 §6.3.2: the name in its own spelling; RECENT and UNSEEN are gone.
+            let special = folder.special.map_or("", crate::Special::attribute);
+            self.list_line(reply, "LIST", special, &folder.name, false).await?;
+        } else {
+            reply.line("* 0 RECENT").await?;
+            if let Some(n) = selected.rows.iter().position(|r| !r.flags.has(Flags::SEEN)) {
+                reply.line(&format!("* OK [UNSEEN {}] first unread", n + 1)).await?;
+            }
         }
         reply.line(&format!("* OK [UIDVALIDITY {}] UIDs hold", opened.uid_validity)).await?;
         reply.line(&format!("* OK [UIDNEXT {}] next UID", opened.uid_next)).await?;
@@ -158,6 +165,8 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Result<(), Stop> {
         let Some(selected) = &mut self.selected else { return Ok(()) };
+        // RFC 5182 §2.1: what is gone is in no saved result.
+        self.saved.retain(|uid| !uids.contains(uid));
         let mut positions: Vec<usize> = uids.iter().filter_map(|uid| selected.position(*uid)).collect();
         positions.sort_unstable();
         positions.dedup();

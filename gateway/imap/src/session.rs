@@ -3,8 +3,10 @@
 use crate::append::Appending;
 use crate::backend::{Backend, MailboxError};
 use crate::framing::{Frame, Framer};
+use crate::normal::{Normal, Saved};
 use crate::output::{Output, Reply};
 use crate::selected::Selected;
+use crate::set::compact;
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_types::command::CommandBody;
@@ -136,6 +138,10 @@ pub struct Session<B: Backend> {
     pub(crate) appending: Option<Appending<B::Mailboxes>>,
     /// CONDSTORE was enabled: changes carry MODSEQ (RFC 7162 §3.1).
     pub(crate) condstore: bool,
+    /// IMAP4rev2 was enabled (RFC 9051 §6.3.1).
+    pub(crate) rev2: bool,
+    /// UIDs of the last saved search result (RFC 5182).
+    pub(crate) saved: Vec<u32>,
     commands: u32,
     pub(crate) errors: u32,
     closed: bool,
@@ -158,6 +164,8 @@ impl<B: Backend> Session<B> {
             selected: None,
             appending: None,
             condstore: false,
+            rev2: false,
+            saved: Vec::new(),
             commands: 0,
             errors: 0,
             closed: false,
@@ -279,6 +287,12 @@ impl<B: Backend> Session<B> {
         }
         let tag = tag_of(line.expose());
         let (plain, extras) = crate::extras::split(line.expose());
+        let plain = match self.normal(plain.into_owned()) {
+            Normal::Command(plain) => plain,
+            Normal::Nothing(command) => {
+                return self.answer(&tag, Ok(format!("{command} done")), reply).await;
+            }
+        };
         let command = match CommandCodec::default().decode(&plain) {
             Ok((b"", command)) => command,
             _ => {
@@ -324,6 +338,18 @@ impl<B: Backend> Session<B> {
                 self.answer(&tag, answer, reply).await
             }
         }
+    }
+
+    /// The command in the words of IMAP4rev1.
+    fn normal(&self, line: Vec<u8>) -> Normal {
+        let line = if self.rev2 { crate::normal::unquote_utf8(line) } else { line };
+        let Some(selected) = &self.selected else { return Normal::Command(line) };
+        if !line.contains(&b'$') {
+            return Normal::Command(line);
+        }
+        let numbers = self.saved.iter().filter_map(|uid| Some(selected.position(*uid)? as u32 + 1));
+        let saved = Saved { uids: compact(self.saved.iter().copied()), numbers: compact(numbers) };
+        crate::normal::insert_saved(line, &saved)
     }
 
     /// Ends a command with its tagged answer and counts errors.
