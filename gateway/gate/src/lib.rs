@@ -23,6 +23,7 @@ mod ladder;
 mod method;
 pub mod oath;
 pub mod ocra;
+pub mod strength;
 pub mod tiqr;
 
 pub use assurance::{Assurance, Factor};

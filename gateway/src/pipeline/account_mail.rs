@@ -130,10 +130,9 @@ pub async fn news(
         AccountNews::BackupCodes => {
             ("De nouveaux codes de secours ont été créés.", "New backup codes were made.")
         }
-        AccountNews::BackupCodeUsed => (
-            "Un code de secours a servi à se connecter.",
-            "A backup code was used to log in.",
-        ),
+        AccountNews::BackupCodeUsed => {
+            ("Un code de secours a servi à se connecter.", "A backup code was used to log in.")
+        }
         AccountNews::AppPassword => (
             "Un mot de passe d'application (logiciel de messagerie) a été créé.",
             "An app password (mail client) was made.",
@@ -157,10 +156,8 @@ pub async fn news(
     let subject = format!("[{}] {subject}", letter.brand.entity);
     let hello = greeting(gateway, &account, letter.language).await?;
     let label = |fr: &str, en: &str| letter.language.pick(fr, en).to_owned();
-    let tables = [vec![
-        (label("Compte", "Account"), account.login.to_string()),
-        (label("Date", "Date"), when),
-    ]];
+    let tables =
+        [vec![(label("Compte", "Account"), account.login.to_string()), (label("Date", "Date"), when)]];
     let note = letter.say(
         "Ce n'est pas vous ? Prévenez tout de suite l'assistance, et changez votre mot de passe sur la page de connexion.",
         "This was not you? Tell support at once, and change your password from the login page.",

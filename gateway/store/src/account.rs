@@ -174,6 +174,9 @@ pub(crate) fn read_account(row: &Row) -> Result<Account, StoreError> {
     })
 }
 
+/// A use of an app password: by which account, when, from where.
+type Use = (AccountId, Timestamp, Option<String>);
+
 /// The accounts of an installation.
 #[derive(Debug)]
 pub struct Accounts {
@@ -186,7 +189,9 @@ pub struct Accounts {
     /// Hashing takes 19 MiB and a core: few at a time, whoever asks.
     hashing: Arc<Semaphore>,
     /// Uses not yet written: by app password.
-    used: Mutex<HashMap<Uuid, (AccountId, Timestamp, Option<String>)>>,
+    used: Mutex<HashMap<Uuid, Use>>,
+    /// Counts revocations of this process, for whoever keeps connections open.
+    revocations: tokio::sync::watch::Sender<u64>,
 }
 
 impl Accounts {
@@ -201,7 +206,19 @@ impl Accounts {
             links: store.keys().purpose("account-links")?,
             hashing: Arc::new(Semaphore::new(1)),
             used: Mutex::default(),
+            revocations: tokio::sync::watch::Sender::default(),
         })
+    }
+
+    /// Says that app passwords were revoked or accounts disabled: open connections look again whether they still
+    /// stand. Call it after the commit.
+    pub fn revoked(&self) {
+        self.revocations.send_modify(|count| *count += 1);
+    }
+
+    /// Hears of revocations in this process. Other processes' are found by looking now and then.
+    pub fn revocations(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.revocations.subscribe()
     }
 
     /// Creates an account; its login becomes its first own address.
@@ -317,7 +334,7 @@ impl Accounts {
         Ok(rows.iter().map(read_account).collect::<Result<_, _>>()?)
     }
 
-    /// Disables an account, or enables it again. What it sent stays.
+    /// Disables an account, or enables it again. What it sent stays; its sessions end at once.
     pub async fn set_disabled(
         &self,
         id: AccountId,
@@ -325,7 +342,18 @@ impl Accounts {
         events: Vec<BuiltEvent>,
     ) -> Result<(), AccountError> {
         let since = disabled.then(|| self.clock.now());
-        self.update("UPDATE accounts SET disabled = $2 WHERE id = $1", args![id, since], id, events).await
+        let done = self.db.write_as(async move |tx| {
+            if tx.execute("UPDATE accounts SET disabled = $2 WHERE id = $1", args![id, since]).await? == 0 {
+                return Err(AccountError::Unknown(id.to_string()));
+            }
+            // Sessions and links do not come back with the account.
+            tx.execute("DELETE FROM staff_sessions WHERE account = $1", args![id]).await?;
+            AccountLink::end_all(tx, id, since.unwrap_or(Timestamp::MIN)).await?;
+            Ok(tx.append(events).await?)
+        });
+        done.await?;
+        self.revoked();
+        Ok(())
     }
 
     /// Gives another role.

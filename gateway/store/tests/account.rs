@@ -65,7 +65,8 @@ async fn app_passwords(t: TestStore) {
     let other = accounts.add_app_password(&alice, "Téléphone", vec![]).await.unwrap();
     let login = address("alice@martin.example");
     let found = accounts.verify_app_password(&login, &made.password).await.unwrap().unwrap();
-    assert_eq!(found.id, alice.id);
+    assert_eq!(found.account.id, alice.id);
+    accounts.note_use(found.password, alice.id, Some("192.0.2.7".into()));
     let typed = secret(&made.password.expose().to_uppercase().replace('-', " "));
     assert!(accounts.verify_app_password(&login, &typed).await.unwrap().is_some());
     let mut wrong = made.password.expose().clone();
@@ -84,7 +85,10 @@ async fn app_passwords(t: TestStore) {
     accounts.flush_uses().await.unwrap();
     assert_eq!(count(&t.store, stored).await, 1);
     assert_eq!(accounts.by_id(alice.id).await.unwrap().unwrap().last_used, Some(t.now()));
-    assert_eq!(accounts.app_passwords(alice.id).await.unwrap().len(), 2);
+    let listed = accounts.app_passwords(alice.id).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    let used = listed.iter().find(|p| p.id == made.id).unwrap();
+    assert_eq!(used.last_network.as_deref(), Some("192.0.2.7"));
 
     let scram = accounts.scram(&login).await.unwrap();
     assert_eq!((scram.records.len(), scram.iterations), (2, 4096));
@@ -93,7 +97,7 @@ async fn app_passwords(t: TestStore) {
     assert_ne!(unknown.salt, scram.salt);
     assert_eq!(unknown.salt, accounts.scram(&address("eve@martin.example")).await.unwrap().salt);
 
-    assert_eq!(accounts.by_app_password(made.id).await.unwrap().unwrap().id, alice.id);
+    assert_eq!(accounts.by_app_password(made.id).await.unwrap().unwrap().account.id, alice.id);
     accounts.remove_app_password(alice.id, made.id, vec![]).await.unwrap();
     assert_eq!(accounts.by_app_password(made.id).await.unwrap(), None, "revoked during an exchange");
     assert_eq!(accounts.verify_app_password(&login, &made.password).await.unwrap(), None);
@@ -172,7 +176,7 @@ async fn demo_mailboxes(t: TestStore) {
     let (a, b) = tokio::join!(make(), make());
     assert_eq!(a.unwrap().id, b.unwrap().id);
     let found = accounts.verify_app_password(&bob, &password).await.unwrap().unwrap();
-    assert_eq!((found.role, found.name.as_str()), (Role::Demo, "bob"));
+    assert_eq!((found.account.role, found.account.name.as_str()), (Role::Demo, "bob"));
 }
 
 async fn events_share_the_transaction(t: TestStore) {

@@ -262,7 +262,9 @@ impl Accounts {
         events: Vec<BuiltEvent>,
     ) -> Result<(), AccountError> {
         let sql = "DELETE FROM app_passwords WHERE id = $1 AND account = $2";
-        self.update(sql, args![id, account], account, events).await
+        self.update(sql, args![id, account], account, events).await?;
+        self.revoked();
+        Ok(())
     }
 
     /// The account whose app password this is. Unknown login, disabled account and wrong password do the
@@ -282,11 +284,7 @@ impl Accounts {
         self.app_login("p.id = $1", args![id, self.clock.now()]).await
     }
 
-    async fn app_login(
-        &self,
-        condition: &str,
-        args: crate::Args,
-    ) -> Result<Option<AppLogin>, AccountError> {
+    async fn app_login(&self, condition: &str, args: crate::Args) -> Result<Option<AppLogin>, AccountError> {
         let sql = crate::db::AssertSqlSafe(format!(
             "SELECT {COLUMNS}, p.id AS password_id, p.scope FROM app_passwords p JOIN accounts a ON a.id = p.account \
              WHERE {condition} AND a.disabled IS NULL AND (p.expires IS NULL OR p.expires > $2)"

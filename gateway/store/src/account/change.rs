@@ -22,7 +22,11 @@ impl Accounts {
     }
 
     /// Sets the password.
-    pub async fn write_password(tx: &mut Tx, id: AccountId, hashed: &HashedPassword) -> Result<(), StoreError> {
+    pub async fn write_password(
+        tx: &mut Tx,
+        id: AccountId,
+        hashed: &HashedPassword,
+    ) -> Result<(), StoreError> {
         tx.execute("UPDATE accounts SET password = $2 WHERE id = $1", args![id, hashed.0.as_str()])
             .await
             .map(drop)
@@ -36,7 +40,8 @@ impl Accounts {
         secret: Option<(&Secret<Vec<u8>>, i64)>,
     ) -> Result<(), AccountError> {
         let step = secret.map(|(_, step)| step);
-        let sealed = secret.map(|(s, _)| self.totp.seal("totp", &id.0.to_be_bytes(), s.expose())).transpose()?;
+        let sealed =
+            secret.map(|(s, _)| self.totp.seal("totp", &id.0.to_be_bytes(), s.expose())).transpose()?;
         let sql = "UPDATE accounts SET totp = $2, totp_step = $3 WHERE id = $1";
         tx.execute(sql, args![id, sealed, step]).await?;
         Ok(())
@@ -99,7 +104,8 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<bool, AccountError> {
         let Some(hash) = self.backup_hash(id, typed) else { return Ok(false) };
-        let sql = "UPDATE account_backup_codes SET used = $3 WHERE account = $1 AND hash = $2 AND used IS NULL";
+        let sql =
+            "UPDATE account_backup_codes SET used = $3 WHERE account = $1 AND hash = $2 AND used IS NULL";
         Ok(self.db.execute(sql, args![id, hash, now]).await? == 1)
     }
 
@@ -140,6 +146,7 @@ impl Accounts {
         one: Option<Uuid>,
     ) -> Result<u64, StoreError> {
         let sql = "DELETE FROM app_passwords WHERE account = $1 AND (id = $2 OR $3)";
-        tx.execute(sql, args![account, one.map_or_else(String::new, |id| id.to_string()), one.is_none()]).await
+        tx.execute(sql, args![account, one.map_or_else(String::new, |id| id.to_string()), one.is_none()])
+            .await
     }
 }
