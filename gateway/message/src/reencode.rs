@@ -104,6 +104,27 @@ impl Reencoder {
         }
         Ok(())
     }
+    /// Goes on from near `target`, a place in what it gives, without what comes before: answers how many stored
+    /// bytes to leave out, and at which place it then stands, never beyond `target`. Only before the first byte.
+    pub fn seek(&mut self, target: u64) -> Result<(u64, u64), SkeletonError> {
+        match &self.recipe {
+            _ if self.taken > 0 => Ok((0, 0)),
+            Recipe::Raw => {
+                self.taken = target.min(self.stored_len);
+                Ok((self.taken, self.taken))
+            }
+            Recipe::Base64 { decoded, ops } => {
+                let (layout, chars, place) =
+                    Layout::near(ops, decoded.div_ceil(3).saturating_mul(4), target)?;
+                self.encoder.layout = layout;
+                self.encoder.taken = chars / 4 * 3;
+                self.taken = self.encoder.taken;
+                Ok((self.taken, place))
+            }
+            // Its content would have to be decoded to be counted.
+            Recipe::Recoded { .. } => Ok((0, 0)),
+        }
+    }
     /// Appends the end; fails when the part was too short.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), SkeletonError> {
         if self.taken != self.stored_len {
@@ -171,6 +192,38 @@ fn encode_quanta(carry: &mut Vec<u8>, mut block: &[u8], end: bool, chars: &mut V
 }
 
 impl Layout {
+    /// The last beginning of a line, at or before `target`, at which a group of four of the `total` characters
+    /// begins; with how many characters and how many bytes of the message come before it.
+    fn near(ops: &[u8], total: u64, target: u64) -> Result<(Self, u64, u64), SkeletonError> {
+        let (mut chars, mut place, mut rest) = (0u64, 0u64, ops);
+        let mut best = (Self::default(), 0, 0);
+        while place <= target && chars < total {
+            if chars.is_multiple_of(4) {
+                best = (Self { at: ops.len() - rest.len(), ..Self::default() }, chars, place);
+            }
+            let Some(op) = next_op(&mut rest)? else { break };
+            match op {
+                Op::Lines { chars: line, count, end } => {
+                    let wide = line.saturating_add(end.len() as u64);
+                    let fit = (target - place) / wide.max(1);
+                    let short = (total - chars - 1).checked_div(line).unwrap_or(u64::MAX);
+                    // Of four beginnings in a row, one or more stand at a group's.
+                    let most = fit.min(short).min(count);
+                    let group = |skipped: &u64| (chars + line * skipped).is_multiple_of(4);
+                    if let Some(skipped) = (most.saturating_sub(3)..=most).rev().find(group) {
+                        let at = ops.len() - rest.len();
+                        let layout = Self { at, line, line_left: line, lines_left: count - skipped, end };
+                        best = (layout, chars + line * skipped, place + wide * skipped);
+                    }
+                    chars = chars.saturating_add(line.saturating_mul(count));
+                    place = place.saturating_add(wide.saturating_mul(count));
+                }
+                Op::Chars(n) => (chars, place) = (chars.saturating_add(n), place.saturating_add(n)),
+                Op::Literal(bytes) => place = place.saturating_add(bytes.len() as u64),
+            }
+        }
+        Ok(best)
+    }
     /// Lays `chars` out; stops where the operations need a character that is not there yet.
     fn lay(&mut self, ops: &[u8], mut chars: &[u8], out: &mut Vec<u8>) -> Result<(), SkeletonError> {
         loop {
@@ -237,6 +290,39 @@ mod tests {
         let mut wire = Vec::new();
         recipe.write(&mut wire);
         assert_eq!(Recipe::read(&wire).unwrap(), recipe);
+    }
+
+    #[test]
+    fn goes_on_from_anywhere() {
+        let mut b = RecipeBuilder::default();
+        b.line(0, false);
+        for _ in 0..5 {
+            b.line(8, false);
+        }
+        b.chars(2);
+        b.literal(b' ');
+        b.line(2, true);
+        b.line(7, false);
+        b.line(9, false);
+        b.line(0, false);
+        let stored = b"abcdefghijklmnopqrstuvwxyz0123456789abcdefghi--tail";
+        for recipe in [b.finish(45), Recipe::Raw, Recipe::plain_base64(stored.len() as u64)] {
+            let whole = encode(recipe.clone(), stored, 7).unwrap();
+            for target in 0..whole.len() as u64 + 3 {
+                let mut encoder = Reencoder::new(1, stored.len() as u64, recipe.clone()).unwrap();
+                let (skip, place) = encoder.seek(target).unwrap();
+                assert!(place <= target, "{place} {target}");
+                let mut out = Vec::new();
+                for piece in stored[skip as usize..].chunks(5) {
+                    encoder.push(piece, &mut out).unwrap();
+                }
+                encoder.finish(&mut out).unwrap();
+                assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&whole[place as usize..]));
+            }
+        }
+        let mut long = Reencoder::new(1, 57 << 20, Recipe::plain_base64(57 << 20)).unwrap();
+        let (skip, place) = long.seek(40 << 20).unwrap();
+        assert!((40u64 << 20) - place < 78 && skip > 20 << 20, "{skip} {place}");
     }
 
     #[test]

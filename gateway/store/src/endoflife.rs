@@ -160,7 +160,13 @@ impl Store {
         let Some(wrapped) = row.opt_bytes("wrapped_key")? else { return Ok(None) };
         let from = row.text("key_week")?;
         let (wrapped, to) = self.keys().rewrap(&from, &wrapped, until)?;
-        Ok(Some(Moved { id, from, to, wrapped: wrapped.bytes }))
+        let sql = "SELECT folder, uid, wrapped_key FROM mails WHERE deposit = $1 AND key_week = $2";
+        let mut copies = Vec::new();
+        for row in self.db.fetch_all(sql, args![id, from.as_str()]).await? {
+            let (moved, _) = self.keys().rewrap(&from, &row.bytes("wrapped_key")?, until)?;
+            copies.push((row.int("folder")?, row.int("uid")?, moved.bytes));
+        }
+        Ok(Some(Moved { id, from, to, wrapped: wrapped.bytes, copies }))
     }
 
     /// Clears a deposit's content: its wrapped key, structure, bodies, recipes, verifiers and sessions go,
@@ -231,6 +237,8 @@ struct Moved {
     from: String,
     to: String,
     wrapped: Vec<u8>,
+    /// Folder, UID and key of the sender's copies, which last as long as the deposit.
+    copies: Vec<(i64, i64, Vec<u8>)>,
 }
 
 impl Moved {
@@ -238,7 +246,15 @@ impl Moved {
     async fn write(self, tx: &mut Tx) -> Result<bool, StoreError> {
         let sql = "UPDATE deposits SET wrapped_key = $4, key_week = $3 \
              WHERE id = $1 AND key_week = $2 AND wrapped_key IS NOT NULL";
-        Ok(tx.execute(sql, args![self.id, self.from, self.to, self.wrapped]).await? == 1)
+        let (from, to) = (self.from, self.to);
+        if tx.execute(sql, args![self.id, from.as_str(), to.as_str(), self.wrapped]).await? != 1 {
+            return Ok(false);
+        }
+        for (folder, uid, key) in self.copies {
+            let sql = "UPDATE mails SET wrapped_key = $5, key_week = $4 WHERE folder = $1 AND uid = $2 AND key_week = $3";
+            tx.execute(sql, args![folder, uid, from.as_str(), to.as_str(), key]).await?;
+        }
+        Ok(true)
     }
 }
 

@@ -19,13 +19,15 @@ mod deliver;
 mod flags;
 mod folder;
 mod read;
+mod sent;
 
-pub use body::{MailBody, MailWriter};
+pub use body::{HeaderCollector, MailBody, MailWriter};
 pub use change::FlagChange;
 pub use deliver::NewMail;
 pub use flags::{FlagOp, Flags};
 pub use folder::{Folder, FolderId, FolderStatus};
-pub use read::{MailHeader, MailStream, MessageMeta};
+pub use read::{MailHeader, MailSource, MailStream, MessageMeta};
+pub use sent::{Followed, SentCopy};
 
 use crate::blob::{BlobError, Blobs};
 use crate::crypto::CryptoError;

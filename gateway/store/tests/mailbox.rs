@@ -7,9 +7,11 @@ use common::{TestStore, address, count, on_both_engines};
 use futures_util::{StreamExt, TryStreamExt};
 use sealpost_envelope::{DepositId, Timestamp};
 use sealpost_store::account::{Account, Accounts, NewAccount, Role};
+use sealpost_store::deposit::NewDeposit;
 use sealpost_store::keys::{KeyError, week};
 use sealpost_store::mailbox::{
-    FlagOp, Flags, Folder, FolderId, HEADER_PAGE, MailBody, MailboxError, Mailboxes, NewMail, Uid,
+    FlagOp, Flags, Folder, FolderId, HEADER_PAGE, HeaderCollector, MailBody, MailSource, MailboxError,
+    Mailboxes, NewMail, Uid,
 };
 use std::ops::Range;
 
@@ -23,6 +25,8 @@ on_both_engines!(
     paging,
     destroyed_weeks,
     sent_copies,
+    copies_of_deposits,
+    followers,
 );
 
 struct Mailbox {
@@ -62,7 +66,9 @@ impl Mailbox {
         self.boxes.deliver(mail, vec![]).await.unwrap()
     }
     async fn read(&self, folder: FolderId, uid: Uid, range: Range<u64>) -> Vec<u8> {
-        let stream = self.boxes.open(folder, uid, range).await.unwrap();
+        let MailSource::Stream(stream) = self.boxes.open(folder, uid, range).await.unwrap() else {
+            panic!("a copy of a deposit")
+        };
         stream.try_collect::<Vec<_>>().await.unwrap().concat()
     }
     fn blob_files(&self) -> usize {
@@ -323,4 +329,65 @@ async fn sent_copies(t: TestStore) {
     let meta = b.boxes.messages(sent.id, uid..=uid).await.unwrap().remove(0);
     assert_eq!((meta.flags.to_string().as_str(), meta.deposit), ("$Read $Sealed \\Seen", Some(deposit)));
     assert_eq!(b.boxes.status(sent.id).await.unwrap().unseen, 0);
+}
+
+/// A copy whose octets are the deposit's own is made once, marked once, moves with the deposit's key, and its
+/// proof is replaced in one step.
+async fn copies_of_deposits(t: TestStore) {
+    let b = Mailbox::new(t).await;
+    let sent = b.boxes.ensure_folder(b.account.id, "Sent", Some("\\Sent")).await.unwrap();
+    let proofs = b.boxes.ensure_folder(b.account.id, "Proofs", Some("\\Proofs")).await.unwrap();
+    let (_, wrapped, key_week) = b.t.store.keys().new_deposit_key(Mailbox::retention()).unwrap();
+    let dull = common::new_deposit(b.t.entity, b.t.now(), &["bob@example.org"]);
+    let new = NewDeposit { account: Some(b.account.id), wrapped_key: wrapped.bytes, key_week, ..dull };
+    let (id, week_of, size) = (new.id, new.key_week.clone(), new.size);
+    b.t.store.deposit(new).await.unwrap();
+    let of_account = async || b.boxes.uncopied(b.t.entity, b.account.id, 10).await.unwrap();
+    assert_eq!(of_account().await, [id]);
+    let copy = || {
+        let mut header = HeaderCollector::default();
+        header.push(b"Subject: x\r\n\r\nbody");
+        let body = b.boxes.reference(header, size, &week_of).unwrap();
+        NewMail { deposit: Some(id), flags: flags("\\Seen"), ..NewMail::plain(sent.id, body, b.t.now()) }
+    };
+    let known = Some("one@martin.example".to_owned());
+    let uid = b.boxes.deliver_copy(copy(), id, known.clone()).await.unwrap().unwrap();
+    assert_eq!(b.boxes.deliver_copy(copy(), id, known).await.unwrap(), None, "once");
+    assert!(of_account().await.is_empty());
+    assert_eq!(b.boxes.header(sent.id, uid).await.unwrap(), b"Subject: x\r\n\r\n");
+    assert!(matches!(b.boxes.open(sent.id, uid, 0..1).await.unwrap(), MailSource::Deposit(d) if d == id));
+    let found = b.boxes.copy_by_message_id(b.account.id, sent.id, "one@martin.example").await.unwrap();
+    assert_eq!(found, Some(uid));
+    // A keyword that the sender took away does not come back.
+    assert!(b.boxes.announce(b.account.id, id, &flags("$Read")).await.unwrap());
+    b.boxes.set_flags(sent.id, &[uid], FlagOp::Remove, &flags("$Read"), None).await.unwrap();
+    assert!(!b.boxes.announce(b.account.id, id, &flags("$Read")).await.unwrap());
+    assert!(b.boxes.announce(b.account.id, id, &flags("$Read $Expired")).await.unwrap());
+    let shown = b.boxes.messages(sent.id, uid..=uid).await.unwrap().remove(0).flags.to_string();
+    assert_eq!(shown, "$Expired \\Seen");
+    // Its key goes where the deposit's goes.
+    let later = "2028-01-01T00:00:00Z".parse().unwrap();
+    assert!(b.t.store.move_key(id, later).await.unwrap());
+    assert_eq!(b.boxes.messages_of_week(&week::of(later)).await.unwrap(), [(sent.id, uid)]);
+    assert_eq!(b.boxes.header(sent.id, uid).await.unwrap(), b"Subject: x\r\n\r\n");
+    let proof = async |origin: &str| {
+        let body = b.body(&small(1)).await;
+        let mail = NewMail { origin: Some(origin.to_owned()), ..NewMail::plain(proofs.id, body, b.t.now()) };
+        b.boxes.replace_proof(mail, id).await.unwrap()
+    };
+    assert_eq!((proof("p/1").await, proof("p/1").await, proof("p/2").await), (Some(1), None, Some(2)));
+    assert_eq!(b.boxes.uids(proofs.id, 0).await.unwrap(), [2]);
+    // Deleted by the sender, it stays away.
+    b.boxes.remove(sent.id, &[uid]).await.unwrap();
+    assert!(of_account().await.is_empty());
+    assert_eq!(b.boxes.deliver_copy(copy(), id, None).await.unwrap(), None);
+}
+
+async fn followers(t: TestStore) {
+    let b = Mailbox::new(t).await;
+    assert_eq!(b.boxes.followed_to().await.unwrap(), None);
+    b.boxes.follow_from(3).await.unwrap();
+    b.boxes.follow_from(7).await.unwrap();
+    assert_eq!(b.boxes.followed_to().await.unwrap(), Some(7));
+    assert_eq!(b.boxes.follow(0, 10).await.unwrap(), []);
 }

@@ -1,8 +1,10 @@
 //! A message on its way into a mailbox: encrypted while it arrives, small ones kept for the row.
 
 use super::{MAX_HEADER, MailboxError, Mailboxes};
+use crate::StoreError;
 use crate::blob::{BlobWriter, Blobs};
-use crate::keys::{DepositKey, WrappedKey};
+use crate::keys::{DepositKey, WrappedKey, week};
+use jiff::SignedDuration;
 use sealpost_envelope::{BlobId, Timestamp};
 
 /// Bodies up to this size live in the row (measured: a file each is several times slower).
@@ -30,9 +32,18 @@ pub(super) enum Place {
     Row(Vec<u8>),
     /// In the blob store.
     Blob(BlobId),
+    /// The deposit's own parts.
+    Deposit,
 }
 
 impl MailBody {
+    /// The blob it is in.
+    pub(super) fn blob(&self) -> Option<BlobId> {
+        match &self.place {
+            Place::Blob(id) => Some(*id),
+            Place::Row(_) | Place::Deposit => None,
+        }
+    }
     /// Octets of the message.
     pub fn size(&self) -> u64 {
         self.size
@@ -73,7 +84,28 @@ impl Mailboxes {
     }
 }
 
+impl Mailboxes {
+    /// A sender's copy whose octets are the deposit's own: only the header block is kept, under a key of its
+    /// own in the deposit's week.
+    pub fn reference(
+        &self,
+        header: HeaderCollector,
+        size: u64,
+        week: &str,
+    ) -> Result<MailBody, MailboxError> {
+        let end = week::end(week).ok_or_else(|| StoreError::damaged("key_week", week))?;
+        let inside = end.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(end);
+        let (key, wrapped, week) = self.keys.new_deposit_key(inside)?;
+        Ok(MailBody { key, wrapped, week, header: header.found, size, place: Place::Deposit })
+    }
+}
+
 impl MailWriter {
+    /// The header block with its empty line, once it has come (cut at [`MAX_HEADER`]).
+    pub fn header(&self) -> Option<&[u8]> {
+        self.header.done.then_some(&self.header.found)
+    }
+
     /// Takes the next bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), MailboxError> {
         self.header.push(bytes);
@@ -117,13 +149,18 @@ impl MailWriter {
 
 /// Keeps a copy of the header block as it passes.
 #[derive(Debug, Default)]
-struct HeaderCollector {
+pub struct HeaderCollector {
     found: Vec<u8>,
     done: bool,
 }
 
 impl HeaderCollector {
-    fn push(&mut self, bytes: &[u8]) {
+    /// Whether the block is complete, or as long as it may be.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+    /// Takes the message's next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
         if self.done {
             return;
         }

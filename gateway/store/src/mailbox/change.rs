@@ -201,14 +201,18 @@ async fn flag_unit(
 }
 
 /// What left a folder.
-struct Removed {
-    uids: Vec<Uid>,
-    modseq: Option<u64>,
+pub(super) struct Removed {
+    pub(super) uids: Vec<Uid>,
+    pub(super) modseq: Option<u64>,
     /// Blobs that no message names any more, to be deleted after the commit.
-    blobs: Vec<BlobId>,
+    pub(super) blobs: Vec<BlobId>,
 }
 
-async fn remove_unit(tx: &mut Tx, folder: FolderId, uids: &[Uid]) -> Result<Removed, MailboxError> {
+pub(super) async fn remove_unit(
+    tx: &mut Tx,
+    folder: FolderId,
+    uids: &[Uid],
+) -> Result<Removed, MailboxError> {
     let mut removed = Removed { uids: Vec::new(), modseq: None, blobs: Vec::new() };
     for &uid in uids {
         let sql = "DELETE FROM mail_bodies WHERE folder = $1 AND uid = $2 RETURNING blob";

@@ -41,7 +41,7 @@ impl NewMail {
 }
 
 /// What a delivery did.
-enum Outcome {
+pub(super) enum Outcome {
     Delivered { uid: Uid, account: AccountId, modseq: u64 },
     Before(Uid),
 }
@@ -54,10 +54,7 @@ impl Mailboxes {
         let header = key.seal(body::HEADER, b"", &mail.body.header)?;
         let structure = mail.structure.as_deref().filter(|s| s.len() <= super::MAX_HEADER);
         let structure = structure.map(|s| key.seal(body::STRUCTURE, b"", s)).transpose()?;
-        let blob = match &mail.body.place {
-            Place::Blob(id) => Some(*id),
-            Place::Row(_) => None,
-        };
+        let blob = mail.body.blob();
         let outcome = self
             .db
             .write_as(async move |tx| {
@@ -83,7 +80,7 @@ impl Mailboxes {
     }
 }
 
-async fn insert(
+pub(super) async fn insert(
     tx: &mut Tx,
     mail: NewMail,
     header: Vec<u8>,
@@ -135,6 +132,7 @@ async fn insert(
     let (inline, blob) = match mail.body.place {
         Place::Row(bytes) => (Some(bytes), None),
         Place::Blob(id) => (None, Some(id)),
+        Place::Deposit => (None, None),
     };
     tx.execute(
         "INSERT INTO mail_bodies (folder, uid, entity, body, blob) VALUES ($1, $2, $3, $4, $5)",

@@ -181,7 +181,7 @@ impl Mailboxes {
         })
     }
 
-    /// Gives a folder, and those below it, another name. `INBOX` keeps its name.
+    /// Gives a folder, and those below it, another name. `INBOX` and special folders keep theirs.
     pub async fn rename_folder(&self, account: AccountId, from: &str, to: &str) -> Result<(), MailboxError> {
         let (from, to) = (normal_name(from)?, normal_name(to)?);
         if from == "INBOX" || to == "INBOX" || to.starts_with(&format!("{from}/")) {
@@ -191,6 +191,10 @@ impl Mailboxes {
             self.list_folders(account).await?.into_iter().filter(|f| f.name.starts_with(&format!("{from}/")));
         let below: Vec<_> = below.map(|f| (f.id, format!("{to}{}", &f.name[from.len()..]))).collect();
         let folder = self.folder(account, &from).await?.ok_or(MailboxError::NoFolder)?;
+        // What we fill ourselves is found by its name.
+        if folder.special.is_some() {
+            return Err(MailboxError::BadFolder);
+        }
         self.db
             .write_as(async move |tx| {
                 for (id, name) in std::iter::once((folder.id, to)).chain(below) {

@@ -12,6 +12,14 @@ use std::ops::{Range, RangeInclusive};
 /// A message's bytes as they are decrypted.
 pub type MailStream = BoxStream<'static, Result<Bytes, MailboxError>>;
 
+/// Where a message's octets are.
+pub enum MailSource {
+    /// Here.
+    Stream(MailStream),
+    /// In the deposit of which it is the sender's copy.
+    Deposit(DepositId),
+}
+
 /// A message in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageMeta {
@@ -156,17 +164,17 @@ impl Mailboxes {
         }
     }
 
-    /// A range of a message's octets; a range beyond its end is cut.
+    /// A range of a message's octets, or the deposit that has them; a range beyond its end is cut.
     pub async fn open(
         &self,
         folder: FolderId,
         uid: Uid,
         range: Range<u64>,
-    ) -> Result<MailStream, MailboxError> {
+    ) -> Result<MailSource, MailboxError> {
         let row = self
             .db
             .fetch_optional(
-                "SELECT m.size, m.wrapped_key, m.key_week, b.body, b.blob FROM mails m \
+                "SELECT m.size, m.wrapped_key, m.key_week, m.deposit, b.body, b.blob FROM mails m \
                  JOIN mail_bodies b ON b.folder = m.folder AND b.uid = m.uid WHERE m.folder = $1 AND m.uid = $2",
                 args![folder, uid],
             )
@@ -175,13 +183,16 @@ impl Mailboxes {
         let key = self.key_of(&row)?;
         if let Some(blob) = row.opt_uuid("blob")? {
             let stream = self.blobs.read_range(&key, BlobId(blob), row.size("size")?, range);
-            return Ok(stream.map_err(MailboxError::from).boxed());
+            return Ok(MailSource::Stream(stream.map_err(MailboxError::from).boxed()));
         }
-        let whole = Bytes::from(key.open(body::BODY, b"", &row.bytes("body")?)?);
+        let Some(sealed) = row.opt_bytes("body")? else {
+            return Ok(MailSource::Deposit(DepositId(row.uuid("deposit")?)));
+        };
+        let whole = Bytes::from(key.open(body::BODY, b"", &sealed)?);
         let cut = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
         let (start, end) = (cut(range.start), cut(range.end));
         let part = whole.slice(start..end.max(start));
-        Ok(stream::iter((!part.is_empty()).then_some(Ok(part))).boxed())
+        Ok(MailSource::Stream(stream::iter((!part.is_empty()).then_some(Ok(part))).boxed()))
     }
 
     /// Caches a structure in the reader's own form; one over 64 KiB is not kept, and computed each time.
