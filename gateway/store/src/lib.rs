@@ -41,7 +41,7 @@ pub use consignment::{
 };
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
-    Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter, Followed,
+    DayCount,     Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter, Followed,
     NewConsignment, NewDeposit, NewPart, PartRow, RecipientMatch, Sight, StateFilter, StoredBody,
 };
 pub use draft::DraftError;
