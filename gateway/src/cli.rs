@@ -201,6 +201,105 @@ pub enum UserCommand {
         #[arg(long, default_value = "mail client")]
         label: String,
     },
+    /// Tokens of programs that use the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// `sealpost user token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; prints it once.
+    Create {
+        /// Login of the account it acts for.
+        login: String,
+        /// What it is for.
+        #[arg(long, default_value = "program")]
+        label: String,
+        /// What it may do; may be repeated.
+        #[arg(long, required = true, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics"])]
+        scope: Vec<String>,
+        /// Its end (RFC 3339); none when absent.
+        #[arg(long)]
+        until: Option<jiff::Timestamp>,
+    },
+    /// List the tokens of an account.
+    List {
+        /// Login.
+        login: String,
+    },
+    /// End a token at once.
+    Revoke {
+        /// Login.
+        login: String,
+        /// Its id, as `list` shows it.
+        id: String,
+    },
+    #[command(flatten)]
+    Otp(OtpCommand),
+}
+
+/// `sealpost user token …` for tokens and apps of people who receive.
+#[derive(Debug, Subcommand)]
+pub enum OtpCommand {
+    /// Take over hardware tokens from a file: PSKC (RFC 6030) or a table of serial numbers and secrets.
+    Import {
+        /// File. Delete it afterwards.
+        file: PathBuf,
+        /// Key of an encrypted PSKC file: `file:PATH`, first line, hexadecimal.
+        #[arg(long)]
+        key: Option<String>,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+        /// Only say what would be taken over.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List tokens and apps.
+    Tokens {
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Give a token to a recipient, or take it back when no address is named.
+    Assign {
+        /// Serial number.
+        serial: String,
+        /// Recipient's address.
+        address: Option<String>,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Find a token again whose clock or counter has run away, by two codes in a row.
+    Resync {
+        /// Serial number.
+        serial: String,
+        /// First code.
+        first: String,
+        /// The code after it.
+        second: String,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Make a secret for a recipient's authenticator app; prints its `otpauth:` address once.
+    App {
+        /// Recipient's address.
+        address: String,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Remove a token or app for good.
+    Remove {
+        /// Serial number, or id as `tokens` shows it.
+        serial: String,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
 }
 
 /// `sealpost policy …`

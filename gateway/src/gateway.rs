@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use sealpost_certs::{KeyKind, Signer, TimeAuthority};
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language, Sha256Digest};
 use sealpost_evidence::{BuiltEvent, Detail, Event, EventName, Issuer, render};
+use sealpost_oidc::Provider;
 use sealpost_policy::Policy;
 use sealpost_store::account::Accounts;
 use sealpost_store::mailbox::Mailboxes;
@@ -105,6 +106,8 @@ pub struct Gateway {
     pub time: TimeAuthority,
     /// Judges strangers' proofs in processes of their own.
     pub judge: Arc<ChildJudge>,
+    /// OpenID Connect providers of the gate.
+    pub providers: Vec<Arc<Provider>>,
     /// External RFC 3161 authorities, if any.
     pub external: Option<External>,
     /// Its organisations, in the order of the configuration.
@@ -130,6 +133,7 @@ impl Gateway {
             organisations.push(Arc::new(organisation(&store, &credentials, settings, policy, now).await?));
         }
         let external = External::open(&config.timestamp)?;
+        let providers = crate::providers::open(&config)?;
         let origin = log_origin(&store, &credentials).await?;
         let time = TimeAuthority::new(credentials.time.clone(), clock.clone());
         let accounts = Arc::new(Accounts::new(&store)?);
@@ -154,6 +158,7 @@ impl Gateway {
             time,
             judge,
             external,
+            providers,
             organisations,
             bells,
             carry: Carry::default(),

@@ -8,21 +8,28 @@ macro_rules! say {
     ($($text:tt)*) => { $crate::commands::print_line(format_args!($($text)*)) };
 }
 
+mod audit;
+mod cards;
 mod cli;
 mod commands;
 mod config;
 mod credentials;
 mod demo;
+mod desk;
 mod dkim;
 mod gateway;
+mod hand;
 mod judge;
 mod listeners;
 mod mailboxes;
+mod operations;
 mod pipeline;
 mod proofs;
+mod providers;
 mod routes;
 mod service;
 mod site;
+mod sms;
 mod timeroutes;
 mod timeserver;
 

@@ -6,16 +6,17 @@
 //!
 //! **Failure.** What cannot be bound is named with its setting, before anything is served.
 
+use crate::cards::{self, Cards};
 use crate::config;
 use crate::gateway::Gateway;
 use crate::listeners::limits::{Connections, make_room_for};
 use crate::listeners::proxy::Balancers;
 use crate::listeners::smtp::{self, Receptionist, SmtpListener, Times};
-use crate::listeners::{bind, imap, tls};
+use crate::listeners::{bind, card, imap, tls};
 use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
-use crate::pipeline::{anchor, composition, housekeeping, seal};
+use crate::pipeline::{anchor, composition, folders, housekeeping, seal};
 use crate::{routes, site};
 use anyhow::Result;
 use sealpost_relay::Relay;
@@ -78,6 +79,7 @@ struct Fronts {
     mail_tls: TlsAcceptor,
     web_tls: TlsAcceptor,
     web: sealpost_web::WebState,
+    cards: Option<Arc<Cards>>,
     tasks: TaskTracker,
 }
 
@@ -91,6 +93,10 @@ impl Fronts {
             mail_tls: tls::server_config(&identity, &[])?.into(),
             web_tls: tls::server_config(&identity, &["h2", "http/1.1"])?.into(),
             web: site::state(&gateway)?,
+            cards: match config.listen.card {
+                Some(_) => Some(Cards::open(&config.gate.card, gateway.clock.clone())?),
+                None => None,
+            },
             tasks: TaskTracker::new(),
             identity,
             gateway,
@@ -108,6 +114,7 @@ impl Fronts {
         let imap = optional("listen.imap", listen.imap).await?;
         let imaps = optional("listen.imaps", listen.imaps).await?;
         let https = optional("listen.https", listen.https).await?;
+        let card = optional("listen.card", listen.card).await?;
         let admin = optional("listen.admin", listen.admin).await?;
 
         let desk = SubmissionDesk { gateway: self.gateway.clone(), servers: false };
@@ -128,6 +135,9 @@ impl Fronts {
                 self.shutdown.clone(),
             );
             self.tasks.spawn(served);
+        }
+        if let (Some(listener), Some(cards)) = (card, &self.cards) {
+            self.card(listener, cards)?;
         }
         if let Some(listener) = admin {
             let router = site::admin_router(&self.gateway);
@@ -157,6 +167,9 @@ impl Fronts {
             anyhow::bail!("{first}");
         }
         self.gateway.reload(&fresh).await?;
+        if let Some(cards) = &self.cards {
+            cards.reload(&fresh.gate.card).await?;
+        }
         self.identity.reload(&fresh.tls.cert, &fresh.tls.key)
     }
 
@@ -191,6 +204,17 @@ impl Fronts {
             desk,
         };
         self.tasks.spawn(smtp::serve(listener, config, self.shutdown.clone()));
+    }
+
+    /// The pages that read cards, with TLS of their own.
+    fn card(&self, listener: TcpListener, cards: &Arc<Cards>) -> Result<()> {
+        let config = &self.gateway.config;
+        let tls = card::server_config(&self.identity, cards, config.gate.card.tls)?;
+        let router = sealpost_web::card_router(self.web.clone(), cards.clone());
+        let limits = site::serve_limits(config);
+        self.tasks.spawn(sealpost_web::serve(listener, Some(tls.into()), router, limits, self.shutdown.clone()));
+        self.tasks.spawn(cards::run(cards.clone(), self.shutdown.clone()));
+        Ok(())
     }
 
     fn imap(&self, listener: Option<TcpListener>, implicit_tls: bool) {
@@ -228,8 +252,10 @@ fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<Task
     let stages = TaskTracker::new();
     let holder = gateway.holder();
     stages.spawn(composition::run(gateway.clone(), holder.clone(), stop.clone()));
+    stages.spawn(crate::sms::run(gateway.clone(), stop.clone()));
     stages.spawn(anchor::run(gateway.clone(), format!("{holder}/anchor"), stop.clone()));
     stages.spawn(housekeeping::run(gateway.clone(), holder.clone(), stop.clone()));
+    stages.spawn(folders::run(gateway.clone(), holder.clone(), stop.clone()));
     let relay = Relay::new(
         routes::relay_config(gateway, holder)?,
         gateway.queue.clone(),

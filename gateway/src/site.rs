@@ -6,11 +6,13 @@ use anyhow::Result;
 use axum::Router;
 use futures_util::FutureExt;
 use sealpost_envelope::GateMethod;
-use sealpost_gate::{CodeKey, ElsewhereMethod, LinkMethod, Method, MethodLimits, Methods, Needs, OtpMail, OtpSms, PasswordMethod,
-    TypedCodeMethod};
+use sealpost_gate::{
+    CodeKey, ElsewhereMethod, LinkMethod, Method, MethodLimits, Methods, Needs, OtpMail, OtpSms,
+    PasswordMethod, TypedCodeMethod,
+};
 use sealpost_store::account::CodeRule;
 use sealpost_web::{
-    AdminState, CodeByMail, EntitySite, Hooks, Metrics, ServeLimits, StaffRules, VerifyState, WebKeys,
+    AdminState, CodeByMail, EntitySite, Hooks, MailAccess, Metrics, ServeLimits, StaffRules, VerifyState, WebKeys,
     WebLimits, WebParts, WebState,
 };
 use std::sync::Arc;
@@ -37,6 +39,9 @@ pub fn state(gateway: &Arc<Gateway>) -> Result<WebState> {
         methods: methods(gateway, codes, limits)?,
         accounts: gateway.accounts.clone(),
         staff: staff_rules(config),
+        mail: mail_access(config),
+        providers: gateway.providers.clone(),
+        login_providers: crate::providers::for_login(config),
         limits: web_limits(config),
         hooks: Hooks {
             outbound: Arc::new(move || {
@@ -44,6 +49,7 @@ pub fn state(gateway: &Arc<Gateway>) -> Result<WebState> {
                 bells.bells.sms.notify_one();
             }),
             desk: Arc::new(crate::desk::RunningDesk(gateway.clone())),
+            operations: Arc::new(crate::operations::Running(gateway.clone())),
         },
         demo: config.demo.outside_mailboxes,
     }))
@@ -67,6 +73,12 @@ fn methods(gateway: &Gateway, codes: Arc<CodeKey>, limits: MethodLimits) -> Resu
     if config.listen.card.is_some() {
         all.push(Arc::new(ElsewhereMethod::new(GateMethod::Cps, Needs::Nothing)));
     }
+    for provider in &gateway.providers {
+        let name = GateMethod::Oidc(provider.settings().name.clone());
+        let method = ElsewhereMethod::new(name, Needs::Nothing).called(&provider.settings().label);
+        all.push(Arc::new(method));
+    }
+    all.push(Arc::new(ElsewhereMethod::new(GateMethod::Tiqr, Needs::Enrolment)));
     Ok(Methods::new(all))
 }
 
@@ -80,6 +92,23 @@ fn web_limits(config: &Config) -> WebLimits {
         sms_per_number: config.gate.sms.per_number,
         sms_per_network: config.gate.sms.per_network,
         ..usual
+    }
+}
+
+/// Ports as people reach them; the name that our certificates carry.
+fn mail_access(config: &Config) -> MailAccess {
+    let listen = &config.listen;
+    let port = |address: &Option<std::net::SocketAddr>| address.map(|a| a.port());
+    let host = config.entity.first().map(|e| e.hostname.clone()).unwrap_or_default();
+    MailAccess {
+        host,
+        smtp: (port(&listen.submissions), port(&listen.submission)),
+        imap: (port(&listen.imaps), port(&listen.imap)),
+        domains: config
+            .entity
+            .iter()
+            .flat_map(|e| e.domains.iter().map(|d| (d.as_str().to_owned(), e.name.clone())))
+            .collect(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What policy is told, and what it answers when no rule speaks.
 
 use crate::{Hints, Period};
-use sealpost_envelope::{EmailAddress, Gate, Treatment};
+use sealpost_envelope::{EmailAddress, Gate, GateMethod, Treatment};
 use std::collections::BTreeMap;
 
 /// What the message and its submission are, as far as policy looks.
@@ -70,7 +70,7 @@ impl MessageFacts {
             replies_to: None,
             certificate_public: false,
         };
-        (message, RecipientFacts { address: to })
+        (message, RecipientFacts::new(to))
     }
 }
 
@@ -79,6 +79,24 @@ impl MessageFacts {
 pub struct RecipientFacts {
     /// Address in the envelope.
     pub address: EmailAddress,
+    /// What is on record of them; `None` where nobody has looked, and nothing is held for want of it.
+    pub known: Option<Known>,
+}
+
+impl RecipientFacts {
+    /// Of whom only the address is known.
+    pub fn new(address: EmailAddress) -> Self {
+        Self { address, known: None }
+    }
+}
+
+/// What is on record of a recipient.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Number for codes by SMS, E.164.
+    pub phone: Option<String>,
+    /// Methods that they hold a token or app for.
+    pub enrolled: Vec<GateMethod>,
 }
 
 /// The entity's settings that rules build on.

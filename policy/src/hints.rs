@@ -8,6 +8,9 @@ use sealpost_envelope::{Gate, Treatment};
 pub const HINT_HEADERS: [&str; 4] =
     ["x-sealpost-treatment", "x-sealpost-gate", "x-sealpost-phone", "x-sealpost-expires"];
 
+/// Header that carries the message's password, lower case; never part of what is kept.
+pub const PASSWORD_HEADER: &str = "x-sealpost-password";
+
 /// A number for codes by SMS, as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhoneHint {
@@ -50,6 +53,9 @@ pub struct Hints {
     pub gate: Option<Gate>,
     /// Numbers for codes by SMS.
     pub phones: Vec<PhoneHint>,
+    /// A password for the message came with it. The caller sets it: the password's field is taken out before
+    /// anybody reads the headers.
+    pub password: bool,
     pub(crate) ending: Option<Ending>,
     pub(crate) fault: Option<Hold>,
 }
@@ -75,6 +81,11 @@ impl Hints {
         hints
     }
 
+    /// A password for the message came with it, or did not.
+    pub fn with_password(self, password: bool) -> Self {
+        Self { password, ..self }
+    }
+
     /// Takes one header over; `None` when it cannot be read.
     fn read_header(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
@@ -95,7 +106,7 @@ impl Hints {
 
     /// Whether the sender explicitly asked for protection.
     pub fn asks(&self) -> bool {
-        self.tagged || self.treatment.is_some_and(Treatment::has_link)
+        self.tagged || self.password || self.treatment.is_some_and(Treatment::has_link)
     }
 }
 

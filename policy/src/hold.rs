@@ -55,6 +55,62 @@ pub enum Hold {
     },
     /// Access would end before it begins.
     EndsInThePast,
+    /// The recipient cannot pass the gate in any way: something is missing that the sender or an administrator
+    /// can give.
+    CannotServe {
+        /// The gate.
+        gate: String,
+        /// What would open it.
+        missing: Vec<Missing>,
+    },
+}
+
+/// What a recipient lacks for a way through the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Missing {
+    /// A telephone number.
+    Phone,
+    /// The message's password.
+    Password,
+    /// A token or app.
+    Token,
+    /// A service for SMS.
+    SmsService,
+}
+
+impl Missing {
+    fn text(self, language: Language) -> &'static str {
+        match (self, language) {
+            (Self::Phone, Language::Fr) => {
+                "un numéro de mobile, par exemple dans l’objet : [secure sms:+33612345678]"
+            }
+            (Self::Phone, Language::En) => {
+                "a mobile number, for instance in the subject: [secure sms:+33612345678]"
+            }
+            (Self::Password, Language::Fr) => {
+                "un mot de passe pour ce message, par l’en-tête X-Sealpost-Password ou depuis l’application"
+            }
+            (Self::Password, Language::En) => {
+                "a password for this message, by the header X-Sealpost-Password or in the application"
+            }
+            (Self::Token, Language::Fr) => {
+                "un jeton ou une application d’authentification, que votre administrateur attribue"
+            }
+            (Self::Token, Language::En) => {
+                "a token or an authenticator app, which your administrator gives out"
+            }
+            (Self::SmsService, Language::Fr) => "un service de SMS, que votre administrateur configure",
+            (Self::SmsService, Language::En) => "an SMS service, which your administrator sets up",
+        }
+    }
+}
+
+fn joined(missing: &[Missing], language: Language) -> String {
+    let or = match language {
+        Language::Fr => " ; ou ",
+        Language::En => "; or ",
+    };
+    missing.iter().map(|m| m.text(language)).collect::<Vec<_>>().join(or)
 }
 
 impl Hold {
@@ -97,6 +153,9 @@ impl Hold {
                 format!("L’authentification « {wanted} » est demandée, mais la règle n’offre que « {offered} ».")
             }
             Self::EndsInThePast => "La date de fin d’accès demandée est déjà passée.".into(),
+            Self::CannotServe { gate, missing } => {
+                format!("L’authentification demandée ({gate}) est impossible pour ce destinataire. Il manque : {}.", joined(missing, Language::Fr))
+            }
         }
     }
 
@@ -131,6 +190,9 @@ impl Hold {
                 format!("The authentication “{wanted}” is asked for, but the rule offers only “{offered}”.")
             }
             Self::EndsInThePast => "Access shall end at a time that has already passed.".into(),
+            Self::CannotServe { gate, missing } => {
+                format!("This recipient cannot pass the gate ({gate}). What is missing: {}.", joined(missing, Language::En))
+            }
         }
     }
 }

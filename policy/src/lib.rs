@@ -24,14 +24,15 @@ mod hold;
 mod period;
 mod phone;
 mod rule;
+mod served;
 mod strengthen;
 mod suggest;
 mod tags;
 
 pub use decide::{Decision, Policy};
-pub use facts::{Defaults, MessageFacts, RecipientFacts};
-pub use hints::{HINT_HEADERS, Hints, PhoneHint};
-pub use hold::Hold;
+pub use facts::{Defaults, Known, MessageFacts, RecipientFacts};
+pub use hints::{HINT_HEADERS, Hints, PASSWORD_HEADER, PhoneHint};
+pub use hold::{Hold, Missing};
 pub use period::{ParsePeriodError, Period};
 pub use phone::{PhoneError, to_e164};
 pub use rule::{RuleConfig, RuleError};

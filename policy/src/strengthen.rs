@@ -19,6 +19,10 @@ pub(crate) fn apply(
     }
     raise(draft, hints.tagged.then_some(Treatment::Notify), "the tag in the subject");
     raise(draft, hints.treatment, "X-Sealpost-Treatment");
+    // A password can be asked only where something is behind a link.
+    if hints.password && !draft.treatment.has_link() {
+        raise(draft, Some(Treatment::Notify), "the message's password");
+    }
     if let Some(wanted) = &hints.gate {
         narrow(draft, wanted);
     }
@@ -26,6 +30,10 @@ pub(crate) fn apply(
         shorten(draft, ending, now);
     }
     phone(draft, message, recipient, defaults);
+    if hints.password {
+        demand(draft, &GateMethod::Password, |way| format!("password+{way}"));
+        draft.say("the message has a password");
+    }
     // Only where nothing else already protects it fully.
     match &hints.near_miss {
         Some(text) if draft.treatment < Treatment::Notify => {
@@ -125,13 +133,24 @@ fn demand_sms(draft: &mut Draft, defaults: &Defaults) {
         draft.hold(Hold::SmsUnavailable);
         return;
     }
+    demand(draft, &GateMethod::OtpSms, |way| format!("{way}+otp-sms"));
+}
+
+/// Keeps the ways that use `method`, or adds it to each; `link` asks nothing that could be combined.
+fn demand(draft: &mut Draft, method: &GateMethod, combined: impl Fn(&str) -> String) {
     let words = draft.gate.words();
-    let with: Vec<String> = words.iter().filter(|w| w.split('+').any(|m| m == "otp-sms")).cloned().collect();
-    let wanted = if with.is_empty() { words.iter().map(|w| combined(w)).collect() } else { with };
+    let name = method.to_string();
+    let with: Vec<String> = words.iter().filter(|w| w.split('+').any(|m| m == name)).cloned().collect();
+    let add = |w: &String| if w == "link" { name.clone() } else { combined(w) };
+    let wanted = if with.is_empty() { words.iter().map(add).collect() } else { with };
     if let Ok(gate) = Gate::parse(&wanted) {
-        draft.say(format!("gate with a code by SMS: {}", gate.words().join(", ")));
+        draft.say(format!("gate with {}: {}", what(method), gate.words().join(", ")));
         draft.gate = gate;
     }
+}
+
+fn what(method: &GateMethod) -> &'static str {
+    if *method == GateMethod::Password { "the message's password" } else { "a code by SMS" }
 }
 
 fn is_recipient(address: &str, recipients: &[EmailAddress]) -> bool {
@@ -140,9 +159,4 @@ fn is_recipient(address: &str, recipients: &[EmailAddress]) -> bool {
 
 fn same(address: &str, recipient: &EmailAddress) -> bool {
     address.to_lowercase() == recipient.key()
-}
-
-/// A way through the gate with the code by SMS added; `link` asks nothing that could be combined.
-fn combined(way: &str) -> String {
-    if way == "link" { "otp-sms".to_owned() } else { format!("{way}+otp-sms") }
 }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use sealpost_envelope::{EmailAddress, Gate};
 use sealpost_policy::{
-    Defaults, Hints, MessageFacts, Period, Policy, RecipientFacts, RuleConfig, read_tags, strip_tags,
+    Defaults, Hints, Known, MessageFacts, Period, Policy, RecipientFacts, RuleConfig, read_tags, strip_tags,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -67,6 +67,10 @@ struct Case {
     always: bool,
     #[serde(default)]
     sms: bool,
+    /// What is on record of the recipient: a number, methods.
+    known: Option<Vec<String>>,
+    #[serde(default)]
+    password: bool,
     #[serde(default)]
     rules: Vec<RuleRow>,
     expect: String,
@@ -98,6 +102,13 @@ fn rule(row: &RuleRow) -> RuleConfig {
     }
 }
 
+fn known(record: &[String]) -> Known {
+    Known {
+        phone: record.iter().find(|r| r.starts_with('+')).cloned(),
+        enrolled: record.iter().filter_map(|r| r.parse().ok()).collect(),
+    }
+}
+
 fn facts(case: &Case, to: &EmailAddress) -> MessageFacts {
     let mut recipients = vec![to.clone()];
     recipients.extend(case.others.iter().map(|a| address(a)));
@@ -117,7 +128,8 @@ fn facts(case: &Case, to: &EmailAddress) -> MessageFacts {
         calendar_method: (case.kind == "calendar").then(|| "REQUEST".to_owned()),
         author_signed: case.kind == "signed",
         author_encrypted: false,
-        hints: Hints::read(&case.subject, |name| case.headers.get(name).map(String::as_str)),
+        hints: Hints::read(&case.subject, |name| case.headers.get(name).map(String::as_str))
+            .with_password(case.password),
         replies_to: case.replies_to.as_ref().map(|t| t.parse().unwrap()),
         certificate_public: case.public,
     }
@@ -137,7 +149,11 @@ fn decisions() {
         let rules: Vec<_> = case.rules.iter().map(rule).collect();
         let policy = Policy::compile(&rules, defaults).unwrap_or_else(|e| panic!("{}: {e:?}", case.case));
         let to = address(case.to.as_deref().unwrap_or("bob@example.test"));
-        let got = policy.decide(&facts(case, &to), &RecipientFacts { address: to.clone() }, now);
+        let got = policy.decide(
+            &facts(case, &to),
+            &RecipientFacts { address: to.clone(), known: case.known.as_deref().map(known) },
+            now,
+        );
         let v = &got.verdict;
         let summary = format!("{}; {}; {}", v.treatment, v.gate.words().join(", "), v.rule);
         assert_eq!(summary, case.expect, "{}\n{:#?}", case.case, got.explanation);

@@ -20,7 +20,7 @@ pub fn run(path: &Path, command: PolicyCommand, json: bool) -> Result<Answer> {
     })?;
     let facts = facts(sender, &recipient, size, attachment, subject, headers);
     let decision =
-        config.policies[place].decide(&facts, &RecipientFacts { address: recipient }, clock().now());
+        config.policies[place].decide(&facts, &RecipientFacts::new(recipient), clock().now());
     print(&decision, json);
     Ok(Answer::Done)
 }
@@ -35,7 +35,8 @@ fn headers(lines: &[String]) -> Result<BTreeMap<String, String>, Unusable> {
         .collect()
 }
 
-fn facts(
+/// What is known of a message that nobody sent.
+pub fn facts(
     sender: EmailAddress,
     recipient: &EmailAddress,
     size: u64,

@@ -1,5 +1,8 @@
 //! `sealpost user …`: accounts and app passwords. Secrets are printed once, and only here.
 
+mod otp;
+mod token;
+
 use super::{Answer, Unusable, clock, store};
 use crate::cli::UserCommand;
 use crate::config::Config;
@@ -37,6 +40,7 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
             let made = accounts.add_app_password(&account, &label, events).await?;
             tell(json, &[("login", account.login.as_str()), ("app_password", made.password.expose())]);
         }
+        UserCommand::Token(command) => return desk.token(command, json).await,
     }
     Ok(Answer::Done)
 }
@@ -133,9 +137,14 @@ impl Desk<'_> {
 
     /// AccountChanged by whoever sits at the server.
     async fn changed(&self, entity: EntityId, login: &EmailAddress, what: &str) -> Result<Vec<BuiltEvent>> {
+        self.journaled(entity, Detail::new().text("change", what).personal("login", login.as_str()))
+    }
+
+    /// A change made at the command line.
+    fn journaled(&self, entity: EntityId, detail: Detail) -> Result<Vec<BuiltEvent>> {
         let event = Event::new(EventName::AccountChanged, entity, clock().now())
             .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
-            .detail(Detail::new().text("change", what).personal("login", login.as_str()));
+            .detail(detail);
         let issuer = Issuer {
             entity,
             name: String::new(),

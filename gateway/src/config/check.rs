@@ -18,6 +18,8 @@ pub(super) fn check(settings: &Settings, context: &mut Context) -> Vec<Arc<Polic
     relay(settings, context);
     trusted(settings, context);
     gates(settings, context);
+    super::cards::check(settings, context);
+    super::providers::check(settings, context);
     limits(settings, context);
     demo(settings, context);
     others(settings, context);
@@ -196,6 +198,9 @@ fn gates(settings: &Settings, context: &mut Context) {
                 .wrong_at(&format!("gate.{key}"), format!("{period} is not between 30 seconds and 1 hour"));
         }
     }
+    if let Err((key, message)) = crate::sms::check(&gate.sms) {
+        context.wrong_at(&format!("gate.sms.{key}"), message);
+    }
     if gate.session.as_seconds() < 60 {
         context.wrong_at("gate.session", format!("{} is too short", gate.session));
     }
@@ -337,7 +342,6 @@ fn defaults(settings: &Settings, entity: &Entity) -> Defaults {
         retention_after: entity.retention.content,
         link_over: entity.link_over.0,
         country: settings.gate.country.clone(),
-        // No SMS service can be configured yet: a number in a hint makes the message wait.
-        sms: false,
+        sms: settings.gate.sms.provider.is_some(),
     }
 }

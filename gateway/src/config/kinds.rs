@@ -122,6 +122,61 @@ words!(
     }
 );
 words!(
+    /// Members of the card family.
+    CardWord {
+        /// Health professional.
+        Cps = "CPS",
+        /// In training.
+        Cpf = "CPF",
+        /// Named employee.
+        Cpe = "CPE",
+        /// Named person of another organisation.
+        Cpa = "CPA",
+        /// Service card.
+        Cde = "CDE",
+        /// Service card of another organisation.
+        Cda = "CDA",
+    }
+);
+words!(
+    /// Which cards an installation is for.
+    CardStage {
+        /// Real ones.
+        Production = "production",
+        /// Test ones.
+        Test = "test",
+    }
+);
+words!(
+    /// Whether revocation must be known.
+    CardRevocation {
+        /// It must.
+        Required = "required",
+        /// Where it can be.
+        Optional = "optional",
+    }
+);
+words!(
+    /// Newest version of TLS.
+    CardTls {
+        /// 1.2.
+        Old = "1.2",
+        /// 1.3.
+        New = "1.3",
+    }
+);
+words!(
+    /// Whose interface sends codes by SMS.
+    SmsProvider {
+        /// OVHcloud.
+        Ovh = "ovh",
+        /// Twilio, and who speaks like it.
+        Twilio = "twilio",
+        /// Any other, described by its own settings.
+        Http = "http",
+    }
+);
+words!(
     /// Who may log in with a code by mail after the password.
     CodeByMail {
         /// Everybody.
@@ -141,6 +196,31 @@ words!(
         NoDate = "no-date",
         /// No TLS.
         NoTls = "no-tls",
+    }
+);
+
+words!(
+    /// Whose customs an OpenID Connect provider follows.
+    ProviderPreset {
+        /// Pro Santé Connect.
+        Psc = "psc",
+        /// FranceConnect.
+        FranceConnect = "franceconnect",
+        /// ProConnect.
+        ProConnect = "proconnect",
+        /// Any other.
+        Generic = "generic",
+    }
+);
+words!(
+    /// How we prove to a provider who we are.
+    ClientProof {
+        /// The secret in a header.
+        Basic = "basic",
+        /// The secret in the form.
+        Post = "post",
+        /// The certificate of the connection.
+        Tls = "tls",
     }
 );
 
@@ -296,6 +376,12 @@ fn gate_advice(error: &sealpost_envelope::ParseGateError) -> String {
     match closest(&error.0, METHODS) {
         Some(near) => format!("unknown gate method {:?}; did you mean {near:?}?", error.0),
         None => error.to_string(),
+    }
+}
+
+impl Shown for PathBuf {
+    fn shown(&self) -> String {
+        quoted(&self.to_string_lossy())
     }
 }
 

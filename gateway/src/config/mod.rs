@@ -13,11 +13,13 @@
 //! **Failure.** [`ConfigErrors`]. A file that cannot be used is never used in part.
 
 mod access;
+mod cards;
 mod check;
 #[cfg(test)]
 mod document;
 mod kinds;
 mod places;
+mod providers;
 mod reader;
 mod section;
 mod sections;
@@ -27,9 +29,11 @@ mod unsupported;
 
 #[cfg(test)]
 pub use document::documentation;
-pub use kinds::{CodeByMail, Mode, Network, Profile, Receipts, UpstreamTls};
+pub use cards::CardSettings;
+pub use kinds::{CardRevocation, CardStage, CardTls, CardWord, ClientProof, CodeByMail, Mode, Network, Profile, ProviderPreset, Receipts, SmsProvider, UpstreamTls};
+pub use providers::ProviderSettings;
 pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
-pub use sections::{Entity, Settings, TimestampSettings, Trusted};
+pub use sections::{Entity, Rule, Settings, Sms, TimestampSettings, Trusted};
 pub use signing::KeySource;
 pub use template::{template, template_with};
 pub use unsupported::unsupported;

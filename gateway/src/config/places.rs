@@ -26,6 +26,12 @@ macro_rules! placed {
     };
 }
 
+impl Shown for WebUrl {
+    fn shown(&self) -> String {
+        quoted(&self.text)
+    }
+}
+
 /// An `http` or `https` address of a server, without a final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebUrl {
@@ -39,6 +45,10 @@ impl WebUrl {
     /// The address; append a path that begins with `/`.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+    /// Name or address of the server, without port.
+    pub fn host(&self) -> &str {
+        &self.host
     }
     /// `https`.
     pub fn is_https(&self) -> bool {

@@ -3,7 +3,9 @@
 //! The doc comments below are what administrators read: in the file that `init` writes and in
 //! `docs/configuration.md`. Defaults are safe: a key that is absent opens nothing and weakens nothing.
 
-use super::kinds::{CodeByMail, DomainName, Mode, Network, Profile, Receipts, Siren, Size, Tolerance, UpstreamTls};
+use super::cards::CardSettings;
+use super::kinds::{CodeByMail, DomainName, Mode, Network, Profile, Receipts, Siren, Size, SmsProvider, Tolerance, UpstreamTls};
+use super::providers::ProviderSettings;
 use super::places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, WebUrl};
 use super::section::section;
 use super::signing::KeySource;
@@ -323,6 +325,58 @@ section! {
         session: Period = default(Period::hours(2));
         /// Country of telephone numbers written without `+`, ISO 3166-1.
         country: String = default("FR".to_owned());
+        /// Professional cards (CPS and its family), read by `listen.card`.
+        card: CardSettings = section;
+        /// OpenID Connect providers.
+        oidc: Vec<ProviderSettings> = sections;
+        /// Service that sends codes by SMS. `otp-sms` is offered once `provider` is named.
+        sms: Sms = section;
+    }
+}
+
+section! {
+    /// Service that sends codes by SMS.
+    pub struct Sms {
+        /// `ovh`, `twilio`, or `http` for any service that takes one request a message.
+        provider: Option<SmsProvider> = unset("\"ovh\"");
+        /// Address of the service. OVHcloud's and Twilio's own when absent; `http` needs one, in full.
+        url: Option<WebUrl> = unset("\"https://sms.example/api/send\"");
+        /// OVHcloud: name of the SMS service. Twilio: SID of the account. `http`: `{account}` in the template.
+        account: Option<String> = unset("\"sms-ab12345-1\"");
+        /// OVHcloud: application key. Twilio: nothing. `http`: user of HTTP Basic authentication.
+        user: Option<String> = unset("\"7kbG7Bk7S9Nt7ZSV\"");
+        /// OVHcloud: application secret. Twilio: auth token. `http`: `{secret}` in headers, or the password of `user`.
+        secret: Option<SecretSource> = unset("\"file:sms.secret\"");
+        /// OVHcloud: consumer key.
+        consumer: Option<SecretSource> = unset("\"file:sms.consumer\"");
+        /// Sender shown on the telephone: a number, or up to eleven letters where the service allows it.
+        from: Option<String> = unset("\"LILAS\"");
+        /// `http`: method of the request.
+        method: String = default("POST".to_owned());
+        /// `http`: headers of the request, each `Name: value`.
+        headers: Vec<String> = default(Vec::new());
+        /// `http`: type of the body. Values are escaped as `application/json` or
+        /// `application/x-www-form-urlencoded` asks.
+        content_type: String = default("application/json".to_owned());
+        /// `http`: the body, with `{to}`, `{text}`, `{from}`, `{id}`, `{account}` and `{callback}` (where the service may
+        /// say later what became of the message).
+        body: String = default(r#"{"to":"{to}","from":"{from}","text":"{text}"}"#.to_owned());
+        /// `http`: what the answer says on success besides a status from 200 to 299, as `path=value` in its JSON.
+        success: Option<String> = unset("\"messages.0.status=0\"");
+        /// `http`: where the answer's JSON has the message's identifier.
+        id: Option<String> = unset("\"messages.0.id\"");
+        /// Certificates that the service must chain to, PEM, in place of those the system trusts.
+        ca: Option<PathBuf> = unset("\"sms-ca.pem\"");
+        /// A request that takes longer has failed.
+        timeout: Period = default(Period::seconds(10));
+        /// Numbers that codes may go to, by their beginning. France and its overseas departments when nothing
+        /// is said: premium and distant numbers cost money that a stranger would like to earn.
+        prefixes: Vec<String> = default(["+33", "+262", "+508", "+590", "+594", "+596", "+681", "+687", "+689"]
+            .map(str::to_owned).to_vec());
+        /// Codes to one number in an hour, over all messages.
+        per_number: u32 = default(6);
+        /// Codes that one client network (IPv4 /24, IPv6 /48) may ask for in an hour.
+        per_network: u32 = default(30);
     }
 }
 
@@ -415,7 +469,8 @@ section! {
         retention: Option<Period> = unset("\"90 days\"");
         /// Reminders to who has not opened: after the deposit or, when negative, before access ends.
         remind: Vec<Period> = default(Vec::new());
-        /// Identity that the gate must establish.
+        /// Person whom the gate must establish, by national identifier: `rpps:` or `adeli:` and the number, `finess:`,
+        /// `siren:` or `siret:` and `PLACE/NUMBER`. Somebody else's card is refused.
         identity: Option<String> = unset("\"rpps:10001234567\"");
     }
 }

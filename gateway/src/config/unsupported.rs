@@ -27,37 +27,38 @@ pub fn unsupported(settings: &Settings) -> Vec<String> {
         "`store.s3_access_key`: give the S3 keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for now",
     );
     wants(
-        settings.listen.card.is_some() && settings.demo.mailboxes.is_empty(),
-        "`listen.card`: cards are not read yet: leave it out",
-    );
-    wants(
         settings.route.iter().any(|r| r.ca.is_some()),
         "`route.ca`: authorities of single routes are not told apart yet: use `relay.smarthost_ca`",
     );
     wants(
-        !passable(&settings.gate.default),
-        "`gate.default`: only `otp-mail` and `link` can be passed yet: name one of them",
+        !passable(settings, &settings.gate.default),
+        "`gate.default`: none of its ways can be passed here: name one that can, and for `otp-sms` set `gate.sms.provider`",
     );
     for rule in &settings.rule {
         let name = &rule.name;
         wants(
-            rule.gate.as_ref().is_some_and(|gate| !passable(gate)),
-            &format!("`rule` {name:?}: its gate has no way that can be passed yet: add `otp-mail` or `link`"),
-        );
-        wants(
-            !rule.remind.is_empty(),
-            &format!("`rule` {name:?}: reminders are not sent yet: leave `remind` out"),
-        );
-        wants(
-            rule.identity.is_some(),
-            &format!("`rule` {name:?}: identities are not established yet: leave `identity` out"),
+            rule.gate.as_ref().is_some_and(|gate| !passable(settings, gate)),
+            &format!(
+                "`rule` {name:?}: its gate has no way that can be passed here; `otp-sms` needs `gate.sms.provider`"
+            ),
         );
     }
     asked
 }
 
-/// Whether one of the gate's ways needs nothing but what this version can ask.
-fn passable(gate: &Gate) -> bool {
-    let known = |m: &GateMethod| matches!(m, GateMethod::Link | GateMethod::OtpMail);
+/// Whether one of the gate's ways needs nothing but what this installation can ask.
+fn passable(settings: &Settings, gate: &Gate) -> bool {
+    let known = |m: &GateMethod| match m {
+        GateMethod::Link
+        | GateMethod::OtpMail
+        | GateMethod::Password
+        | GateMethod::Totp
+        | GateMethod::Hotp
+        | GateMethod::Tiqr => true,
+        GateMethod::Cps => settings.listen.card.is_some(),
+        GateMethod::OtpSms => settings.gate.sms.provider.is_some(),
+        // `check` has seen to it that every provider is there.
+        GateMethod::Oidc(_) => true,
+    };
     gate.alternatives().iter().any(|way| way.iter().all(known))
 }

@@ -18,12 +18,13 @@ use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::failpoint;
 use sealpost_envelope::{
     AccountId, DepositId, DsnNotify, EmailAddress, Envelope, EnvelopeRecipient, RecipientNo, Reference,
-    Sha256Digest, Submitter, Timestamp, Treatment,
+    Secret, Sha256Digest, Submitter, Timestamp, Treatment,
 };
 use sealpost_evidence::{
     Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName,
     PartFacts, Party, Reason, render,
 };
+use sealpost_gate::{PasswordError, PasswordMethod};
 use sealpost_message::{Mailbox, Structure};
 use sealpost_policy::Decision;
 use sealpost_store::content::Place;
@@ -51,6 +52,9 @@ pub enum DepositFailure {
     /// What was learned about the message could not be written as JSON.
     #[error("the message's structure cannot be stored: {0}")]
     Meta(#[from] serde_json::Error),
+    /// The message's password cannot be kept.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// No free reference was found.
     #[error("no free reference found")]
     Reference,
@@ -75,6 +79,9 @@ pub struct Submission<'a> {
     pub helo: String,
     /// How it spoke: `ESMTPSA` and its like (RFC 3848).
     pub protocol: &'static str,
+    /// What makes this submission the same one sent again, where its client says so (RFC 9110 §9.2.2 leaves that
+    /// to POST's users); its content otherwise.
+    pub once: Option<Sha256Digest>,
     /// Time of acceptance.
     pub now: Timestamp,
 }
@@ -92,7 +99,8 @@ pub async fn deposit(
     // Until the plan stands nothing can name the blobs: they go with whatever goes wrong.
     let mut unclaimed = received.unclaimed.take();
     let small = received.parts.iter().all(|part| matches!(part.body, StoredBody::Inline(_)));
-    let (mut plan, mut facts, key, meta) = plan(gateway, submission, received, verdicts)?;
+    let password = verifier(received.password.take()).await?;
+    let (mut plan, mut facts, key, meta) = plan(gateway, submission, received, verdicts, password)?;
     failpoint!(DepositPlanned).map_err(StoreError::from)?;
     let blobs = unclaimed.claim();
     for _ in 0..DRAWS {
@@ -129,6 +137,13 @@ pub async fn deposit(
     Err(DepositFailure::Reference)
 }
 
+/// What is kept of the message's password; hashing takes its time, away from the asynchronous workers.
+async fn verifier(password: Option<Secret<String>>) -> Result<Option<String>, DepositFailure> {
+    let Some(password) = password else { return Ok(None) };
+    let hashed = tokio::task::spawn_blocking(move || PasswordMethod::verifier(&password)).await;
+    Ok(Some(hashed.map_err(|_| PasswordError::Hash)??))
+}
+
 /// Saves the stages that follow in this process from reading it all again.
 fn carry(gateway: &Gateway, plan: NewDeposit, facts: DepositFacts, key: DepositKey, meta: Meta) {
     let facts = super::facts::at_deposit(facts, &meta.structure);
@@ -159,6 +174,7 @@ fn plan(
     submission: &Submission<'_>,
     received: Received,
     verdicts: &Verdicts,
+    password: Option<String>,
 ) -> Result<(NewDeposit, DepositFacts, DepositKey, Meta), DepositFailure> {
     let id = received.id;
     let (mut wrapped, mut week) = (received.wrapped, received.week);
@@ -188,6 +204,7 @@ fn plan(
         meta: Place::meta(id).seal(&received.key, &meta)?,
         skeleton: received.skeleton,
         parts: received.parts,
+        password,
         outbound: outbound(submission, id, verdicts),
         consignments,
         events: Vec::new(),
@@ -210,6 +227,9 @@ fn idempotency(
     message_id: &Option<String>,
     digest: &Sha256Digest,
 ) -> Result<Sha256Digest, serde_json::Error> {
+    if let Some(once) = submission.once {
+        return Ok(Sha256Digest::of(&serde_json::to_vec(&(&submission.submitter, "once", once))?));
+    }
     let same = (&submission.submitter, message_id, submission.envelope, digest);
     Ok(Sha256Digest::of(&serde_json::to_vec(&same)?))
 }
@@ -227,6 +247,7 @@ fn consignments(submission: &Submission<'_>, key: &DepositKey, verdicts: &Verdic
                 .has_link()
                 .then(|| token_hash(key.link_token(n, FIRST_GENERATION).expose())),
             verdict: decision.verdict.clone(),
+            remind: decision.remind.iter().map(|p| p.as_seconds()).collect(),
         })
         .collect()
 }

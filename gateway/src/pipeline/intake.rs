@@ -11,9 +11,10 @@
 use super::meta::Meta;
 use super::space::{LOOK, Room};
 use crate::gateway::Gateway;
-use sealpost_envelope::{BlobId, DepositId, Digests, DualDigester, PartNo, Timestamp};
+use sealpost_envelope::{BlobId, DepositId, Digests, DualDigester, PartNo, Secret, Timestamp};
+use sealpost_message::header::FieldTaker;
 use sealpost_message::{Limits, MessageError, PartInfo, Stored, WalkEvent, Walker};
-use sealpost_policy::strip_tags;
+use sealpost_policy::{PASSWORD_HEADER, strip_tags};
 use sealpost_store::blob::{BlobError, BlobWriter, Blobs};
 use sealpost_store::content::{INLINE, Place};
 use sealpost_store::crypto::CryptoError;
@@ -51,6 +52,8 @@ pub struct Intake {
     room: Room,
     /// Octets at which the disk is looked at again.
     look: u64,
+    /// Holds back the message's password.
+    taker: FieldTaker,
     walker: Walker,
     digester: DualDigester,
     events: Vec<WalkEvent>,
@@ -83,6 +86,8 @@ pub struct Received {
     pub parts: Vec<NewPart>,
     /// The blobs among all that.
     pub unclaimed: Unclaimed,
+    /// The message's password, taken out of its header before anything else saw it.
+    pub password: Option<Secret<String>>,
 }
 
 /// Blobs that no row names yet: deleted when dropped, unless [`Unclaimed::claim`]ed.
@@ -159,6 +164,7 @@ impl Intake {
             unclaimed: Unclaimed { blobs: gateway.store.blobs().clone(), ids: Vec::new() },
             room: Room::new(&gateway.config),
             look: LOOK,
+            taker: FieldTaker::new(PASSWORD_HEADER),
             walker: Walker::new(walk),
             digester: DualDigester::new(),
             events: Vec::new(),
@@ -171,6 +177,12 @@ impl Intake {
 
     /// Takes the next bytes.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
+        // The password's field is no part of the message: digests, evidence and every copy are without it.
+        let kept = self.taker.push(bytes);
+        self.take(&kept).await
+    }
+
+    async fn take(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
         self.digester.update(bytes);
         // A message without a declared size stops at the reserve as well.
         if self.digester.len() >= self.look {
@@ -185,6 +197,10 @@ impl Intake {
 
     /// Ends the message; its content is durable when this returns.
     pub async fn finish(mut self) -> Result<Received, IntakeError> {
+        let rest = self.taker.rest();
+        if !rest.is_empty() {
+            self.take(&rest).await?;
+        }
         // The walk wants to be consumed; an empty one takes its place.
         let walker = std::mem::replace(&mut self.walker, Walker::new(Limits::default()));
         let structure = walker.finish(&mut self.events)?;
@@ -212,6 +228,7 @@ impl Intake {
             },
             key: self.key,
             unclaimed: self.unclaimed,
+            password: self.taker.value(),
         })
     }
 

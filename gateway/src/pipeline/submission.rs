@@ -17,7 +17,7 @@ use super::verdict::{self, Verdicts};
 use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
-use sealpost_envelope::{EmailAddress, Envelope, EnvelopeRecipient};
+use sealpost_envelope::{DepositId, EmailAddress, Envelope, EnvelopeRecipient, Sha256Digest, Timestamp};
 use sealpost_message::Mailbox;
 use sealpost_smtp::Reply;
 use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom, ScramResult};
@@ -86,6 +86,7 @@ impl Reception for Conversation {
         let mechanism = credentials.mechanism.name();
         match super::login::check(&self.gateway, &credentials, self.peer.ip(), "smtp").await {
             Ok(super::login::Outcome::Accepted(account)) if account.role != Role::Demo => {
+                let account = *account;
                 let Some(organisation) = self.gateway.organisation(account.entity) else {
                     tracing::error!(login = %account.login, "the account's entity is not configured");
                     return AuthResult::Unavailable;
@@ -99,8 +100,7 @@ impl Reception for Conversation {
                     }
                 };
                 let organisation = organisation.clone();
-                self.client =
-                    Some(Client::Account { account: *account, addresses, mechanism, at, organisation });
+                self.client = Some(Client::Account { account, addresses, mechanism, at, organisation });
                 AuthResult::Accepted
             }
             // Mailboxes of outside recipients never send.
@@ -124,29 +124,12 @@ impl Reception for Conversation {
     }
 
     async fn rcpt(&mut self, to: EnvelopeRecipient) -> Result<(), Reply> {
-        if self.gateway.organisation_of(&to.address).is_none() {
-            return Ok(());
-        }
-        // An address of our own that does not exist is better refused now than returned later.
-        match self.gateway.accounts.owner_of(&to.address).await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) if self.gateway.delivers_locally(to.address.domain()) => Err(Reply::new(
-                550,
-                1,
-                1,
-                format!("{} is not an address of this organisation: check its spelling", to.address),
-            )),
-            Ok(None) => Ok(()),
-            Err(error) => Err(ours("looking up a recipient", &error)),
-        }
+        recipient(&self.gateway, &to.address).await
     }
 
     async fn begin(&mut self, envelope: Envelope, protocol: &'static str, helo: &str) -> Result<(), Reply> {
         self.client()?;
-        let now = self.gateway.clock.now();
-        let ends = self.gateway.organisations.iter().map(|o| o.likely_retention(now));
-        let likely_end = ends.max().unwrap_or(now);
-        let intake = Intake::begin(&self.gateway, likely_end).map_err(intake_reply)?;
+        let intake = Intake::begin(&self.gateway, likely_end(&self.gateway)).map_err(intake_reply)?;
         self.message = Some(Message { envelope, intake, helo: helo.to_owned(), protocol });
         Ok(())
     }
@@ -182,45 +165,96 @@ impl Conversation {
     }
 
     /// Intake is over: sender, verdict, deposit.
-    async fn complete(&mut self, message: Message) -> Result<sealpost_envelope::DepositId, Reply> {
+    async fn complete(&mut self, message: Message) -> Result<DepositId, Reply> {
         let client = self.client()?.clone();
-        let received = message.intake.finish().await.map_err(intake_reply)?;
-        let sender = author(&received, &client)?;
-        let organisation = client.organisation(&self.gateway, &sender).ok_or_else(|| not_yours(&sender))?;
-        let (mechanism, authenticated) = client.authentication();
-        let submission = Submission {
-            organisation: &organisation,
-            sender,
-            submitter: client.submitter(),
-            mechanism,
-            authenticated,
-            envelope: &message.envelope,
-            helo: message.helo,
-            protocol: message.protocol,
-            now: self.gateway.clock.now(),
-        };
-        let verdicts = self.verdicts(&submission, &received).await?;
-        deposit(&self.gateway, &submission, received, &verdicts).await.map_err(|e| deposit_reply(&e))
+        let Message { envelope, intake, helo, protocol } = message;
+        let received = intake.finish().await.map_err(intake_reply)?;
+        accept(&self.gateway, &client, received, Arrival { envelope: &envelope, helo, protocol, once: None })
+            .await
     }
+}
 
-    async fn verdicts(
-        &mut self,
-        submission: &Submission<'_>,
-        received: &Received,
-    ) -> Result<Verdicts, Reply> {
-        let verdicts = verdict::decide(&self.gateway, submission, &received.meta.structure)
+/// How a message came.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// Its envelope.
+    pub envelope: &'a Envelope,
+    /// What the client called itself.
+    pub helo: String,
+    /// How it spoke (RFC 3848).
+    pub protocol: &'static str,
+    /// What makes it the same submission, where that is not its content.
+    pub once: Option<Sha256Digest>,
+}
+
+/// Sender, verdict, deposit of a message that is in, whichever way it came.
+pub async fn accept(
+    gateway: &Gateway,
+    client: &Client,
+    received: Received,
+    arrival: Arrival<'_>,
+) -> Result<DepositId, Reply> {
+    let sender = author(&received, client)?;
+    let organisation = client.organisation(gateway, &sender).ok_or_else(|| not_yours(&sender))?;
+    let (mechanism, authenticated) = client.authentication();
+    let submission = Submission {
+        organisation: &organisation,
+        sender,
+        submitter: client.submitter(),
+        mechanism,
+        authenticated,
+        envelope: arrival.envelope,
+        helo: arrival.helo,
+        protocol: arrival.protocol,
+        once: arrival.once,
+        now: gateway.clock.now(),
+    };
+    let verdicts = verdicts(gateway, &submission, &received).await?;
+    deposit(gateway, &submission, received, &verdicts).await.map_err(|e| deposit_reply(&e))
+}
+
+async fn verdicts(
+    gateway: &Gateway,
+    submission: &Submission<'_>,
+    received: &Received,
+) -> Result<Verdicts, Reply> {
+    let verdicts =
+        verdict::decide(gateway, submission, &received.meta.structure, received.password.is_some())
             .await
             .map_err(|e| ours("asking policy", &e))?;
-        let refused = verdicts.refused(submission.envelope);
-        if refused.is_empty() {
-            return Ok(verdicts);
-        }
-        let reply = rejection::reply(&refused);
-        rejection::record(&self.gateway, submission, received, &refused)
-            .await
-            .map_err(|e| ours("recording a rejection", &e))?;
-        Err(reply)
+    let refused = verdicts.refused(submission.envelope);
+    if refused.is_empty() {
+        return Ok(verdicts);
     }
+    let reply = rejection::reply(&refused);
+    rejection::record(gateway, submission, received, &refused)
+        .await
+        .map_err(|e| ours("recording a rejection", &e))?;
+    Err(reply)
+}
+
+/// An address of our own that does not exist is better refused now than returned later.
+pub async fn recipient(gateway: &Gateway, address: &EmailAddress) -> Result<(), Reply> {
+    if gateway.organisation_of(address).is_none() {
+        return Ok(());
+    }
+    match gateway.accounts.owner_of(address).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) if gateway.delivers_locally(address.domain()) => Err(Reply::new(
+            550,
+            1,
+            1,
+            format!("{address} is not an address of this organisation: check its spelling"),
+        )),
+        Ok(None) => Ok(()),
+        Err(error) => Err(ours("looking up a recipient", &error)),
+    }
+}
+
+/// When the content of a message accepted now is likely to end; the verdict has the last word.
+pub fn likely_end(gateway: &Gateway) -> Timestamp {
+    let now = gateway.clock.now();
+    gateway.organisations.iter().map(|o| o.likely_retention(now)).max().unwrap_or(now)
 }
 
 /// The one address in From, which the account must be allowed to use (contract 4.4).
@@ -280,6 +314,9 @@ fn deposit_reply(error: &DepositFailure) -> Reply {
     if matches!(error, DepositFailure::Store(store) if store.is_full()) {
         tracing::error!(%error, "storage is full");
         return super::space::full();
+    }
+    if let DepositFailure::Password(error) = error {
+        return Reply::new(554, 6, 0, format!("X-Sealpost-Password: {error}"));
     }
     ours("making a deposit", error)
 }

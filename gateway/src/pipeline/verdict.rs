@@ -8,10 +8,13 @@
 
 use super::deposit::Submission;
 use crate::gateway::Gateway;
-use sealpost_envelope::{DepositId, EmailAddress, EntityId, Envelope, Submitter, Timestamp, Treatment};
+use sealpost_envelope::{
+    DepositId, EmailAddress, EntityId, Envelope, GateMethod, Submitter, Timestamp, Treatment,
+};
 use sealpost_message::Structure;
-use sealpost_policy::{Decision, Hints, MessageFacts, RecipientFacts};
+use sealpost_policy::{Decision, Hints, Known, MessageFacts, RecipientFacts};
 use sealpost_store::StoreError;
+use sealpost_store::person::Person;
 use std::collections::BTreeMap;
 
 /// Policy's answers, in the order of the recipients.
@@ -39,22 +42,52 @@ impl Verdicts {
     }
 }
 
-/// Asks the organisation's policy about every recipient.
+/// Asks the organisation's policy about every recipient; `password` says whether the message came with one.
 pub async fn decide(
     gateway: &Gateway,
     submission: &Submission<'_>,
     structure: &Structure,
+    password: bool,
 ) -> Result<Verdicts, StoreError> {
-    let replies_to = inherited(gateway, submission.organisation.id, structure).await?;
-    let facts = facts(submission, structure, replies_to);
+    let entity = submission.organisation.id;
+    let replies_to = inherited(gateway, entity, structure).await?;
+    let mut facts = facts(submission, structure, replies_to);
+    facts.hints = facts.hints.with_password(password);
     let policy = submission.organisation.policy.load();
-    let decisions = submission
-        .envelope
-        .recipients
-        .iter()
-        .map(|r| policy.decide(&facts, &RecipientFacts { address: r.address.clone() }, submission.now))
-        .collect();
+    let mut decisions = Vec::with_capacity(submission.envelope.recipients.len());
+    for recipient in &submission.envelope.recipients {
+        let mut who = RecipientFacts::new(recipient.address.clone());
+        let mut decision = policy.decide(&facts, &who, submission.now);
+        // Most gates ask for nothing that would have to be on record.
+        if depends_on_record(&decision) {
+            who.known = Some(known(gateway, entity, &recipient.address).await?);
+            decision = policy.decide(&facts, &who, submission.now);
+        }
+        decisions.push(decision);
+    }
     Ok(Verdicts(decisions))
+}
+
+/// Whether every way through the gate needs something of the recipient, or a number might be filled in.
+fn depends_on_record(decision: &Decision) -> bool {
+    use GateMethod::{Hotp, OtpSms, Password, Tiqr, Totp};
+    let verdict = &decision.verdict;
+    let mut methods = verdict.gate.alternatives().iter().flatten();
+    verdict.treatment.has_link() && methods.any(|m| matches!(m, OtpSms | Totp | Hotp | Tiqr | Password))
+}
+
+/// What is on record of a recipient.
+async fn known(gateway: &Gateway, entity: EntityId, address: &EmailAddress) -> Result<Known, StoreError> {
+    let db = gateway.store.db();
+    let person = Person::find(db, entity, address).await?;
+    let mut enrolled = gateway.tokens.enrolled(entity, address).await?;
+    if gateway.store.phone_of(entity, &sealpost_gate::tiqr::owner(address)).await?.is_some() {
+        enrolled.push(sealpost_envelope::GateMethod::Tiqr);
+    }
+    Ok(Known {
+        phone: person.as_ref().and_then(Person::usable_phone).map(str::to_owned),
+        enrolled,
+    })
 }
 
 fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<Treatment>) -> MessageFacts {

@@ -10,11 +10,13 @@
 
 mod follow;
 mod read;
+mod statistics;
 mod write;
 
 pub(crate) use read::address;
 pub use follow::{DepositState, Followed, FollowFilter, RecipientMatch, Sight, StateFilter};
 pub use read::{Deposit, DepositFilter, DepositRow, PartRow};
+pub use statistics::DayCount;
 pub(crate) use write::INSERT_TOKENS;
 
 use crate::StoreError;
@@ -71,6 +73,8 @@ pub struct NewDeposit {
     pub parts: Vec<NewPart>,
     /// One for each recipient.
     pub consignments: Vec<NewConsignment>,
+    /// Verifier of the message's password (PHC string), kept for every recipient whose gate asks for it.
+    pub password: Option<String>,
     /// What happened.
     pub events: Vec<BuiltEvent>,
     /// Mail to be composed and sent. Rows of a held recipient are held.

@@ -32,6 +32,11 @@ impl Scribe {
         }
     }
 
+    /// The consignment it writes about.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
     fn event(
         &self,
         name: EventName,
@@ -74,14 +79,39 @@ impl Scribe {
         self.event(EventName::NotificationAccessTracking, now, self.anonymous(), detail)
     }
     /// A code is on its way.
-    pub(crate) fn challenge_sent(&self, challenge: &Challenge, now: Timestamp) -> Result<BuiltEvent, Fault> {
+    pub(crate) fn challenge_sent(
+        &self,
+        challenge: &Challenge,
+        to: &str,
+        now: Timestamp,
+    ) -> Result<BuiltEvent, Fault> {
         let detail = Detail::new()
             .text("method", &challenge.method)
             .text("challenge", challenge.id.to_string())
             .time("expires", challenge.expires)
             .flag("again", challenge.created < now)
-            .personal("to", self.door.row.address.as_str());
+            .personal("to", to);
         self.event(EventName::ChallengeSent, now, self.anonymous(), detail)
+    }
+    /// Somebody's telephone is about to be asked.
+    pub(crate) fn rung(
+        &self,
+        method: &GateMethod,
+        identifier: &str,
+        binding: &str,
+        now: Timestamp,
+    ) -> Result<BuiltEvent, Fault> {
+        let detail = Detail::new()
+            .text("method", method.to_string())
+            .text("binding", binding)
+            .personal("to", identifier);
+        self.event(EventName::ChallengeSent, now, self.anonymous(), detail)
+    }
+    /// Whoever reads the mailbox says that the number is not theirs.
+    pub(crate) fn number_refused(&self, phone: &str, now: Timestamp) -> Result<BuiltEvent, Fault> {
+        let detail =
+            Detail::new().text("method", "otp-sms").text("reason", "not-my-number").personal("to", phone);
+        self.event(EventName::GateFailed, now, self.anonymous(), detail)
     }
     /// A method was passed; `facts` ends with it.
     pub(crate) fn gate_passed(
@@ -116,6 +146,12 @@ impl Scribe {
         let detail = Detail::new().text("method", method.to_string()).text("reason", reason);
         self.event(EventName::GateFailed, now, self.anonymous(), detail)
     }
+    /// From now on the mailbox is on record as this person's.
+    pub(crate) fn identity_bound(&self, identity: &str, now: Timestamp) -> Result<BuiltEvent, Fault> {
+        let detail =
+            Detail::new().personal("identity", identity).personal("address", self.door.row.address.as_str());
+        self.event(EventName::IdentityBound, now, self.anonymous(), detail)
+    }
     /// A wrong answer.
     pub(crate) fn gate_failed(
         &self,
@@ -132,6 +168,25 @@ impl Scribe {
             .into_iter()
             .map(|name| self.event(name, now, self.holder(grant), Detail::new()))
             .collect()
+    }
+    /// What a recipient, or whoever holds their link, says to the sender. An evidence is made where somebody
+    /// was identified.
+    pub(crate) fn said(
+        &self,
+        name: EventName,
+        grant: Option<&Grant>,
+        detail: Detail,
+        evidenced: bool,
+        now: Timestamp,
+    ) -> Result<BuiltEvent, Fault> {
+        let (deposit, recipient) = self.door.id();
+        let actor = grant.map_or_else(|| self.anonymous(), |g| self.holder(g));
+        let event = Event::new(name, self.door.link.entity, now)
+            .deposit(deposit)
+            .recipient(recipient)
+            .actor(actor)
+            .detail(detail.text("reference", self.door.deposit.reference.as_str()));
+        Ok(render(&self.site.issuer, event, evidenced.then_some(&*self.facts))?)
     }
     /// A later explicit opening, by another browser or person.
     pub(crate) fn opened_again(&self, grant: &Grant, now: Timestamp) -> Result<BuiltEvent, Fault> {

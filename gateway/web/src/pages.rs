@@ -26,6 +26,8 @@ pub(crate) struct Frame {
     /// Seconds since 1970, against wrong clocks of clients.
     pub(crate) now: i64,
     pub(crate) wide: bool,
+    /// This page in the other language.
+    pub(crate) other_language: String,
 }
 
 impl Frame {
@@ -39,6 +41,7 @@ impl Frame {
             icon: assets::icon(),
             now: state.clock.now().as_second(),
             wide: false,
+            other_language: ctx.with_query("lang", ctx.language.pick("en", "fr")),
         }
     }
     /// One of both texts.
@@ -54,6 +57,30 @@ impl Frame {
 #[derive(Debug)]
 pub(crate) struct Way {
     pub(crate) method: String,
+    /// Name of its pictogram.
+    pub(crate) icon: &'static str,
+    pub(crate) title: String,
+    /// What one needs for it.
+    pub(crate) needs: String,
+    pub(crate) button: String,
+}
+
+/// What the form of a challenge asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Mail,
+    Sms,
+    Password,
+    App,
+    Token,
+}
+impl Form {
+    fn is_sent(self) -> bool {
+        matches!(self, Self::Mail | Self::Sms)
+    }
+    fn is_password(self) -> bool {
+        self == Self::Password
+    }
 }
 
 /// A step of a combination.
@@ -98,7 +125,9 @@ pub(crate) struct ChallengePage<'a> {
     pub(crate) steps: Vec<Rung>,
     pub(crate) csrf: String,
     pub(crate) method: String,
-    pub(crate) password: bool,
+    pub(crate) form: Form,
+    /// Where the code went, masked.
+    pub(crate) to: String,
     pub(crate) notice: Notice,
     pub(crate) left_words: String,
     pub(crate) expires: String,
@@ -145,6 +174,8 @@ pub(crate) struct ContentPage<'a> {
     pub(crate) print: bool,
     /// When the recipient confirmed having read it.
     pub(crate) acknowledged: Option<String>,
+    /// Whether a telephone may be enrolled.
+    pub(crate) phone: bool,
     pub(crate) opened: String,
     pub(crate) opened_machine: String,
     pub(crate) subject: String,
@@ -164,7 +195,7 @@ pub(crate) struct Contact {
 }
 
 /// A way on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Back {
     pub(crate) href: String,
     pub(crate) label: String,

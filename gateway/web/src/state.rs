@@ -1,10 +1,13 @@
 //! What the pages need: store, clock, organisations, limits, and where the gateway must be told.
 
 use crate::actions::{DepositDesk, NoDesk};
+use crate::api::caller::Calls;
+use crate::app::operations::{NoOperations, Operations};
 use crate::shutdown::Tasks;
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
 use sealpost_evidence::Issuer;
 use sealpost_gate::Methods;
+use sealpost_oidc::Provider;
 use sealpost_store::account::{Accounts, CodeRule, LoginLimits};
 use std::collections::HashMap;
 use std::fmt;
@@ -45,8 +48,18 @@ pub struct WebLimits {
     pub request: Duration,
     /// Challenges that one client address may ask for in an hour, over all links.
     pub asks_per_hour: u32,
+    /// Codes by SMS to one number in an hour, over all links.
+    pub sms_per_number: u32,
+    /// Codes by SMS that one client network may ask for in an hour.
+    pub sms_per_network: u32,
     /// Whoever passed the gate stays in for this long.
     pub session: Duration,
+    /// Requests that one API token may make in a minute.
+    pub calls_per_minute: u32,
+    /// Largest upload, in octets; 0 means no limit.
+    pub upload: u64,
+    /// An upload that no deposit takes is kept for this long.
+    pub upload_kept: Duration,
 }
 
 impl Default for WebLimits {
@@ -55,7 +68,12 @@ impl Default for WebLimits {
             body: 16 * 1024,
             request: Duration::from_secs(30),
             asks_per_hour: 60,
+            sms_per_number: 6,
+            sms_per_network: 30,
             session: Duration::from_secs(2 * 3600),
+            calls_per_minute: 1200,
+            upload: 0,
+            upload_kept: Duration::from_secs(7 * 86_400),
         }
     }
 }
@@ -103,6 +121,19 @@ impl Default for StaffRules {
     }
 }
 
+/// What a person types into a mail program.
+#[derive(Debug, Clone, Default)]
+pub struct MailAccess {
+    /// Name of the server.
+    pub host: String,
+    /// Ports of sending: TLS from the start, STARTTLS.
+    pub smtp: (Option<u16>, Option<u16>),
+    /// Ports of reading: TLS from the start, STARTTLS.
+    pub imap: (Option<u16>, Option<u16>),
+    /// Domains whose people log in here, and the names of their organisations.
+    pub domains: Vec<(String, String)>,
+}
+
 /// Purpose keys of the pages, 32 octets each. Nodes of one installation share them.
 #[derive(Clone)]
 pub struct WebKeys {
@@ -124,11 +155,13 @@ pub struct Hooks {
     pub outbound: Arc<dyn Fn() + Send + Sync>,
     /// Acts on deposits, makes them and their proofs.
     pub desk: Arc<dyn DepositDesk>,
+    /// What auditors' and administrators' pages ask of the gateway.
+    pub operations: Arc<dyn Operations>,
 }
 impl Hooks {
     /// For tests and one-shot tools: nobody waits for the rows.
     pub fn silent() -> Self {
-        Self { outbound: Arc::new(|| ()), desk: Arc::new(NoDesk) }
+        Self { outbound: Arc::new(|| ()), desk: Arc::new(NoDesk), operations: Arc::new(NoOperations) }
     }
 }
 impl fmt::Debug for Hooks {
@@ -158,6 +191,12 @@ pub struct WebParts {
     pub accounts: Arc<Accounts>,
     /// How people log in, and for how long.
     pub staff: StaffRules,
+    /// What a mail program needs to know.
+    pub mail: MailAccess,
+    /// OpenID Connect providers of the gate methods `oidc:NAME`.
+    pub providers: Vec<Arc<Provider>>,
+    /// Names of those by which people may also log in.
+    pub login_providers: Vec<String>,
     /// Bounds.
     pub limits: WebLimits,
     /// Calls into the gateway.
@@ -183,10 +222,14 @@ pub struct Shared {
     pub(crate) methods: Methods,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) staff: StaffRules,
+    pub(crate) mail: MailAccess,
+    pub(crate) providers: Vec<Arc<Provider>>,
+    pub(crate) login_providers: Vec<String>,
     pub(crate) limits: WebLimits,
     pub(crate) hooks: Hooks,
     pub(crate) demo: bool,
     pub(crate) tasks: Tasks,
+    pub(crate) calls: Calls,
 }
 
 impl WebState {
@@ -205,10 +248,14 @@ impl WebState {
             methods: parts.methods,
             accounts: parts.accounts,
             staff: parts.staff,
+            mail: parts.mail,
+            providers: parts.providers,
+            login_providers: parts.login_providers,
             limits: parts.limits,
             hooks: parts.hooks,
             demo: parts.demo,
             tasks: Tasks::default(),
+            calls: Calls::default(),
         }))
     }
     /// Waits for journal entries of downloads that have just ended. Call after [`crate::serve`] returned.
@@ -221,6 +268,10 @@ impl WebState {
     /// Zone of the times that an organisation's people see.
     pub(crate) fn zone(&self, id: EntityId) -> jiff::tz::TimeZone {
         self.entity(id).map_or(jiff::tz::TimeZone::UTC, |e| e.zone.clone())
+    }
+    /// All organisations.
+    pub(crate) fn entities(&self) -> Vec<Arc<EntitySite>> {
+        self.0.entities.values().cloned().collect()
     }
     /// The organisation whose name stands on pages that belong to no deposit, when there is only one.
     pub(crate) fn only_entity(&self) -> Option<Arc<EntitySite>> {

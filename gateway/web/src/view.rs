@@ -1,7 +1,7 @@
 //! A link resolved: its consignment, its deposit, its organisation, and the session of this browser.
 
 use crate::ctx::{Ctx, is_random, set_cookie};
-use crate::door::gate::offer::offered;
+use crate::door::gate::offer::{Offer, offered};
 use crate::fault::{Ended, Fault};
 use crate::locale;
 use crate::state::{EntitySite, WebState};
@@ -26,6 +26,8 @@ pub(crate) struct Door {
     pub(crate) site: Arc<EntitySite>,
     /// What this recipient can take of the gate.
     pub(crate) methods: Methods,
+    /// The number that codes by SMS go to, where the gate asks for one.
+    pub(crate) phone: Option<String>,
 }
 
 /// Without the token: it must not reach a log by way of an error.
@@ -50,17 +52,32 @@ impl Door {
         let deposit = state.store.read_deposit(link.deposit).await?.row;
         // An organisation that left the configuration has no page any more.
         let site = state.entity(link.entity).ok_or(Fault::Unknown)?;
-        let methods = offered(state, &link, &row).await?;
-        let door = Self { token: token.to_owned(), link, row, deposit, site, methods };
+        let Offer { methods, phone } = offered(state, &link, &row).await?;
+        let door = Self { token: token.to_owned(), link, row, deposit, site, methods, phone };
         match door.ended(state) {
             Some(why) => Err(Fault::Ended(why, Box::new(door))),
             None => Ok(door),
         }
     }
 
+    /// The same by the consignment and the generation of its link, for whoever comes back from elsewhere.
+    pub(crate) async fn of(
+        state: &WebState,
+        deposit: DepositId,
+        recipient: RecipientNo,
+        generation: u32,
+    ) -> Result<Self, Fault> {
+        let row = state.store.read_deposit(deposit).await?.row;
+        // Whose content is destroyed has no link any more.
+        let key = state.store.deposit_key(&row).map_err(|_| Fault::Unknown)?;
+        Self::enter(state, key.link_token(recipient, generation).expose()).await
+    }
+
     fn ended(&self, state: &WebState) -> Option<Ended> {
         if self.row.revoked.is_some() {
             Some(Ended::Revoked)
+        } else if self.row.declined.is_some() {
+            Some(Ended::Declined)
         } else if self.link.revoked.is_some() {
             Some(if self.link.newer { Ended::Replaced } else { Ended::Revoked })
         } else if self.deposit.wrapped_key.is_none() {

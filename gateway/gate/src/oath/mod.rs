@@ -6,9 +6,11 @@
 //! **Exposure.** [`Typed`] reads what strangers type. Comparisons take constant time, and every step of the
 //! window is compared whichever of them matches.
 //!
-//! **Standards.** RFC 4226 (HOTP), RFC 6238 (TOTP).
+//! **Standards.** RFC 4226 (HOTP), RFC 6238 (TOTP), RFC 6030 (PSKC), RFC 4648 §6 (base32).
 
+pub mod base32;
 pub mod hotp;
+pub mod seeds;
 pub mod totp;
 
 use aws_lc_rs::hmac;

@@ -8,10 +8,12 @@
 mod filename;
 mod params;
 mod part;
+mod taker;
 mod top;
 
 pub use filename::safe_filename;
 pub(crate) use part::{MAX_BOUNDARY, Parsed, parse_part};
+pub use taker::FieldTaker;
 pub(crate) use top::parse_top;
 
 use mail_parser::HeaderValue;

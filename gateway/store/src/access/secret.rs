@@ -3,6 +3,10 @@
 use crate::{Db, StoreError, Tx, args};
 use sealpost_envelope::{DepositId, EntityId, GateMethod, RecipientNo};
 
+/// Verifiers written with a deposit.
+pub(crate) const INSERT_VERIFIERS: &str =
+    "INSERT INTO access_secret (deposit, recipient, method, entity, verifier) VALUES";
+
 /// Keeps a verifier, in place of a former one.
 pub async fn set_verifier(
     tx: &mut Tx,

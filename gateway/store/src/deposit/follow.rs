@@ -50,7 +50,7 @@ pub enum DepositState {
     PartlyReceived,
     /// All recipients who can have opened it.
     Received,
-    /// A mail cannot be delivered, and nobody has opened the message.
+    /// A mail cannot be delivered or was refused, and nobody has opened the message.
     Failed,
     /// Access ended before anybody opened it.
     Expired,
@@ -96,7 +96,7 @@ impl DepositState {
             let unread =
                 |c: &ConsignmentRow| c.revoked.is_none() && c.verdict.treatment.has_link() && !read(c);
             if all.iter().any(unread) { Self::PartlyReceived } else { Self::Received }
-        } else if any(C::Failed) {
+        } else if any(C::Failed) || any(C::Declined) {
             Self::Failed
         } else if any(C::Held) {
             Self::Held
@@ -123,6 +123,7 @@ const STATE: &str = "(SELECT CASE \
      WHEN MAX(CASE WHEN c.revoked IS NULL AND c.k = 'queued' THEN 1 ELSE 0 END) = 1 THEN 'created' \
      ELSE 'expired' END \
      FROM (SELECT x.revoked, x.treatment, CASE \
+       WHEN x.declined IS NOT NULL THEN 'failed' \
        WHEN x.hold IS NOT NULL AND x.first_sent IS NULL AND x.failed IS NULL THEN 'held' \
        WHEN x.downloaded IS NOT NULL OR x.opened IS NOT NULL THEN 'read' \
        WHEN x.failed IS NOT NULL THEN 'failed' \

@@ -1,13 +1,15 @@
 //! The door's pages, filled.
 
 use super::gate::Turn;
+use super::gate::sms::masked;
+use super::ways::{provider, ways};
 use crate::content::{Content, File};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::files::viewable;
 use crate::locale;
 use crate::pages::{
-    Back, ChallengePage, ContentPage, FileRow, Frame, Landing, Notice, NoticePage, Ready, Rung, Way, html,
+    Back, ChallengePage, ContentPage, FileRow, Form, Frame, Landing, Notice, NoticePage, Ready, Rung, html,
     html_status,
 };
 use crate::state::WebState;
@@ -15,7 +17,7 @@ use crate::view::{Door, Summary};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use sealpost_envelope::{GateMethod, Language, Timestamp};
-use sealpost_gate::{Asks, Method, Step};
+use sealpost_gate::{Method, Step};
 use sealpost_store::access::{Challenge, Grant, completed};
 
 fn summary(ctx: &Ctx, door: &Door, content: &Content) -> Summary {
@@ -34,7 +36,7 @@ pub(super) fn landing(
     let title = ctx.language.pick("Un message sécurisé vous attend", "A secure message is waiting for you");
     let frame = Frame::new(state, ctx, title, Some(door.site.clone()));
     let ways = match step {
-        Step::Choose(methods) => methods.iter().map(|m| Way { method: m.to_string() }).collect(),
+        Step::Choose(methods) => ways(door, methods, ctx.language),
         Step::Passed | Step::Unavailable => Vec::new(),
     };
     html(&Landing {
@@ -57,11 +59,21 @@ pub(super) fn challenge_page(
     status: StatusCode,
 ) -> Result<Response, Fault> {
     let door = &turn.door;
-    let password = method.asks() == Asks::Password;
-    let title = if password {
-        ctx.language.pick("Mot de passe du message", "Message password")
-    } else {
-        ctx.language.pick("Code à six chiffres", "Code of six digits")
+    let form = match method.name() {
+        GateMethod::Password => Form::Password,
+        GateMethod::OtpSms => Form::Sms,
+        GateMethod::Totp => Form::App,
+        GateMethod::Hotp => Form::Token,
+        _ => Form::Mail,
+    };
+    let title = match form {
+        Form::Password => ctx.language.pick("Mot de passe du message", "Message password"),
+        Form::Mail | Form::Sms => ctx.language.pick("Code à six chiffres", "Code of six digits"),
+        Form::App | Form::Token => ctx.language.pick("Code du jeton", "Code of the token"),
+    };
+    let to = match form {
+        Form::Sms => door.phone.as_deref().map(masked).unwrap_or_default(),
+        _ => door.row.address.masked(),
     };
     let frame = Frame::new(state, ctx, title, Some(door.site.clone()));
     let zone = &door.site.zone;
@@ -75,7 +87,8 @@ pub(super) fn challenge_page(
             steps: rungs(door, turn.grant.as_ref(), ctx.language),
             csrf: ctx.csrf(state, &door.path()),
             method: method.name().to_string(),
-            password,
+            form,
+            to,
             notice,
             left_words: left(challenge.left(), ctx.language),
             expires: locale::clock(challenge.expires, zone),
@@ -183,6 +196,9 @@ pub(super) async fn content(
         c: &summary(ctx, door, content),
         csrf: ctx.csrf(state, &door.path()),
         print,
+        phone: state.methods.get(&GateMethod::Tiqr).is_some()
+            && grant.passed.iter().any(|m| *m != GateMethod::Link),
+        acknowledged: door.row.acknowledged.map(|at| locale::moment(at, &door.site.zone, ctx.language)),
         opened: locale::moment(opened, &door.site.zone, ctx.language),
         opened_machine: locale::machine(opened),
         subject: subject.clone(),
@@ -224,18 +240,18 @@ fn file_row(file: &File, done: bool, language: Language) -> FileRow {
 }
 
 /// The steps of a combination, where the gate is one.
-fn rungs(door: &Door, grant: Option<&Grant>, language: Language) -> Vec<Rung> {
+pub(crate) fn rungs(door: &Door, grant: Option<&Grant>, language: Language) -> Vec<Rung> {
     let [combination] = door.row.verdict.gate.alternatives() else { return Vec::new() };
     let passed = grant.map_or(&[][..], |g| &g.passed);
     let current = combination.iter().take_while(|m| passed.contains(m)).count();
     combination
         .iter()
         .enumerate()
-        .map(|(i, m)| Rung { label: label(m, language), done: i < current, current: i == current })
+        .map(|(i, m)| Rung { label: label(door, m, language), done: i < current, current: i == current })
         .collect()
 }
 
-fn label(method: &GateMethod, l: Language) -> String {
+fn label(door: &Door, method: &GateMethod, l: Language) -> String {
     match method {
         GateMethod::Link => l.pick("Lien personnel", "Personal link").to_owned(),
         GateMethod::OtpMail => l.pick("Code par courriel", "Code by mail").to_owned(),
@@ -244,6 +260,6 @@ fn label(method: &GateMethod, l: Language) -> String {
         GateMethod::Totp | GateMethod::Hotp => l.pick("Code de l’application", "Code of the app").to_owned(),
         GateMethod::Tiqr => l.pick("QR code", "QR code").to_owned(),
         GateMethod::Cps => l.pick("Carte professionnelle", "Professional card").to_owned(),
-        GateMethod::Oidc(name) => name.clone(),
+        GateMethod::Oidc(name) => provider(door, name),
     }
 }

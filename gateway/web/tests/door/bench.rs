@@ -93,11 +93,15 @@ impl Bench {
             methods,
             accounts: Arc::new(sealpost_store::account::Accounts::new(&store).unwrap()),
             staff: sealpost_web::StaffRules::default(),
+            mail: sealpost_web::MailAccess::default(),
+            providers: Vec::new(),
+            login_providers: Vec::new(),
             limits,
             hooks: Hooks {
                 outbound: Arc::new(move || {
                     counter.fetch_add(1, Ordering::Relaxed);
                 }),
+                ..sealpost_web::Hooks::silent()
             },
             demo: false,
         });

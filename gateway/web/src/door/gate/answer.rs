@@ -2,6 +2,7 @@
 //! code one wins.
 
 use super::passed::{self, Fresh};
+use super::token::{self, Spend};
 use super::turn::Turn;
 use crate::ctx::Ctx;
 use crate::door::posted;
@@ -9,13 +10,16 @@ use crate::door::show::{challenge_page, dead_end};
 use crate::fault::Fault;
 use crate::pages::{Notice, see_other, show as respond};
 use crate::state::WebState;
+use crate::view::Door;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use sealpost_envelope::{Secret, Timestamp};
+use sealpost_gate::oath::Typed;
 use sealpost_gate::{Asks, Attempt, Code, Facts, Method};
 use sealpost_store::access::{AnswerOutcome, Challenge, verifier};
+use sealpost_store::person::Token;
 use std::sync::Arc;
 
 /// `POST /m/{token}/gate/{method}/answer`
@@ -43,16 +47,40 @@ pub(crate) async fn answer(
         };
         let typed = typed.ok_or(Fault::BadForm)?;
         // A slip of the keyboard costs no try: it can be no guess either.
-        if method.asks() == Asks::SentCode && Code::typed(typed.expose()).is_none() {
+        let slipped = match method.asks() {
+            Asks::SentCode => Code::typed(typed.expose()).is_none(),
+            Asks::TypedCode => Typed::read(typed.expose()).is_none(),
+            _ => false,
+        };
+        if slipped {
             let status = StatusCode::FORBIDDEN;
             return challenge_page(&state, &ctx, &turn, &*method, &challenge, Notice::Malformed, status);
         }
-        let right = check(&state, method.clone(), &challenge, typed).await?;
-        let facts = right.then(|| passed::facts(&turn.door, method.name(), now));
-        settle(&state, &ctx, turn, &*method, challenge, facts, now).await
+        let judged = judge(&state, &turn.door, &method, &challenge, typed, now).await?;
+        settle(&state, &ctx, turn, &*method, challenge, judged, now).await
     };
     let page = page.await;
     respond(&state, &ctx, page)
+}
+
+/// What a right answer says of the person, and the counter of a token that goes with it.
+type Judged = Option<(Facts, Option<Spend>)>;
+
+async fn judge(
+    state: &WebState,
+    door: &Door,
+    method: &Arc<dyn Method>,
+    challenge: &Challenge,
+    typed: Secret<String>,
+    now: Timestamp,
+) -> Result<Judged, Fault> {
+    if method.asks() == Asks::TypedCode {
+        let Some(typed) = Typed::read(typed.expose()) else { return Ok(None) };
+        let found = token::find(state, door, &method.name(), &typed, now).await?;
+        return Ok(found.map(|(facts, spend)| (facts, Some(spend))));
+    }
+    let right = check(state, method.clone(), challenge, typed).await?;
+    Ok(right.then(|| (passed::facts(door, method.name(), now), None)))
 }
 
 /// Judges the answer away from the asynchronous workers: a password takes its time.
@@ -79,10 +107,11 @@ async fn settle(
     turn: Turn,
     method: &dyn Method,
     challenge: Challenge,
-    facts: Option<Facts>,
+    judged: Judged,
     now: Timestamp,
 ) -> Result<Response, Fault> {
-    let right = facts.is_some();
+    let right = judged.is_some();
+    let (facts, spend) = judged.map_or((None, None), |(facts, spend)| (Some(facts), spend));
     let fresh = facts.map(|f| Fresh::new(state, &turn.door, turn.grant.as_ref(), f, now)).transpose()?;
     let (scribe, name, id) = (turn.scribe.clone(), method.name(), challenge.id);
     let parts = fresh.as_ref().map(Fresh::parts);
@@ -90,6 +119,12 @@ async fn settle(
         .store
         .db()
         .write_as(async move |tx| {
+            // A token's code that somebody used meanwhile is a wrong one.
+            let right = right
+                && match spend {
+                    Some(s) => Token::spend(tx, s.token, s.counter, s.drift, now).await?,
+                    None => true,
+                };
             let outcome = Challenge::answer(tx, id, right, now).await?;
             match (&outcome, parts) {
                 (AnswerOutcome::Right, Some(parts)) => passed::write(tx, &scribe, &parts, now).await?,

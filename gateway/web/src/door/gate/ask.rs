@@ -1,19 +1,20 @@
 //! Asking for a challenge; a code's sending is queued in the same transaction.
 
 use super::turn::Turn;
-use super::{HOUR, advance, earlier, elsewhere, later, passed};
+use super::{HOUR, advance, earlier, elsewhere, later, passed, sms};
 use crate::ctx::Ctx;
 use crate::door::posted;
 use crate::door::show::{challenge_page, dead_end};
 use crate::fault::Fault;
 use crate::pages::{Notice, see_other, show as respond};
 use crate::state::WebState;
+use crate::view::Door;
 use aws_lc_rs::hmac;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use sealpost_envelope::Timestamp;
+use sealpost_envelope::{GateMethod, Timestamp};
 use sealpost_gate::{Asks, Method};
 use sealpost_store::access::{AskOutcome, AskRule, Challenge, NewChallenge};
 use sealpost_store::queue::{self, NewOutbound, OutboundId, Priority};
@@ -56,6 +57,9 @@ async fn taken(state: &WebState, turn: &Turn, method: &dyn Method) -> Result<Res
 
 /// Shows the form, new or once more.
 async fn question(state: &WebState, ctx: &Ctx, turn: &Turn, method: &dyn Method) -> Result<Response, Fault> {
+    if let (GateMethod::OtpSms, Some(phone)) = (method.name(), &turn.door.phone) {
+        sms::may_send(state, ctx, phone).await?;
+    }
     let page = |c: &Challenge, notice, status| challenge_page(state, ctx, turn, method, c, notice, status);
     match challenge(state, turn, method).await? {
         AskOutcome::Send(c) => {
@@ -73,7 +77,7 @@ async fn question(state: &WebState, ctx: &Ctx, turn: &Turn, method: &dyn Method)
 }
 
 /// Counts against the client's address, kept as a keyed hash.
-async fn may_ask(state: &WebState, ctx: &Ctx) -> Result<(), Fault> {
+pub(crate) async fn may_ask(state: &WebState, ctx: &Ctx) -> Result<(), Fault> {
     let Some(peer) = ctx.peer else { return Ok(()) };
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &state.keys.rates));
     context.update(b"ask\0");
@@ -109,30 +113,44 @@ async fn challenge(state: &WebState, turn: &Turn, method: &dyn Method) -> Result
         counted_since: earlier(now, HOUR),
         at_most: limits.per_hour,
     };
-    let (scribe, rcpt, entity) = (turn.scribe.clone(), turn.door.row.address.clone(), turn.door.link.entity);
+    let (scribe, door) = (turn.scribe.clone(), turn.door.clone());
+    let phone = door.phone.clone().filter(|_| method.name() == GateMethod::OtpSms);
     state
         .store
         .db()
         .write_as(async move |tx| {
             let outcome = Challenge::ask(tx, &new, rule).await?;
             if let (AskOutcome::Send(c), true) = (&outcome, sends) {
-                let mail = NewOutbound {
-                    id: OutboundId::generate(),
-                    entity,
-                    deposit: Some(deposit),
-                    recipient: Some(recipient),
-                    priority: Priority::Code,
-                    spec: serde_json::json!({"kind": "code", "challenge": c.id}).to_string(),
-                    envelope_from: None,
-                    rcpt,
-                    next_at: now,
-                    created: now,
-                    hold: None,
+                let to = match &phone {
+                    Some(phone) => {
+                        sms::queue(tx, &door, phone, c, now).await?;
+                        phone.as_str()
+                    }
+                    None => {
+                        queue::insert(tx, &mail(&door, c, now)).await?;
+                        door.row.address.as_str()
+                    }
                 };
-                queue::insert(tx, &mail).await?;
-                tx.append(vec![scribe.challenge_sent(c, now)?]).await?;
+                tx.append(vec![scribe.challenge_sent(c, to, now)?]).await?;
             }
             Ok::<_, Fault>(outcome)
         })
         .await
+}
+
+/// The mail that carries a challenge's code, to be composed.
+fn mail(door: &Door, challenge: &Challenge, now: Timestamp) -> NewOutbound {
+    NewOutbound {
+        id: OutboundId::generate(),
+        entity: door.link.entity,
+        deposit: Some(challenge.deposit),
+        recipient: Some(challenge.recipient),
+        priority: Priority::Code,
+        spec: serde_json::json!({"kind": "code", "challenge": challenge.id}).to_string(),
+        envelope_from: None,
+        rcpt: door.row.address.clone(),
+        next_at: now,
+        created: now,
+        hold: None,
+    }
 }

@@ -3,6 +3,7 @@
 //! **Exposure.** [`pass`] believes its caller about the facts and nothing else: whether the method is the next step of
 //! this consignment's gate is judged again, against the session in the store.
 
+use super::identity;
 use super::passed::advance;
 use super::turn::Turn;
 use crate::content::Content;
@@ -18,8 +19,13 @@ use sealpost_gate::{Facts, Ladder};
 
 /// Where asking for such a method leads. A method is on offer only once its own module has put it into
 /// the installation's list, and then has its arm here.
-pub(crate) async fn begin(_: &WebState, _: &Ctx, turn: Turn) -> Result<Response, Fault> {
-    see_other(&turn.door.path())
+pub(crate) async fn begin(state: &WebState, ctx: &Ctx, turn: Turn) -> Result<Response, Fault> {
+    match turn.method.as_ref().map(|m| m.name()) {
+        Some(GateMethod::Cps) => crate::card::begin(state, ctx, turn).await,
+        Some(GateMethod::Oidc(_)) => crate::oidc::begin(state, ctx, turn).await,
+        Some(GateMethod::Tiqr) => crate::tiqr::begin(state, ctx, turn).await,
+        _ => see_other(&turn.door.path()),
+    }
 }
 
 /// A method was passed elsewhere: writes GatePassed and the session, and leads back to the landing page with the
@@ -40,6 +46,10 @@ pub(crate) async fn pass(
     if !allowed || facts.method != *method {
         return Ok(response);
     }
+    let Some(facts) = identity::compared(state, door, facts).await? else {
+        fail(state, ctx, door, method, identity::OTHER_PERSON).await?;
+        return identity::other_person(state, ctx, door);
+    };
     let scribe = Scribe::new(door, Content::load(state, door)?.facts(state, door).await?, ctx);
     let (_, cookie) = advance(state, door, grant.as_ref(), facts, &scribe).await?;
     door.set_session(&mut response, &cookie);

@@ -1,7 +1,8 @@
 //! The gate's steps: asking for a challenge, answering it, and what comes back proven from elsewhere.
 //!
 //! **Job.** [`turn::Turn`] says who stands at the gate and what they may do now; [`ask`] puts the question,
-//! [`answer`] judges what was typed; [`elsewhere`] takes what a card, a provider or a telephone proved. All of them
+//! [`answer`] judges what was typed; [`elsewhere`] takes what a card, a provider or a telephone proved,
+//! [`identity`] compares the person with what is known. All of them
 //! end in one place, [`passed`], which writes the session and its event together.
 //!
 //! **Exposure.** Everything here is posted by strangers who hold a link.
@@ -9,8 +10,11 @@
 pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod elsewhere;
+pub(crate) mod identity;
 pub(crate) mod offer;
 pub(crate) mod passed;
+pub(crate) mod sms;
+mod token;
 pub(crate) mod turn;
 
 pub(crate) use passed::{advance, link_alone_opens};

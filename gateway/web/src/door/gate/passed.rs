@@ -1,6 +1,6 @@
 //! A step is passed: the session under a fresh cookie, and the event, in one transaction.
 
-use super::later;
+use super::{identity, later};
 use crate::ctx::random;
 use crate::events::{Scribe, facts_of};
 use crate::fault::Fault;
@@ -63,7 +63,7 @@ pub(crate) async fn write(
 ) -> Result<(), Fault> {
     Grant::advance(tx, step).await?;
     tx.append(vec![scribe.gate_passed(facts, *whole, now)?]).await?;
-    Ok(())
+    identity::bind_on_first_use(tx, scribe, facts, now).await
 }
 
 /// What passing one of our own methods says of the person: a code by mail shows who reads the mailbox.
