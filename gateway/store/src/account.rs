@@ -21,6 +21,7 @@ mod change;
 mod link;
 mod password;
 mod profile;
+mod request;
 mod scram;
 mod token;
 
@@ -32,6 +33,7 @@ pub use challenge::{CodeOutcome, CodePurpose, CodeRule, StaffChallenge};
 pub use change::HashedPassword;
 pub use link::{AccountLink, LinkPurpose};
 pub use profile::Profile;
+pub use request::{AccountRequest, NewRequest};
 pub use scram::{ScramCredentials, ScramRecord};
 pub use token::{ApiToken, NewApiToken, TokenScope, UnknownScope};
 

@@ -11,21 +11,37 @@
 //! **Failure.** A form that cannot be taken is shown again with what was typed and a word beside the field;
 //! everything else is one of [`crate::fault`]'s pages.
 
+mod act;
+mod admin;
+mod compose;
 mod deposit;
 mod deposits;
 pub(crate) mod frame;
 pub(crate) mod icons;
+mod journal;
 mod opened;
+pub(crate) mod operations;
+mod statistics;
 mod told;
-mod typed;
+pub(crate) mod typed;
 mod viewer;
 pub(crate) mod words;
 
 use crate::state::WebState;
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 /// The application's addresses.
 pub(crate) fn routes() -> Router<WebState> {
-    Router::new().route("/deposits", get(deposits::list)).route("/deposits/{id}", get(deposit::show_one))
+    Router::new()
+        .route("/deposits", get(deposits::list))
+        .route("/deposits/{id}", get(deposit::show_one))
+        .route("/deposits/{id}/proof", get(act::proof))
+        .route("/deposits/{id}/{what}", post(act::act).get(act::back))
+        .route("/compose", get(compose::form).post(compose::post))
+        .route("/journal", get(journal::list))
+        .route("/journal/export", get(journal::export))
+        .route("/journal/verify", get(journal::verify_page).post(journal::verify))
+        .route("/statistics", get(statistics::statistics))
+        .merge(admin::routes())
 }

@@ -17,9 +17,12 @@
 //! **Failure.** Errors become a plain page; the cause goes to the log, without addresses or tokens.
 
 mod actions;
+mod account;
 mod admin;
+mod api;
 mod app;
 mod assets;
+mod autoconfig;
 mod card;
 mod content;
 mod ctx;
@@ -33,6 +36,7 @@ mod headers;
 mod home;
 mod locale;
 mod login;
+mod oidc;
 mod pages;
 mod range;
 mod sending;
@@ -41,6 +45,8 @@ mod shutdown;
 mod stall;
 mod state;
 mod tiles;
+mod tiqr;
+mod uploads;
 mod verify;
 mod view;
 mod whole;
@@ -50,11 +56,15 @@ pub use actions::{
     Act, ActionError, Addressee, DepositDesk, MailSource, NewMail, NoDesk, ProofFile, ProofWanted, Refusal, Submit,
     SubmitError,
 };
+pub use app::operations::{
+    CertificateShown, CertificateUse, Hand, Health, HealthLine, LogVerdict, NoOperations, Operations, Question,
+    RuleShown, SettingsShown, WouldBe,
+};
 pub use admin::{AdminState, Metrics, admin_router};
 pub use card::{CardJudge, card_router};
 pub use demo::{DemoMail, DemoMailbox, DemoMessage, DemoState, demo_router};
 pub use serve::{ServeLimits, serve};
-pub use state::{CodeByMail, EntitySite, Hooks, StaffRules, WebKeys, WebLimits, WebParts, WebState};
+pub use state::{CodeByMail, EntitySite, Hooks, MailAccess, StaffRules, WebKeys, WebLimits, WebParts, WebState};
 pub use verify::{JudgeError, ProofCheck, ProofJudge, ProofReport, VerifyState, verify_router};
 
 use axum::Router;
@@ -80,6 +90,7 @@ pub fn router(state: WebState) -> Router {
     let door = Router::new()
         .route("/m/{token}", get(door::landing))
         .route("/m/{token}/gate/{method}", post(door::ask))
+        .route("/m/{token}/gate/otp-sms/not-mine", post(door::gate::sms::not_mine))
         .route("/m/{token}/gate/{method}/answer", post(door::answer))
         .route("/m/{token}/open", post(door::open))
         .route("/m/{token}/logout", post(door::logout))
@@ -94,10 +105,15 @@ pub fn router(state: WebState) -> Router {
         .route("/log/checkpoint", get(tiles::checkpoint))
         .route("/log/tile/{*path}", get(tiles::tile))
         .merge(door)
+        .merge(api::routes())
         .merge(door::manners::routes())
+        .merge(tiqr::routes())
         .merge(login::routes())
+        .merge(account::routes())
+        .merge(oidc::routes())
         .merge(card::routes())
         .merge(app::routes())
+        .merge(autoconfig::routes())
         .fallback(home::nothing_here)
         .with_state(state.clone())
         .layer(axum::middleware::from_fn_with_state(state, headers::around))

@@ -12,13 +12,15 @@
 //! **Failure.** A store that does not answer lets nobody in.
 
 mod attempt;
+pub(crate) mod guess;
 pub(crate) mod journal;
 mod page;
 mod pending;
 pub(crate) mod session;
+pub(crate) mod slow;
 
 pub(crate) use page::Word;
-pub(crate) use session::{Staff, complete};
+pub(crate) use session::{Staff, complete, renew};
 
 use crate::state::WebState;
 use axum::Router;

@@ -138,4 +138,25 @@ impl Accounts {
         let until = i64::from_be_bytes(until.try_into().ok()?);
         (id > 0 && now.as_microsecond() < until).then_some(AccountId(id))
     }
+
+    /// An authenticator app's secret on its way to be confirmed, kept by the browser.
+    pub fn seal_enrolment(
+        &self,
+        id: AccountId,
+        secret: &Secret<Vec<u8>>,
+        until: Timestamp,
+    ) -> Result<Vec<u8>, AccountError> {
+        let mut plain = until.as_microsecond().to_be_bytes().to_vec();
+        plain.extend_from_slice(secret.expose());
+        let plain = Secret::new(plain);
+        Ok(self.pending.seal("enrolment", &id.0.to_be_bytes(), plain.expose())?)
+    }
+
+    /// The secret again, for the same account and in time.
+    pub fn open_enrolment(&self, id: AccountId, sealed: &[u8], now: Timestamp) -> Option<Secret<Vec<u8>>> {
+        let plain = Secret::new(self.pending.open("enrolment", &id.0.to_be_bytes(), sealed).ok()?);
+        let (until, secret) = plain.expose().split_at_checked(8)?;
+        let until = i64::from_be_bytes(until.try_into().ok()?);
+        (now.as_microsecond() < until).then(|| Secret::new(secret.to_vec()))
+    }
 }

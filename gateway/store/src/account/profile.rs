@@ -5,7 +5,7 @@
 //! on file: then nothing is sent by mail, and the person has to be recognised in another way.
 
 use super::{Account, AccountError, Accounts, COLUMNS, read_account};
-use crate::args;
+use crate::{Tx, args};
 use sealpost_envelope::{AccountId, EmailAddress};
 use sealpost_evidence::BuiltEvent;
 
@@ -41,6 +41,34 @@ pub struct Profile {
     pub phone: Option<String>,
 }
 
+/// A code that reads as somebody's login would make both ambiguous, and is refused.
+async fn write(tx: &mut Tx, account: &Account, profile: &Profile) -> Result<(), AccountError> {
+    let access_key = profile.access_code.as_deref().map(key);
+    if let Some(access_key) = &access_key {
+        let sql = "SELECT 1 AS one FROM accounts WHERE login_key = $1 UNION ALL \
+                   SELECT 1 AS one FROM account_profiles WHERE access_key = $1 AND account <> $2";
+        if tx.fetch_optional(sql, args![access_key, account.id]).await?.is_some() {
+            return Err(AccountError::TakenCode(access_key.clone()));
+        }
+    }
+    tx.execute(
+        "INSERT INTO account_profiles (account, entity, access_code, access_key, civility, contact, phone) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account) DO UPDATE SET \
+         access_code = $3, access_key = $4, civility = $5, contact = $6, phone = $7",
+        args![
+            account.id,
+            account.entity,
+            profile.access_code.clone(),
+            access_key,
+            profile.civility.clone(),
+            profile.contact.as_ref().map(|c| c.as_str().to_owned()),
+            profile.phone.clone()
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
 impl Accounts {
     /// The account, not disabled, that an identifier names.
     pub async fn identify(&self, identifier: &str) -> Result<Option<Account>, AccountError> {
@@ -74,36 +102,23 @@ impl Accounts {
         profile: &Profile,
         events: Vec<BuiltEvent>,
     ) -> Result<(), AccountError> {
-        let (id, entity, profile) = (account.id, account.entity, profile.clone());
+        let (account, profile) = (account.clone(), profile.clone());
         self.db
             .write_as(async move |tx| {
-                let access_key = profile.access_code.as_deref().map(key);
-                if let Some(access_key) = &access_key {
-                    // A code that reads as somebody's login would make both ambiguous.
-                    let sql = "SELECT 1 AS one FROM accounts WHERE login_key = $1 UNION ALL \
-                               SELECT 1 AS one FROM account_profiles WHERE access_key = $1 AND account <> $2";
-                    if tx.fetch_optional(sql, args![access_key, id]).await?.is_some() {
-                        return Err(AccountError::TakenCode(access_key.clone()));
-                    }
-                }
-                tx.execute(
-                    "INSERT INTO account_profiles (account, entity, access_code, access_key, civility, contact, phone) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account) DO UPDATE SET \
-                     access_code = $3, access_key = $4, civility = $5, contact = $6, phone = $7",
-                    args![
-                        id,
-                        entity,
-                        profile.access_code,
-                        access_key,
-                        profile.civility,
-                        profile.contact.as_ref().map(|c| c.as_str().to_owned()),
-                        profile.phone
-                    ],
-                )
-                .await?;
+                write(tx, &account, &profile).await?;
                 Ok(tx.append(events).await?)
             })
             .await
+    }
+
+    /// [`Accounts::set_profile`] inside the caller's transaction.
+    pub async fn write_profile(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        profile: &Profile,
+    ) -> Result<(), AccountError> {
+        write(tx, account, profile).await
     }
 
     /// Where mail about an account goes.

@@ -36,12 +36,14 @@ pub enum TokenScope {
     Journal,
     /// Read statistics.
     Statistics,
+    /// Send and read mail, by OAUTHBEARER or XOAUTH2.
+    Mail,
 }
 
 impl TokenScope {
     /// Every scope.
-    pub const ALL: [Self; 5] =
-        [Self::DepositsRead, Self::DepositsWrite, Self::Proofs, Self::Journal, Self::Statistics];
+    pub const ALL: [Self; 6] =
+        [Self::DepositsRead, Self::DepositsWrite, Self::Proofs, Self::Journal, Self::Statistics, Self::Mail];
 
     /// The word in commands, rows and JSON.
     pub fn as_str(self) -> &'static str {
@@ -51,13 +53,14 @@ impl TokenScope {
             Self::Proofs => "proofs",
             Self::Journal => "journal",
             Self::Statistics => "statistics",
+            Self::Mail => "mail",
         }
     }
 }
 
 /// A word that names no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scope {0:?}; one of deposits:read, deposits:write, proofs, journal, statistics")]
+#[error("unknown scope {0:?}; one of deposits:read, deposits:write, proofs, journal, statistics, mail")]
 pub struct UnknownScope(pub String);
 
 impl FromStr for TokenScope {

@@ -25,13 +25,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// A wrong login costs this long, whatever was wrong …
-const PENALTY: Duration = Duration::from_millis(800);
+pub(super) const PENALTY: Duration = Duration::from_millis(800);
 /// … and so much more for each failure of the last hour …
 const MORE: Duration = Duration::from_millis(400);
 /// … up to this.
 const MOST: Duration = Duration::from_secs(6);
 /// Asking for a code takes this long, whether one is sent or not.
-const ASKING: Duration = Duration::from_millis(1200);
+pub(super) const ASKING: Duration = Duration::from_millis(1200);
 
 /// `POST /login`
 pub(super) async fn login(State(state): State<WebState>, ctx: Ctx, body: Body) -> Response {
@@ -93,7 +93,7 @@ pub(super) async fn send_code(State(state): State<WebState>, ctx: Ctx, body: Bod
     respond(&state, &ctx, page)
 }
 
-fn brake(state: &WebState, ctx: &Ctx, identifier: &str) -> Result<Brake, Fault> {
+pub(super) fn brake(state: &WebState, ctx: &Ctx, identifier: &str) -> Result<Brake, Fault> {
     let peer = ctx.peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     Ok(Brake::of(&state.store, state.staff.logins, identifier, peer)?)
 }
@@ -135,10 +135,13 @@ async fn judge(
     let Some(account) = first_factor(state, ctx, fields).await? else { return Ok(None) };
     let Some(typed) = &fields.code else { return Ok(None) };
     let second = match by_app(state, &account, typed.expose(), now).await? {
-        Some(method) => Some(method),
-        None => by_mail(state, &account, typed.expose(), now).await?,
+        Some(method) => Some(Facts::new(method, now)),
+        None => match by_mail(state, &account, typed.expose(), now).await? {
+            Some(method) => Some(Facts::new(method, now)),
+            None => by_paper(state, &account, typed.expose(), now).await?,
+        },
     };
-    Ok(second.map(|method| (account, vec![Facts::new(GateMethod::Password, now), Facts::new(method, now)])))
+    Ok(second.map(|second| (account, vec![Facts::new(GateMethod::Password, now), second])))
 }
 
 /// A code of the authenticator app, used up by its time step.
@@ -154,6 +157,23 @@ async fn by_app(
     let step = i64::try_from(step).map_err(|e| Fault::internal("time step", e))?;
     // Another browser may have used the same code in the meantime.
     Ok(state.accounts.use_totp_step(account.id, step).await?.then_some(GateMethod::Totp))
+}
+
+/// A backup code, for the day the phone is lost; its use is told by mail.
+async fn by_paper(
+    state: &WebState,
+    account: &Account,
+    typed: &str,
+    now: Timestamp,
+) -> Result<Option<Facts>, Fault> {
+    if !account.has_totp || !state.accounts.use_backup_code(account.id, typed, now).await? {
+        return Ok(None);
+    }
+    if let Some(row) = crate::account::mail::news(state, account, "backup-code-used", now).await? {
+        state.store.db().write(async move |tx| queue::insert(tx, &row).await).await?;
+        (state.hooks.outbound)();
+    }
+    Ok(Some(Facts::new(GateMethod::Totp, now).detail("kind", "backup code")))
 }
 
 /// A code that came by mail, used up by its challenge.

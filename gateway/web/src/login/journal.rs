@@ -51,6 +51,9 @@ pub(super) fn logged_in(
     if let Some(agent) = &ctx.agent {
         detail = detail.personal("agent", agent.as_str());
     }
+    for (key, value) in passed.iter().flat_map(|f| &f.details) {
+        detail = detail.text(key, value.as_str());
+    }
     if let Some(identity) = Facts::person(passed) {
         detail = detail.personal("identity", identity.to_string());
     }

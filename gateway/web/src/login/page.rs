@@ -29,12 +29,6 @@ pub(crate) enum Word {
     Incomplete,
 }
 
-impl Word {
-    pub(crate) fn is_bad(self) -> bool {
-        matches!(self, Self::Wrong)
-    }
-}
-
 /// The form as it is shown.
 #[derive(Debug, Default)]
 pub(super) struct Form {
@@ -106,8 +100,8 @@ pub(super) fn form(state: &WebState, ctx: &Ctx, form: Form, status: StatusCode) 
 }
 
 /// The ways that lead elsewhere; each stands here as soon as it is offered.
-fn ways(_state: &WebState, _ctx: &Ctx) -> Vec<LoginWay> {
-    Vec::new()
+fn ways(state: &WebState, ctx: &Ctx) -> Vec<LoginWay> {
+    crate::oidc::ways(state, ctx)
 }
 
 /// `GET /logout`
@@ -117,6 +111,11 @@ pub(super) async fn left(State(state): State<WebState>, ctx: Ctx) -> Response {
             return see_other(super::START);
         }
         let l = ctx.language;
+        let back =
+            Back { href: "/login".to_owned(), label: l.pick("Se connecter de nouveau", "Log in again").to_owned() };
+        if let Some(page) = crate::oidc::left(&state, &ctx, None, back.clone()) {
+            return page;
+        }
         let frame = Frame::new(&state, &ctx, l.pick("Déconnexion", "Logged out"), state.only_entity());
         html(&NoticePage {
             f: &frame,
@@ -133,10 +132,7 @@ pub(super) async fn left(State(state): State<WebState>, ctx: Ctx) -> Response {
                 .to_owned(),
             ],
             contact: None,
-            back: Some(Back {
-                href: "/login".to_owned(),
-                label: l.pick("Se connecter de nouveau", "Log in again").to_owned(),
-            }),
+            back: Some(back),
         })
     };
     let page = page.await;

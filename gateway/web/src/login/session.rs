@@ -178,6 +178,11 @@ pub(crate) async fn complete_to(
     Ok(response)
 }
 
+/// Gives the browser the fresh cookie of a session that was stepped up.
+pub(crate) fn renew(response: &mut Response, cookie: &str) {
+    set_cookie(response, COOKIE, cookie, None);
+}
+
 /// `POST /logout`
 pub(crate) async fn logout(State(state): State<WebState>, ctx: Ctx, body: Body) -> Response {
     let page = async {
