@@ -89,6 +89,10 @@ pub trait Method: Send + Sync + fmt::Debug {
     fn needs(&self) -> Needs {
         Needs::Nothing
     }
+    /// What people call it, where the installation says so.
+    fn label(&self) -> Option<&str> {
+        None
+    }
     /// Whether the answer is right. Takes the same time for every wrong answer of the same length. Nothing is
     /// right where the proof comes from elsewhere, or where it is compared with a token's state.
     fn check(&self, _: &Attempt<'_>) -> bool {
@@ -235,12 +239,17 @@ impl Method for TypedCodeMethod {
 pub struct ElsewhereMethod {
     name: GateMethod,
     needs: Needs,
+    label: Option<String>,
 }
 
 impl ElsewhereMethod {
     /// For `name`, offered to those of whom `needs` is on record.
     pub fn new(name: GateMethod, needs: Needs) -> Self {
-        Self { name, needs }
+        Self { name, needs, label: None }
+    }
+    /// That people call so.
+    pub fn called(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
     }
 }
 
@@ -256,6 +265,9 @@ impl Method for ElsewhereMethod {
     }
     fn needs(&self) -> Needs {
         self.needs
+    }
+    fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 }
 

@@ -291,21 +291,15 @@ impl Provider {
 
     /// Posts a form as ourselves: the body of a success, or the `error` of a refusal.
     async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Result<Result<Vec<u8>, String>, OidcError> {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(fields);
-        let mut request = self.http.post(url).header(header::ACCEPT, "application/json");
-        match &self.settings.auth {
-            ClientAuth::Basic(secret) => request = request.header(header::AUTHORIZATION, self.basic(secret)?),
-            ClientAuth::Post(secret) => {
-                form.append_pair("client_id", &self.settings.client_id)
-                    .append_pair("client_secret", secret.expose());
-            }
-            ClientAuth::Tls => {
-                form.append_pair("client_id", &self.settings.client_id);
-            }
+        let mut request = self
+            .http
+            .post(url)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let ClientAuth::Basic(secret) = &self.settings.auth {
+            request = request.header(header::AUTHORIZATION, self.basic(secret)?);
         }
-        let request =
-            request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish());
+        let request = request.body(self.form(fields));
         let (status, _, body) = read(send(request).await?).await?;
         if status.is_success() {
             return Ok(Ok(body));
@@ -322,6 +316,23 @@ impl Provider {
             }
             _ => Err(OidcError::Unreachable(format!("{url} answers {status}"))),
         }
+    }
+
+    /// The fields, with what names and proves us where that is not a header or the connection itself.
+    fn form(&self, fields: &[(&str, &str)]) -> String {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        match &self.settings.auth {
+            ClientAuth::Basic(_) => {}
+            ClientAuth::Post(secret) => {
+                form.append_pair("client_id", &self.settings.client_id);
+                form.append_pair("client_secret", secret.expose());
+            }
+            ClientAuth::Tls => {
+                form.append_pair("client_id", &self.settings.client_id);
+            }
+        }
+        form.finish()
     }
 
     /// RFC 6749 §2.3.1: both halves are form-encoded before they are joined.

@@ -47,6 +47,26 @@
     document.querySelectorAll("form").forEach(function (form) { delete form.dataset.sent; });
   });
 
+  // A page that only carries something on does so by itself.
+  var carries = document.querySelector("form[data-auto-submit]");
+  if (carries) carries.requestSubmit();
+
+  // The phone answers elsewhere: ask how far it is, and go on by itself.
+  document.querySelectorAll("[data-poll]").forEach(function (el) {
+    function look() {
+      fetch(el.dataset.poll, { credentials: "same-origin" })
+        .then(function (answer) { return answer.json(); })
+        .then(function (answer) {
+          var status = answer.status;
+          if (status === (el.dataset.stage === "retrieved" ? "retrieved" : "pending")) return setTimeout(look, 1500);
+          if (status === "needs-refresh" && el.requestSubmit) return el.requestSubmit();
+          location.reload();
+        })
+        .catch(function () { setTimeout(look, 5000); });
+    }
+    if (window.fetch) setTimeout(look, 1500);
+  });
+
   document.querySelectorAll("button[data-print]").forEach(function (button) {
     button.hidden = false;
     button.addEventListener("click", function () { window.print(); });

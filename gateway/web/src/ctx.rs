@@ -95,6 +95,14 @@ impl Ctx {
         let kept = self.query.split('&').filter(|p| !p.is_empty() && p.split('=').next() != Some(name));
         kept.fold(format!("?{name}={value}"), |all, pair| all + "&" + pair)
     }
+    /// The value that ties forms to this browser.
+    pub(crate) fn browser(&self) -> &str {
+        &self.browser
+    }
+    /// SHA-256 of what this browser carries: ties to it what must come back by it.
+    pub(crate) fn browser_hash(&self) -> [u8; 32] {
+        sealpost_envelope::Sha256Digest::of(self.browser.as_bytes()).0
+    }
     /// A cookie of this request.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())

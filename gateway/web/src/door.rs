@@ -4,10 +4,13 @@
 //! session in the store and from the gate, recomputed at each request.
 
 pub(crate) mod gate;
+pub(crate) mod manners;
 mod show;
+mod ways;
 
 pub(crate) use gate::answer::answer;
 pub(crate) use gate::ask::ask;
+pub(crate) use show::rungs;
 
 use crate::content::Content;
 use crate::ctx::Ctx;
@@ -64,7 +67,7 @@ async fn note_fetch(state: &WebState, ctx: &Ctx, door: &Door, content: &Content)
 }
 
 /// A POST from one of our own pages about a living link.
-async fn posted(state: &WebState, ctx: &Ctx, token: &str, body: Body) -> Result<(Door, Fields), Fault> {
+pub(crate) async fn posted(state: &WebState, ctx: &Ctx, token: &str, body: Body) -> Result<(Door, Fields), Fault> {
     let door = Door::enter(state, token).await?;
     let fields = Fields::read(state, body).await?;
     if ctx.is_ours(state, &door.path(), fields.csrf.as_deref()) {
@@ -179,6 +182,12 @@ pub(crate) async fn logout(
             Grant::close(state.store.db(), grant.hash, state.clock.now()).await?;
         }
         let l = ctx.language;
+        let back = Back { href: door.path(), label: l.pick("Revenir au message", "Back to the message").to_owned() };
+        if let Some(page) = crate::oidc::left(&state, &ctx, Some(&door), back.clone()) {
+            let mut response = page?;
+            door.set_session(&mut response, "");
+            return Ok(response);
+        }
         let heading = l.pick("Vous êtes déconnecté", "You are logged out");
         let frame = Frame::new(&state, &ctx, heading, Some(door.site.clone()));
         let page = NoticePage {
@@ -194,7 +203,7 @@ pub(crate) async fn logout(
                 .to_owned(),
             ],
             contact: None,
-            back: Some(Back { href: door.path(), label: l.pick("Revenir au message", "Back to the message").to_owned() }),
+            back: Some(back),
         };
         let mut response = html(&page)?;
         door.set_session(&mut response, "");

@@ -14,7 +14,7 @@ pub(crate) async fn read<T: DeserializeOwned>(state: &WebState, body: Body) -> R
     parse(bytes).await
 }
 
-async fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Fault> {
+pub(crate) async fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Fault> {
     let request = http::Request::builder()
         .method(http::Method::POST)
         .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
