@@ -45,7 +45,20 @@ pub struct Ports {
     pub imap: u16,
     pub imaps: u16,
     pub https: u16,
+    pub card: u16,
     pub admin: u16,
+}
+
+/// A card of somebody who does not exist.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Card {
+    pub name: String,
+    pub holder: String,
+    pub identity: String,
+    pub pkcs12: PathBuf,
+    pub pem: PathBuf,
+    pub password: String,
 }
 
 /// The sample deposit.
@@ -65,6 +78,7 @@ pub struct Description {
     pub ports: Ports,
     pub accounts: Vec<Account>,
     pub mailboxes: Vec<Account>,
+    pub cards: Vec<Card>,
     pub sample: Option<Sample>,
 }
 
@@ -129,6 +143,11 @@ impl Demo {
             .chain(&self.about.mailboxes)
             .find(|a| a.login.starts_with(name))
             .expect("an account of the demonstration")
+    }
+
+    /// A card of the demonstration.
+    pub fn card(&self, name: &str) -> &Card {
+        self.about.cards.iter().find(|c| c.name == name).expect("a card of the demonstration")
     }
 
     /// Sends SIGKILL and waits.

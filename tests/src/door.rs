@@ -66,8 +66,11 @@ impl Door {
     }
     /// One request; `more` are further arguments for curl. Redirects are followed.
     pub fn request(&self, path: &str, more: &[&str]) -> Result<Page> {
+        self.visit(&format!("{}{path}", self.base), more)
+    }
+    /// The same with an address on any listener.
+    pub fn visit(&self, url: &str, more: &[&str]) -> Result<Page> {
         let (jar, head, body) = (self.file("cookies"), self.file("head"), self.file("body"));
-        let url = format!("{}{path}", self.base);
         let mut args = vec![
             "-sSL",
             "--noproxy",
@@ -85,7 +88,7 @@ impl Door {
         ];
         args.extend(["-w", "%{http_code}"]);
         args.extend(more);
-        args.push(&url);
+        args.push(url);
         let output = run("curl", &args)?;
         ensure!(output.status.success(), "curl {url}: {}", String::from_utf8_lossy(&output.stderr));
         let heads = std::fs::read_to_string(&head)?;

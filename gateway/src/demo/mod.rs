@@ -2,6 +2,7 @@
 //!
 //! **Exposure.** Listens on 127.0.0.1 only. Its secrets are in `demo-secrets.json` and `demo.json`, mode 0600.
 
+pub mod cards;
 pub mod pages;
 pub mod sample;
 mod summary;
@@ -12,7 +13,7 @@ use crate::config::{Profile, template_with};
 use crate::gateway::Gateway;
 use anyhow::{Context, Result};
 use sealpost_certs::files::write_atomic;
-use sealpost_envelope::{EmailAddress, Secret};
+use sealpost_envelope::{EmailAddress, Secret, Timestamp};
 use sealpost_store::account::{NewAccount, Role};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ pub struct Mailbox {
 
 impl Demo {
     /// Makes the directory's configuration and keys on first use; later adapts ports and smarthost.
-    pub fn prepare(dir: &Path, offset: u16, smarthost: Option<&str>) -> Result<Self> {
+    pub fn prepare(dir: &Path, offset: u16, smarthost: Option<&str>, now: Timestamp) -> Result<Self> {
         let demo = Self { dir: dir.to_owned(), offset };
         let file = demo.config_file();
         let password = dir.join("demo.password");
@@ -93,6 +94,7 @@ impl Demo {
             let hosts = ["localhost".to_owned()];
             init::prepare(dir, &demo.new_config(), "Démonstration Sealpost", &hosts)?;
         }
+        cards::prepare(dir, now)?;
         demo.adapt(smarthost)?;
         Ok(demo)
     }
@@ -117,13 +119,15 @@ impl Demo {
             ("entity.seal.always", "true".to_owned()),
             ("route.domains", "[\"sealpost.test\"]".to_owned()),
             ("route.via", text("local")),
+            // A newcomer can try both second factors.
+            ("accounts.code_by_mail", text("all")),
             ("trusted.name", text("a server on this machine")),
             ("trusted.networks", "[\"127.0.0.0/8\", \"::1/128\"]".to_owned()),
             ("trusted.from", "[\"@sealpost.test\"]".to_owned()),
             ("demo.mailboxes", format!("{OUTSIDE:?}")),
             ("demo.password", text("file:demo.password")),
         ];
-        template_with(Profile::General, "sealpost.test", "localhost", &changes)
+        template_with(Profile::General, "sealpost.test", "localhost", &changes) + cards::RULE
     }
 
     /// Sets what depends on this start and leaves everything else in the file as it is.
@@ -136,6 +140,7 @@ impl Demo {
         }
         doc["web"]["url"] = value(format!("https://localhost:{}", self.port("https")));
         doc["web"]["card_url"] = value(format!("https://localhost:{}", self.port("card")));
+        cards::adapt(&mut doc);
         doc["demo"]["outside_mailboxes"] = value(smarthost.is_none());
         match smarthost {
             Some(place) => {
@@ -182,15 +187,17 @@ impl Demo {
     pub fn announce(&self, secrets: &Secrets, sample: Option<&sample::Sample>) -> Result<()> {
         let ports: serde_json::Map<_, _> =
             PORTS.iter().map(|(name, _)| ((*name).to_owned(), self.port(name).into())).collect();
+        let cards = cards::all(&self.dir)?;
         let description = serde_json::json!({
             "ca": self.dir.join("ca.pem"),
             "host": "localhost",
             "ports": ports,
             "accounts": secrets.accounts,
             "mailboxes": secrets.mailboxes,
+            "cards": cards,
             "sample": sample,
         });
-        say!("{}", summary::text(self, secrets, sample));
+        say!("{}", summary::text(self, secrets, &cards, sample));
         let text = serde_json::to_string_pretty(&description)?;
         write_atomic(&self.dir.join("demo.json"), text.as_bytes(), 0o600).context("write demo.json")
     }

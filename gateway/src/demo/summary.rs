@@ -1,11 +1,12 @@
 //! What a newcomer reads when the demonstration is ready.
 
+use super::cards::DemoCard;
 use super::sample::Sample;
 use super::{Demo, Secrets};
 use std::fmt::Write;
 
 /// The summary, for people.
-pub fn text(demo: &Demo, secrets: &Secrets, sample: Option<&Sample>) -> String {
+pub fn text(demo: &Demo, secrets: &Secrets, cards: &[DemoCard], sample: Option<&Sample>) -> String {
     let mut out = String::new();
     let url = format!("https://localhost:{}", demo.port("https"));
     let line = "─".repeat(78);
@@ -30,6 +31,11 @@ pub fn text(demo: &Demo, secrets: &Secrets, sample: Option<&Sample>) -> String {
     let _ = writeln!(out, "  else outside whom you write to; the same by IMAP");
     if let Some(bob) = secrets.mailboxes.first() {
         let _ = writeln!(out, "  login {}   password {}\n", bob.login, bob.password);
+    }
+    if let Some(card) = cards.first() {
+        let _ = writeln!(out, "A PROFESSIONAL'S CARD (none needed: it is a file for the browser)");
+        let _ = writeln!(out, "  import {}   password {}", card.pkcs12.display(), card.password);
+        let _ = writeln!(out, "  write to anybody at cabinet.test, open the link and choose the card of {}\n", card.holder);
     }
     if let Some(sample) = sample {
         let reference = &sample.reference;

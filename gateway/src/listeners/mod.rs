@@ -3,6 +3,7 @@
 //! **Exposure.** All of it meets strangers. Protocol sense is in the sans-I/O crates (`smtp`, `imap`) and in `web`.
 //! **Failure.** A port that is taken is named together with the setting that asks for it.
 
+pub mod card;
 pub mod imap;
 pub mod limits;
 pub mod proxy;

@@ -101,9 +101,12 @@ pub async fn serve(
         let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
         let conversation = async move {
             match tls {
-                None => speak(socket, peer, router, limits, watcher).await,
+                None => speak(socket, (peer, None), router, limits, watcher).await,
                 Some(tls) => match tokio::time::timeout(limits.handshake, tls.accept(socket)).await {
-                    Ok(Ok(stream)) => speak(stream, peer, router, limits, watcher).await,
+                    Ok(Ok(stream)) => {
+                        let handshake = Handshake::of(stream.get_ref().1);
+                        speak(stream, (peer, Some(handshake)), router, limits, watcher).await
+                    }
                     Ok(Err(error)) => tracing::debug!(%error, "TLS handshake"),
                     Err(_) => tracing::debug!("TLS handshake took too long"),
                 },
@@ -121,6 +124,25 @@ pub async fn serve(
     cut.cancel();
     running.close();
     running.wait().await;
+}
+
+/// What TLS told about a client, for those who serve where certificates are asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Handshake {
+    /// Name the client asked for (RFC 6066 §3).
+    pub(crate) sni: Option<Arc<str>>,
+    /// What it presented, its own certificate first; it holds that one's key. Believed by nobody yet.
+    pub(crate) certificates: Arc<[Vec<u8>]>,
+}
+
+impl Handshake {
+    fn of(connection: &tokio_rustls::rustls::ServerConnection) -> Self {
+        let certificates = connection.peer_certificates().unwrap_or_default();
+        Self {
+            sni: connection.server_name().map(Arc::from),
+            certificates: certificates.iter().map(|c| c.to_vec()).collect(),
+        }
+    }
 }
 
 /// Connections by address.
@@ -170,7 +192,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 async fn speak<S>(
     stream: S,
-    peer: SocketAddr,
+    (peer, handshake): (SocketAddr, Option<Handshake>),
     router: Router,
     limits: ServeLimits,
     watcher: hyper_util::server::graceful::Watcher,
@@ -193,6 +215,9 @@ async fn speak<S>(
         .keep_alive_timeout(limits.head);
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(handshake) = &handshake {
+            request.extensions_mut().insert(handshake.clone());
+        }
         request.map(axum::body::Body::new)
     });
     let connection = builder
