@@ -25,6 +25,7 @@ pub mod oath;
 pub mod ocra;
 pub mod strength;
 pub mod tiqr;
+mod work;
 
 pub use assurance::{Assurance, Factor};
 pub use code::{CODE_DIGITS, Code, CodeKey};
@@ -35,3 +36,4 @@ pub use method::{
     PasswordError, PasswordMethod, TypedCodeMethod,
 };
 pub use oath::{hotp, totp};
+pub use work::{Done, Question, WorkKey};

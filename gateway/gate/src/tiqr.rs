@@ -14,7 +14,7 @@
 
 use crate::ocra::{OcraInput, Suite};
 use aws_lc_rs::rand;
-use sealpost_envelope::{Secret, Timestamp, hex};
+use sealpost_envelope::{EmailAddress, Secret, Timestamp, hex};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -52,6 +52,11 @@ pub fn fresh_key() -> Secret<String> {
 /// refuse an identity that they know already.
 pub fn fresh_user() -> String {
     random::<USER>().iter().map(|b| char::from(LETTERS[usize::from(b % 32)])).collect()
+}
+
+/// The recipient of an address, as the owner of a phone.
+pub fn owner(address: &EmailAddress) -> String {
+    format!("mail:{}", address.key())
 }
 
 /// Whether a text looks like a key of ours.

@@ -176,7 +176,9 @@ impl Delivery for Handover {
             }
             Some(treatment) if !treatment.has_link() => BodyType::EightBitMime,
             // What others wrote.
-            None if matches!(Spec::read(&item.spec), Ok(Spec::Forward { .. })) => BodyType::EightBitMime,
+            None if matches!(Spec::read(&item.spec), Ok(Spec::Forward { .. } | Spec::Report(_))) => {
+                BodyType::EightBitMime
+            }
             _ => BodyType::SevenBit,
         };
         let reverse_path = self.reverse_path(item, open.as_ref())?;

@@ -1,6 +1,7 @@
 //! Housekeeping: the end of a message's life, and of what was needed only for a while.
 //!
-//! **Job.** One background task. Every minute it records whose access has ended ([`expiry`]) and gives up mail held too long ([`held`]); every hour it
+//! **Job.** One background task. Every minute it records whose access has ended ([`expiry`]), reminds recipients
+//! ([`reminder`]) and gives up mail held too long ([`held`]); every hour it
 //! destroys content whose week is over ([`destruction`]) and has the door forget old challenges and sessions;
 //! once a day it collects blobs that nobody names. Any number of nodes may run it: one of them holds the
 //! job, and every step may be repeated.
@@ -14,6 +15,7 @@ mod destruction;
 mod expiry;
 mod held;
 mod pruning;
+mod reminder;
 mod stub;
 
 use super::content::ContentError;
@@ -116,6 +118,7 @@ impl Housekeeping {
         }
         told("recording the end of access", expiry::record(self).await);
         told("giving up held mail", held::give_up(self).await);
+        told("reminding recipients", reminder::send(self).await);
         let now = self.gateway.clock.now();
         if self.pause.is_some_and(|until| now < until) {
             return;

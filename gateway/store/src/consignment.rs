@@ -8,10 +8,14 @@
 
 mod change;
 mod hold;
+mod note;
 mod read;
 mod readdress;
+mod reminder;
 
 pub use change::{Change, Progress};
 pub use hold::LegalHold;
+pub use note::{NewNote, Note, NoteKind, NoteText, answer_token};
 pub use read::{ConsignmentRow, ConsignmentState};
 pub use readdress::Correction;
+pub(crate) use reminder::{INSERT_REMINDERS, rows as reminder_rows};

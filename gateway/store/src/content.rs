@@ -10,6 +10,7 @@
 //! | `parts.meta` | `part` | deposit, number | JSON `{"info": PartInfo, "stored": Stored}` |
 //! | `parts.body` | `body` | deposit, number | the part as stored |
 //! | `returned.body` | `returned` | its own | a report or answer as received |
+//! | `recipient_notes.sealed` | `note` | its own | JSON of what a recipient wrote to the sender |
 //! | `recipes.recipe` | `recipe` | queue row | the composed message's recipe |
 //!
 //! **Failure.** Damage is an error before a wrong byte is handed out; a destroyed key is [`KeyError::Destroyed`].
@@ -55,6 +56,10 @@ impl Place {
     /// `returned.body`.
     pub fn returned(id: Uuid) -> Self {
         Self { purpose: "returned", id: id.as_bytes().to_vec() }
+    }
+    /// `recipient_notes.sealed`.
+    pub fn note(id: Uuid) -> Self {
+        Self { purpose: "note", id: id.as_bytes().to_vec() }
     }
     /// `recipes.recipe`.
     pub fn recipe(row: Uuid) -> Self {

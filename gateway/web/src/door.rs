@@ -126,7 +126,7 @@ async fn mark_opened(state: &WebState, door: &Door, grant: Grant, scribe: Scribe
         let all = progress.done >= progress.of;
         Ok(Change {
             events: scribe.opened(&opener, now).map_err(damaged)?,
-            outbound: vec![receipt(&decider, if all { "opened-by-all" } else { "opened-by-one" }, now)],
+            outbound: vec![receipt(&decider, all, progress.of, now)],
         })
     };
     match state.store.mark_opened(deposit, recipient, Some(grant.hash), now, decide).await {
@@ -140,8 +140,15 @@ async fn mark_opened(state: &WebState, door: &Door, grant: Grant, scribe: Scribe
     Ok(())
 }
 
+/// Above so many recipients, openings are told together after a while.
+const ONE_BY_ONE: u32 = 5;
+/// That while.
+const DIGEST: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+
 /// The sender's receipt, to be composed. The last recipient's opening makes one receipt, not two.
-fn receipt(door: &Door, event: &str, now: Timestamp) -> NewOutbound {
+fn receipt(door: &Door, all: bool, of: u32, now: Timestamp) -> NewOutbound {
+    let event = if all { "opened-by-all" } else { "opened-by-one" };
+    let later = if all || of <= ONE_BY_ONE { now } else { now.saturating_add(DIGEST).unwrap_or(now) };
     NewOutbound {
         id: OutboundId::generate(),
         entity: door.link.entity,
@@ -151,7 +158,7 @@ fn receipt(door: &Door, event: &str, now: Timestamp) -> NewOutbound {
         spec: serde_json::json!({"kind": "receipt", "event": event}).to_string(),
         envelope_from: None,
         rcpt: door.deposit.sender.clone(),
-        next_at: now,
+        next_at: later,
         created: now,
         hold: None,
     }

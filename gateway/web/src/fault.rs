@@ -14,6 +14,8 @@ pub(crate) enum Ended {
     Expired,
     /// The sender withdrew it.
     Revoked,
+    /// The recipient refused it.
+    Declined,
     /// A newer link took its place.
     Replaced,
     /// The content was destroyed.

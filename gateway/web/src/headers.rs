@@ -8,17 +8,25 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 /// Policy of our own pages: nothing from elsewhere, nothing inline.
-const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
                    base-uri 'none'; frame-ancestors 'none'";
 /// Policy of a stranger's document shown inline: an opaque origin without scripts, forms, or network.
 pub(crate) const CSP_SANDBOX: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
                                       object-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// For files of any size: ten gigabytes at two megabits a second.
+const LONG: std::time::Duration = std::time::Duration::from_secs(12 * 3600);
+
 /// The outermost layer.
 pub(crate) async fn around(State(state): State<WebState>, request: Request, next: Next) -> Response {
     // Covers the request's body and the answer's head; a long answer's body has its own limit.
     let uploads = request.method() == http::Method::POST && request.uri().path() == "/verify";
-    let limit = if uploads { crate::verify::UPLOAD } else { state.limits.request };
+    let limit = match uploads {
+        true => crate::verify::UPLOAD,
+        // Those end a silent client themselves.
+        false if crate::uploads::is_long(request.method(), request.uri().path()) => LONG,
+        false => state.limits.request,
+    };
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),

@@ -33,7 +33,7 @@ pub struct Author<'a> {
 }
 
 impl Author<'_> {
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         self.name.map(tame).filter(|n| !n.is_empty()).unwrap_or_else(|| self.address.to_string())
     }
 }

@@ -48,6 +48,8 @@ async fn record_one(gateway: &Gateway, row: &ConsignmentRow) -> Result<bool, Hou
     let now = gateway.clock.now();
     let ended = row.verdict.expires.duration_until(now);
     let events = match (row.opened, row.downloaded) {
+        // A refusal is an answer in time.
+        _ if row.declined.is_some() => None,
         (None, _) if ended < SETTLED => return Ok(false),
         (None, _) => event(gateway, row, now, EventName::AcceptanceRejectionExpiry).await?,
         (Some(_), None) if ended < RUNNING => return Ok(false),

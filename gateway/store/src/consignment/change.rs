@@ -191,26 +191,7 @@ impl Store {
         change: Change,
     ) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        self.db
-            .write(async move |tx| {
-                let check = "SELECT MIN(retention) AS earliest, COUNT(*) AS found FROM consignments \
-                     WHERE deposit = $1 AND revoked IS NULL";
-                let (sql, values) = scoped(check, args![deposit], n);
-                let row = tx.fetch_one(AssertSqlSafe(sql), values).await?;
-                match row.opt_time("earliest")? {
-                    None => return Err(StoreError::NotFound("consignment that can be extended")),
-                    Some(retention) if expires > retention => {
-                        return Err(StoreError::Conflict("access cannot last longer than the content is kept"));
-                    }
-                    Some(_) => {}
-                }
-                let set = "UPDATE consignments SET expires = $2, expired = CASE WHEN $2 > $3 THEN NULL ELSE expired \
-                     END WHERE deposit = $1 AND revoked IS NULL";
-                let extended = for_recipients(tx, set, args![deposit, expires, now], n).await?;
-                finish(tx, change).await?;
-                Ok(extended)
-            })
-            .await
+        self.db.write(async move |tx| tx.extend(deposit, n, expires, now, change).await).await
     }
 
     /// Adds a generation of the link token (a resend); earlier ones stay valid. `generation` is the
@@ -226,7 +207,7 @@ impl Store {
         let now = self.clock.now();
         self.db
             .write(async move |tx| {
-                let set = "UPDATE consignments SET generation = $3 \
+                let set = "UPDATE consignments SET generation = $3, declined = NULL \
                      WHERE deposit = $1 AND recipient = $2 AND generation = $4 AND revoked IS NULL";
                 let before = i64::from(generation) - 1;
                 if tx.execute(set, args![deposit, n, generation, before]).await? == 0 {
@@ -292,6 +273,34 @@ impl Store {
 }
 
 impl Tx {
+    /// [`Store::extend`] inside another unit.
+    pub async fn extend(
+        &mut self,
+        deposit: DepositId,
+        n: Option<RecipientNo>,
+        expires: Timestamp,
+        now: Timestamp,
+        change: Change,
+    ) -> Result<u64, StoreError> {
+        let check = "SELECT MIN(retention) AS earliest, COUNT(*) AS found FROM consignments \
+             WHERE deposit = $1 AND revoked IS NULL";
+        let (sql, values) = scoped(check, args![deposit], n);
+        let row = self.fetch_one(AssertSqlSafe(sql), values).await?;
+        match row.opt_time("earliest")? {
+            None => return Err(StoreError::NotFound("consignment that can be extended")),
+            Some(retention) if expires > retention => {
+                return Err(StoreError::Conflict("access cannot last longer than the content is kept"));
+            }
+            Some(_) => {}
+        }
+        let set = "UPDATE consignments SET expires = $2, expired = CASE WHEN $2 > $3 THEN NULL ELSE expired \
+             END WHERE deposit = $1 AND revoked IS NULL";
+        let extended = for_recipients(self, set, args![deposit, expires, now], n).await?;
+        super::reminder::moved(self, deposit, n, expires, now).await?;
+        finish(self, change).await?;
+        Ok(extended)
+    }
+
     /// [`Store::mark_sent`] inside another unit, such as the queue's.
     pub async fn mark_sent(
         &mut self,

@@ -38,7 +38,7 @@ impl Store {
             .write(async move |tx| {
                 let set = "UPDATE consignments SET address = $3, address_key = $4, language = $5, \
                      generation = $6, sendings = 0, first_sent = NULL, last_sent = NULL, failed = NULL, \
-                     failure = NULL WHERE deposit = $1 AND recipient = $2 AND generation = $7 \
+                     failure = NULL, declined = NULL WHERE deposit = $1 AND recipient = $2 AND generation = $7 \
                      AND revoked IS NULL AND opened IS NULL";
                 let values = args![
                     c.deposit,

@@ -80,6 +80,14 @@ fn ended(state: &WebState, ctx: &Ctx, why: Ended, door: &Door) -> Result<Respons
             )],
             l.pick("Message retiré", "Withdrawn message"),
         ),
+        Ended::Declined => (
+            l.pick("Ce message a été refusé", "This message was refused").to_owned(),
+            vec![l.pick(
+                "Quelqu’un qui détenait ce lien a indiqué ne pas vouloir du message, ou ne pas en être le destinataire. L’expéditeur en est prévenu et peut vous l’adresser de nouveau.",
+                "Somebody who held this link said that they do not want the message, or are not its recipient. The sender was told and can send it again.",
+            )],
+            l.pick("Message refusé", "Refused message"),
+        ),
         Ended::Replaced => (
             l.pick("Un lien plus récent remplace celui-ci", "A newer link replaces this one").to_owned(),
             vec![l.pick(
@@ -108,7 +116,11 @@ fn ended(state: &WebState, ctx: &Ctx, why: Ended, door: &Door) -> Result<Respons
     let kind = l.pick("Lien non valable", "Link not valid");
     let frame = Frame::new(state, ctx, &heading, Some(door.site.clone()));
     let words = Words { status: StatusCode::GONE, kind, heading, paragraphs };
-    render(&frame, words, Some(reference), Some(contact), None)
+    // The sender answers in one click.
+    let more_time = l.pick("Demander plus de temps", "Ask for more time").to_owned();
+    let back = (why == Ended::Expired)
+        .then(|| Back { href: format!("{}/extension", door.path()), label: more_time });
+    render(&frame, words, Some(reference), Some(contact), back)
 }
 
 fn way_back(state: &WebState, ctx: &Ctx, door: &Door, words: Words) -> Result<Response, Fault> {
