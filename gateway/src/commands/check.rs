@@ -29,6 +29,9 @@ pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
     store(&config, &mut findings).await;
     warnings(&config, &mut findings);
     seals(&config, &mut findings);
+    if let Err(error) = crate::providers::open(&config) {
+        findings.push(fault(format!("{error:#}")));
+    }
     external_time(&config, &mut findings).await;
     let records = domain_keys(&config, &mut findings);
     if with_dns {

@@ -113,9 +113,9 @@ words!(
 words!(
     /// How senders hear of their mail.
     Receipts {
-        /// By mail.
+        /// By mail alone: copies in Sent carry no keywords.
         Mail = "mail",
-        /// By keywords on the Sent copy.
+        /// By keywords on the copy in Sent; only what needs the sender's hand is mailed.
         Imap = "imap",
         /// Both.
         Both = "both",

@@ -1,7 +1,7 @@
 //! Settings that this version reads but does not act on yet. Using one is refused, never ignored.
 
 use super::sections::Settings;
-use super::{Mode, Receipts};
+use super::Mode;
 use sealpost_envelope::{Gate, GateMethod};
 
 /// What the file asks for and this version cannot do, one line each.
@@ -16,10 +16,6 @@ pub fn unsupported(settings: &Settings) -> Vec<String> {
     wants(
         settings.trusted.iter().any(|t| !t.tolerate.is_empty()),
         "`trusted.tolerate`: no fault is tolerated yet: leave it out",
-    );
-    wants(
-        settings.accounts.receipts != Receipts::Both,
-        "`accounts.receipts`: receipts go by mail for now: leave it out",
     );
     wants(settings.alerts.mail.is_some(), "`alerts.mail`: alerts are not sent yet: leave it out");
     wants(
