@@ -29,6 +29,7 @@ if [ "${1:-build}" = test ]; then
     need python3 python3
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
     need gsasl gsasl
+    need oathtool oathtool
     [ -x /usr/sbin/postfix ] || missing="$missing postfix"
     need chromium chromium fonts-liberation
     need chromedriver chromium-driver
@@ -37,6 +38,9 @@ if [ "${1:-build}" = test ]; then
     need named bind9 bind9-dnsutils
     /usr/bin/python3 -c 'import dkim, nacl' 2>/dev/null || missing="$missing python3-dkim python3-nacl"
     need sqlite3 sqlite3
+    need npm npm
+    need node nodejs
+    need npm npm
     [ -x /usr/lib/postgresql/15/bin/initdb ] || missing="$missing postgresql-15"
 fi
 
@@ -66,4 +70,14 @@ if [ "${1:-build}" = test ] && [ ! -x /opt/sealpost-test/bin/pyhanko-0.29.1 ]; t
     python3 -m venv /opt/sealpost-test
     /opt/sealpost-test/bin/pip install --quiet --disable-pip-version-check pyHanko==0.29.1
     ln -sf python /opt/sealpost-test/bin/pyhanko-0.29.1
+fi
+# Pro Santé Connect, as tests need it.
+oidc=$(dirname "$0")/../../tests/tools/oidc
+if [ "${1:-build}" = test ] && [ ! -d "$oidc/node_modules/oidc-provider" ]; then
+    (cd "$oidc" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+fi
+# The rules of accessibility that the scenarios run in Chromium, as pinned in their lock file.
+axe="$(dirname "$0")/../../tests/tools/axe"
+if [ "${1:-build}" = test ] && [ ! -e "$axe/node_modules/axe-core/axe.min.js" ]; then
+    npm ci --prefix "$axe" --ignore-scripts --silent --no-audit --no-fund
 fi

@@ -157,8 +157,10 @@ class Browser:
         """Deletes the page's cookies: another browser from here on."""
         self.call("DELETE", "/cookie")
 
-    def run(self, script, *arguments):
-        return self.call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+    def run(self, script, *arguments, wait=False):
+        """Runs a script; with `wait` its last argument is a function to be called with the result."""
+        kind = "async" if wait else "sync"
+        return self.call("POST", f"/execute/{kind}", {"script": script, "args": list(arguments)})
 
     # Elements
 

@@ -4,18 +4,12 @@
 use super::{Answer, Unusable, clock, load, store};
 use crate::cli::QueueCommand;
 use crate::gateway::Gateway;
-use crate::pipeline::content::OpenDeposit;
-use crate::pipeline::facts;
-use crate::pipeline::handover::receipt_row;
-use crate::pipeline::spec::{ReceiptEvent, Spec};
-use anyhow::{Context, Result};
+use crate::hand::Hand;
+use anyhow::Result;
 use futures_util::StreamExt;
-use sealpost_envelope::Treatment;
-use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, render};
-use sealpost_store::queue::{Filter, NewOutbound, Outbound, OutboundId, Queue, State, take_out};
-use sealpost_store::{Change, ConsignmentRow, StoreError, Tx};
+use sealpost_evidence::Actor;
+use sealpost_store::queue::{Filter, Outbound, OutboundId, Queue, State};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Runs one of the commands.
 pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Answer> {
@@ -35,18 +29,9 @@ pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Ans
             }
             return Ok(Answer::Done);
         }
-        QueueCommand::Retry { id } => match Hand::of(config, &id).await? {
-            Some(hand) => hand.retry().await?,
-            None => false,
-        },
-        QueueCommand::Hold { id } => match Hand::of(config, &id).await? {
-            Some(hand) => hand.hold().await?,
-            None => false,
-        },
-        QueueCommand::Drop { id } => match Hand::of(config, &id).await? {
-            Some(hand) => hand.take_out().await?,
-            None => false,
-        },
+        QueueCommand::Retry { id } => moved(config, &id, Move::Retry).await?,
+        QueueCommand::Hold { id } => moved(config, &id, Move::Hold).await?,
+        QueueCommand::Drop { id } => moved(config, &id, Move::Drop).await?,
     };
     if !moved {
         eprintln!("nothing was changed: there is no such row, or it has been sent or given up");
@@ -55,126 +40,22 @@ pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Ans
     Ok(Answer::Done)
 }
 
-const HELD: &str = "held by the administrator";
-const DROPPED: &str = "taken back by the administrator";
-
-/// A person's decision about one row.
-struct Hand {
-    gateway: Arc<Gateway>,
-    row: Outbound,
+#[derive(Clone, Copy)]
+enum Move {
+    Retry,
+    Hold,
+    Drop,
 }
 
-impl Hand {
-    async fn of(config: &Path, id: &str) -> Result<Option<Self>> {
-        let gateway = Gateway::open(load(config)?, clock()).await?;
-        match gateway.queue.get(parse(id)?).await {
-            Ok(row) => Ok(Some(Self { gateway, row })),
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The consignment whose mail the row is; notices and codes belong to none.
-    async fn consignment(&self) -> Result<Option<ConsignmentRow>> {
-        let spec = Spec::read(&self.row.spec)?;
-        match (spec, self.row.deposit, self.row.recipient) {
-            (Spec::Consignment { .. } | Spec::Resend { .. }, Some(deposit), Some(n)) => {
-                Ok(Some(self.gateway.store.consignment(deposit, n).await?))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    async fn retry(&self) -> Result<bool> {
-        let queue = &self.gateway.queue;
-        match self.consignment().await? {
-            Some(consignment) if consignment.verdict.hold.is_some() => {
-                let events = vec![self.event(EventName::HoldReleased, &consignment, None).await?];
-                let change = Change::events(events);
-                Ok(self.gateway.store.release_hold(consignment.deposit, consignment.n, change).await?)
-            }
-            _ => Ok(queue.retry_now(self.row.id, clock().now()).await?),
-        }
-    }
-
-    async fn hold(&self) -> Result<bool> {
-        if !matches!(self.row.state, State::Compose | State::Ready) {
-            return Ok(false);
-        }
-        let Some(consignment) = self.consignment().await? else {
-            return Ok(self.gateway.queue.hold(self.row.id, HELD).await?);
-        };
-        let events = vec![self.event(EventName::HoldPlaced, &consignment, None).await?];
-        let outbound = self.told(&consignment, ReceiptEvent::Held).await?;
-        let (deposit, n) = (consignment.deposit, consignment.n);
-        match self.gateway.store.hold(deposit, n, HELD.to_owned(), Change { events, outbound }).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict(_)) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn take_out(&self) -> Result<bool> {
-        let id = self.row.id;
-        let Some(consignment) = self.consignment().await? else {
-            return Ok(self.gateway.queue.drop_row(id, DROPPED, Vec::new()).await?);
-        };
-        let (name, reason) = match consignment.verdict.treatment.has_link() {
-            true => (EventName::NotificationForAcceptanceFailure, Reason::NotificationError),
-            false => (EventName::RelayToNonERDSFailure, Reason::RelayNotAllowed),
-        };
-        let change = Change {
-            events: vec![self.event(name, &consignment, Some(reason)).await?],
-            outbound: self.told(&consignment, ReceiptEvent::Failed).await?,
-        };
-        let (deposit, n, now) = (consignment.deposit, consignment.n, clock().now());
-        let unit = async move |tx: &mut Tx| {
-            if !take_out(tx, id, DROPPED).await? {
-                return Ok(false);
-            }
-            tx.mark_failed(deposit, n, now, DROPPED.to_owned(), change).await?;
-            Ok(true)
-        };
-        Ok(self.gateway.store.db().write(unit).await?)
-    }
-
-    async fn event(
-        &self,
-        name: EventName,
-        consignment: &ConsignmentRow,
-        reason: Option<Reason>,
-    ) -> Result<BuiltEvent> {
-        let organisation =
-            self.gateway.organisation(self.row.entity).context("the organisation is not configured")?;
-        let user = std::env::var("SUDO_USER").or(std::env::var("USER")).ok();
-        let mut event = Event::new(name, self.row.entity, clock().now())
-            .deposit(consignment.deposit)
-            .recipient(consignment.n)
-            .actor(Actor::Operator { user })
-            .detail(
-                Detail::new()
-                    .personal("recipient", self.row.rcpt.as_str())
-                    .text("queue", self.row.id.to_string()),
-            );
-        if let Some(reason) = reason {
-            event = event.reason(reason, Some(DROPPED)).external_system(&organisation.settings.hostname);
-        }
-        let facts = match name.is_etsi() && consignment.verdict.treatment != Treatment::Pass {
-            true => {
-                let open = OpenDeposit::open(&self.gateway.store, consignment.deposit).await?;
-                Some(facts::of(&self.gateway.store, &open).await?)
-            }
-            false => None,
-        };
-        Ok(render(&organisation.issuer, event, facts.as_ref())?)
-    }
-
-    /// The mail that tells the sender.
-    async fn told(&self, consignment: &ConsignmentRow, event: ReceiptEvent) -> Result<Vec<NewOutbound>> {
-        let sender = self.gateway.store.read_deposit(consignment.deposit).await?.row.sender;
-        // Held mail keeps its recipient's rows back: what tells of it belongs to none.
-        let n = (event == ReceiptEvent::Failed).then_some(consignment.n);
-        Ok(vec![receipt_row(sender, self.row.entity, consignment.deposit, n, event, &self.gateway)])
+async fn moved(config: &Path, id: &str, what: Move) -> Result<bool> {
+    let id = parse(id)?;
+    let gateway = Gateway::open(load(config)?, clock()).await?;
+    let by = Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() };
+    let Some(hand) = Hand::of(&gateway, id, by).await? else { return Ok(false) };
+    match what {
+        Move::Retry => hand.retry().await,
+        Move::Hold => hand.hold().await,
+        Move::Drop => hand.take_out().await,
     }
 }
 

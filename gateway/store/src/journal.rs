@@ -10,10 +10,12 @@
 //! **Failure modes.** An event that is written twice is refused by its id, with the whole transaction.
 
 mod evidence;
+mod follow;
 mod read;
 mod stamps;
 
 pub use evidence::{PendingEvidence, StoredEvidence};
+pub use follow::FollowJournal;
 pub use read::{JournalEntry, JournalFilter};
 
 use crate::write::Group;

@@ -209,6 +209,12 @@ impl Store {
         Ok(stream::iter(segments).flat_map(move |s| blobs.read(&key, s.blob, s.size)).boxed())
     }
 
+    /// Says that nothing more comes: what is there is all. `false` when there is none.
+    pub async fn close_upload(&self, account: AccountId, id: Uuid) -> Result<bool, UploadError> {
+        let sql = "UPDATE uploads SET length = received WHERE id = $1 AND account = $2";
+        Ok(self.db.execute(sql, args![id, account]).await? == 1)
+    }
+
     /// Ends an upload: taken by a deposit, given up by its owner, or expired. `false` when there is none.
     pub async fn end_upload(&self, account: AccountId, id: Uuid) -> Result<bool, UploadError> {
         let blobs = self

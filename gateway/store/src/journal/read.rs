@@ -51,7 +51,7 @@ pub struct JournalFilter {
     pub limit: Option<u32>,
 }
 
-const COLUMNS: &str = "id, time, event, entity, deposit, recipient, idx, leaf, bytes, openings";
+pub(super) const COLUMNS: &str = "id, time, event, entity, deposit, recipient, idx, leaf, bytes, openings";
 
 pub(super) fn recipient(row: &Row) -> Result<Option<RecipientNo>, StoreError> {
     let n = row.opt_int("recipient")?;

@@ -1,8 +1,9 @@
-//! When entries were timestamped: their own evidence's seal, or the first stamped checkpoint that covers them.
+//! What stands beside entries in lists: their timestamps (their own evidence's seal, or the first stamped checkpoint
+//! that covers them) and the names of their deposits.
 
 use crate::db::{AssertSqlSafe, Value};
 use crate::{Store, StoreError};
-use sealpost_envelope::{EntryId, Timestamp};
+use sealpost_envelope::{DepositId, EntryId, Reference, Timestamp};
 use std::collections::HashMap;
 
 /// Most entries asked about in one statement.
@@ -28,5 +29,22 @@ impl Store {
             }
         }
         Ok(stamps)
+    }
+
+    /// The references of these deposits.
+    pub async fn references(&self, ids: &[DepositId]) -> Result<HashMap<DepositId, Reference>, StoreError> {
+        let mut references = HashMap::new();
+        for some in ids.chunks(TOGETHER) {
+            let places: Vec<String> = (1..=some.len()).map(|n| format!("${n}")).collect();
+            let sql = format!("SELECT id, reference FROM deposits WHERE id IN ({})", places.join(", "));
+            let values = some.iter().map(|id| Value::from(*id)).collect();
+            for row in self.db.fetch_all(AssertSqlSafe(sql), values).await? {
+                let text = row.text("reference")?;
+                let reference =
+                    Reference::parse(&text).ok_or_else(|| StoreError::damaged("reference", &text))?;
+                references.insert(DepositId(row.uuid("id")?), reference);
+            }
+        }
+        Ok(references)
     }
 }

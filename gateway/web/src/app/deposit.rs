@@ -3,8 +3,9 @@
 use super::frame::{AppFrame, Section};
 use super::told::Told;
 use super::typed::Typed;
-use super::viewer::{may, sight};
+use super::viewer::may;
 use super::words::{self, Badge};
+use crate::actions::sight;
 use crate::content::Content;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -139,7 +140,7 @@ pub(super) async fn show_one(
 /// The deposit that somebody may see; "not found" for everybody else's.
 pub(super) async fn find(state: &WebState, staff: &Staff, id: &str) -> Result<Followed, Fault> {
     may(staff, Section::Deposits)?;
-    state.store.follow_one(sight(staff), id).await?.ok_or(Fault::Unknown)
+    state.store.follow_one(sight(&staff.account), id).await?.ok_or(Fault::Unknown)
 }
 
 /// The page with a word on what was done, or what was wrong.

@@ -3,8 +3,9 @@
 use super::frame::{AppFrame, Section};
 use super::opened;
 use super::typed::Typed;
-use super::viewer::{may, sight};
+use super::viewer::may;
 use super::words::{self, Badge};
+use crate::actions::sight;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::locale;
@@ -120,7 +121,7 @@ fn filter(staff: &Staff, typed: &Typed, zone: &TimeZone) -> FollowFilter {
         until: typed.day_after("to", zone),
         after: cursor(typed.get("after")),
         // One more than is shown says whether there is another page.
-        ..FollowFilter::all(sight(staff), PAGE + 1)
+        ..FollowFilter::all(sight(&staff.account), PAGE + 1)
     }
 }
 

@@ -5,13 +5,12 @@ use crate::assets;
 use crate::ctx::Ctx;
 use crate::pages::Frame;
 use crate::state::WebState;
-use sealpost_envelope::{AccountId, EntityId, Language};
+use sealpost_envelope::{EntityId, Language};
 use sealpost_store::account::Role;
 
 /// Who is logged in, as pages show them.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
-    pub(crate) account: AccountId,
     pub(crate) entity: EntityId,
     pub(crate) login: String,
     pub(crate) name: String,
@@ -25,10 +24,8 @@ pub(crate) struct Person {
 pub(crate) enum Section {
     Compose,
     Deposits,
-    Contacts,
     Statistics,
     Journal,
-    Proofs,
     Accounts,
     Entities,
     Queue,
@@ -45,10 +42,8 @@ impl Section {
         match self {
             Self::Compose => "/compose",
             Self::Deposits => "/deposits",
-            Self::Contacts => "/contacts",
             Self::Statistics => "/statistics",
             Self::Journal => "/journal",
-            Self::Proofs => "/proofs",
             Self::Accounts => "/admin/accounts",
             Self::Entities => "/admin/entities",
             Self::Queue => "/admin/queue",
@@ -64,10 +59,8 @@ impl Section {
         match self {
             Self::Compose => l.pick("Nouveau message", "New message"),
             Self::Deposits => l.pick("Dépôts", "Deposits"),
-            Self::Contacts => l.pick("Carnet d’adresses", "Address book"),
             Self::Statistics => l.pick("Statistiques", "Statistics"),
             Self::Journal => l.pick("Journal", "Journal"),
-            Self::Proofs => l.pick("Preuves", "Proofs"),
             Self::Accounts => l.pick("Comptes", "Accounts"),
             Self::Entities => l.pick("Organismes", "Organisations"),
             Self::Queue => l.pick("File d’envoi", "Queue"),
@@ -82,20 +75,22 @@ impl Section {
     /// Which roles find it in their menu, and may open it.
     pub(crate) fn is_for(self, role: Role) -> bool {
         match self {
-            Self::Compose | Self::Contacts => matches!(role, Role::Sender | Role::Admin),
+            Self::Compose => matches!(role, Role::Sender | Role::Admin),
             Self::Deposits | Self::Statistics | Self::Journal => {
                 matches!(role, Role::Sender | Role::Auditor | Role::Admin)
             }
-            Self::Proofs => role == Role::Auditor,
             Self::Account => true,
             _ => role == Role::Admin,
         }
     }
 }
 
+/// A title in French and English, and what stands under it.
+type Menu = (Option<(&'static str, &'static str)>, &'static [Section]);
+
 /// Places with a page today, in the menu's groups.
-const MENU: [(Option<(&str, &str)>, &[Section]); 3] = [
-    (None, &[Section::Deposits, Section::Journal, Section::Statistics]),
+const MENU: [Menu; 3] = [
+    (None, &[Section::Compose, Section::Deposits, Section::Journal, Section::Statistics]),
     (Some(("Administration", "Administration")), &[]),
     (Some(("Compte", "Account")), &[Section::Account]),
 ];

@@ -19,14 +19,8 @@ pub(super) fn of(section: Section) -> &'static str {
     match section {
         Section::Compose => icon!(r#"<path d="M4 20h16M6 16l1-4L16.500 2.500l3 3L10 15z"/>"#),
         Section::Deposits => icon!(r#"<path d="M4 5h16v14H4zM4 13h4.500a3.500 3.500 0 0 0 7 0H20"/>"#),
-        Section::Contacts => icon!(
-            r#"<path d="M6 3h13v18H6zM3.500 7H6M3.500 12H6M3.500 17H6"/><circle cx="12.500" cy="10" r="2"/><path d="M9 16c.6-2 2-2.800 3.500-2.800S15.400 14 16 16"/>"#
-        ),
         Section::Statistics => icon!(r#"<path d="M4 4v16h16M8.500 16v-4M13 16V8M17.500 16v-6"/>"#),
         Section::Journal => icon!(r#"<path d="M5 3h14v18H5zM8.500 8h7M8.500 12h7M8.500 16h4"/>"#),
-        Section::Proofs => icon!(
-            r#"<circle cx="12" cy="9" r="5.500"/><path d="M9.500 9l1.800 1.800L14.600 7.500M8.500 13.500L7 21l5-2.500 5 2.500-1.500-7.500"/>"#
-        ),
         Section::Accounts => icon!(
             r#"<circle cx="9" cy="8" r="3.500"/><path d="M2.500 20c.7-4 3.200-6 6.500-6s5.800 2 6.500 6M15.500 5a3.500 3.500 0 0 1 0 6.500M18 14.500c2 .8 3.100 2.600 3.500 5.500"/>"#
         ),

@@ -39,10 +39,6 @@ impl Typed {
     pub(crate) fn raw(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
     }
-    /// Every value of a name.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.trim())
-    }
     /// A value read as a number or another word.
     pub(crate) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.get(name).parse().ok()
@@ -92,7 +88,6 @@ mod tests {
     async fn a_query_is_read_and_written_again() {
         let typed = Typed::query("q=b%C3%A9a+c&state=sent&after=1.2&empty=&q=second").await.unwrap();
         assert_eq!(typed.get("q"), "béa c");
-        assert_eq!(typed.all("q").collect::<Vec<_>>(), ["béa c", "second"]);
         assert_eq!(typed.get("nothing"), "");
         assert_eq!(typed.query_without(&["after"]), "q=b%C3%A9a%20c&state=sent&q=second&");
     }

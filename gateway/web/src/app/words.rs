@@ -1,9 +1,9 @@
 //! States, treatments and events in words, and how strong each is: the colour says no more than the word.
 
-use sealpost_envelope::{Language, Treatment};
+use sealpost_envelope::{Language, Timestamp, Treatment};
 use sealpost_evidence::EventName;
-use sealpost_store::ConsignmentState;
 use sealpost_store::deposit::DepositState;
+use sealpost_store::{ConsignmentRow, ConsignmentState, JournalEntry};
 
 /// A word with its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,4 +143,48 @@ pub(crate) fn method(word: &str, l: Language) -> String {
 pub(crate) fn gate(words: &[String], l: Language) -> String {
     let one = |w: &String| w.split('+').map(|m| method(m, l)).collect::<Vec<_>>().join(" + ");
     words.iter().map(one).collect::<Vec<_>>().join(l.pick(", ou ", ", or "))
+}
+
+/// Recipients with a link who had opened by `time`, and how many there are.
+fn readers(all: &[ConsignmentRow], time: Timestamp) -> (usize, usize) {
+    let tracked = || all.iter().filter(|c| c.verdict.treatment.has_link());
+    (tracked().filter(|c| c.opened.is_some_and(|t| t <= time)).count(), tracked().count())
+}
+
+/// The event of a line (F33), and where it is the last of its kind, what that makes together (F34).
+pub(crate) fn message(entry: &JournalEntry, all: &[ConsignmentRow], l: Language) -> String {
+    if entry.event != EventName::ContentConsignment {
+        return event(entry.event, l).to_owned();
+    }
+    match readers(all, entry.time) {
+        (read, tracked) if tracked > 0 && read == tracked => {
+            l.pick("Tous les destinataires ont consulté le message", "All recipients have opened the message")
+        }
+        _ => l.pick("Un destinataire a consulté le message", "A recipient has opened the message"),
+    }
+    .to_owned()
+}
+
+/// Where the document stands after an event (F32); empty where the event does not change that.
+pub(crate) fn state_after(entry: &JournalEntry, all: &[ConsignmentRow], l: Language) -> &'static str {
+    use EventName as E;
+    match entry.event {
+        E::SubmissionAcceptance => l.pick("Créé", "Created"),
+        E::RelayToNonERDS | E::NotificationForAcceptance | E::NotificationDelivered | E::Resent => {
+            l.pick("Envoyé", "Sent")
+        }
+        E::ConsignmentAcceptance | E::ContentAccessTracking => l.pick("Consulté", "Opened"),
+        E::ContentConsignment | E::ContentHandover => match readers(all, entry.time) {
+            (read, tracked) if read == tracked => l.pick("Reçu", "Received"),
+            _ => l.pick("Reçu partiellement", "Partly received"),
+        },
+        E::SubmissionRejection | E::ConsignmentRejection => l.pick("Refusé", "Refused"),
+        E::RelayToNonERDSFailure | E::NotificationForAcceptanceFailure => {
+            l.pick("Non distribué", "Not delivered")
+        }
+        E::Revoked => l.pick("Retiré", "Withdrawn"),
+        E::AcceptanceRejectionExpiry | E::ContentHandoverFailure => l.pick("Expiré", "Expired"),
+        E::ContentDestroyed => l.pick("Détruit", "Destroyed"),
+        _ => "",
+    }
 }

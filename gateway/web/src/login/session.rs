@@ -82,7 +82,6 @@ impl Staff {
 impl From<&Staff> for Person {
     fn from(staff: &Staff) -> Self {
         Self {
-            account: staff.account.id,
             entity: staff.account.entity,
             login: staff.account.login.to_string(),
             name: staff.account.name.clone(),

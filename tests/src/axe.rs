@@ -1,0 +1,55 @@
+//! Pages judged by axe-core in Chromium, with a screenshot of each in `target/screenshots`.
+//!
+//! To add a page: give its path to a [`Visit`] in a scenario of your own (or in `tests/app.rs`), as in
+//!
+//! ```ignore
+//! let visits = [Visit::by(&demo, "alice", &[("account", "/account"), ("account-sessions", "/account/sessions")])];
+//! judge(&demo, &visits)?;
+//! ```
+//!
+//! [`Visit::stranger`] is for pages without a login. Each page is fetched by GET at 360 and 1280 pixels, in French
+//! and English, light and dark (each pair of these once); a page that only a form's answer shows needs a script of
+//! its own in `tests/browser`. A fault names the page, the rule and the elements.
+
+use crate::Demo;
+use crate::browser::script;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Pages that one person, or a stranger, looks at.
+pub struct Visit(Value);
+
+impl Visit {
+    /// Somebody of the demonstration, logged in; pages as name and path.
+    pub fn by(demo: &Demo, name: &str, pages: &[(&str, &str)]) -> Self {
+        let account = demo.account(name);
+        Self(json!({
+            "login": account.login, "password": account.password, "secret": account.totp_secret,
+            "pages": listed(pages),
+        }))
+    }
+    /// Nobody in particular.
+    pub fn stranger(pages: &[(&str, &str)]) -> Self {
+        Self(json!({ "pages": listed(pages) }))
+    }
+}
+
+fn listed(pages: &[(&str, &str)]) -> Vec<Value> {
+    pages.iter().map(|(name, path)| json!({ "name": name, "path": path })).collect()
+}
+
+/// Visits; fails with everything that was found.
+pub fn judge(demo: &Demo, visits: &[Visit]) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let axe = root.join("tools/axe/node_modules/axe-core/axe.min.js");
+    ensure!(axe.exists(), "axe-core is missing: contrib/dev/install-deps.sh test");
+    let visits: Vec<&Value> = visits.iter().map(|v| &v.0).collect();
+    let task = json!({ "axe": axe, "folder": root.join("../target/screenshots"), "visits": visits });
+    let seen = script(demo, "axe.py", task)?;
+    let faults = seen["faults"].as_array().context("no answer")?;
+    let lines: Vec<&str> = faults.iter().filter_map(Value::as_str).collect();
+    ensure!(lines.is_empty(), "{} faults:\n{}", lines.len(), lines.join("\n"));
+    ensure!(seen["shots"].as_u64().is_some_and(|n| n > 0), "nothing was looked at");
+    Ok(())
+}
