@@ -172,6 +172,47 @@ pub enum UserCommand {
         /// Entity, when there are several.
         #[arg(long)]
         entity: Option<String>,
+        /// Make no password: mail a link by which the person chooses one, good for a day.
+        #[arg(long)]
+        invite: bool,
+    },
+    /// Add or correct accounts from a table with the columns login, name, role, access_code, civility,
+    /// contact and phone, separated by commas or semicolons.
+    Import {
+        /// File, UTF-8.
+        file: PathBuf,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Mail each new person a link to choose a password.
+        #[arg(long)]
+        invite: bool,
+    },
+    /// Hand what somebody who leaves has deposited to a successor, with mail for their addresses; their
+    /// account is disabled. The journal still names who acted.
+    Handover {
+        /// Login of the leaver.
+        from: String,
+        /// Login of the successor.
+        to: String,
+    },
+    /// Take the second factor off an account, whose phone is lost: the person enrols again.
+    Reenrol {
+        /// Login.
+        login: String,
+    },
+    /// End every session and every app password of an account.
+    Logout {
+        /// Login.
+        login: String,
+    },
+    /// Enable an account that was disabled.
+    Enable {
+        /// Login.
+        login: String,
     },
     /// List accounts.
     List,

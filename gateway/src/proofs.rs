@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt};
 use sealpost_certs::{Certificate, Signer, TrustAnchors, verify_timestamp};
 use sealpost_envelope::{DepositId, Language, RecipientNo, Sha256Digest, Treatment};
-use sealpost_evidence::{DepositFacts, EventName, Party};
+use sealpost_evidence::{Actor, DepositFacts, Detail, Event, EventName, Party, render};
 use sealpost_message::compose::Recipe;
 use sealpost_proof::bundle::{ExternalTime, Step};
 use sealpost_proof::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source, export};
@@ -365,23 +365,13 @@ fn reader(stream: ContentStream) -> impl std::io::Read {
 
 /// Gathers and writes the proof to `path`, renamed into place when complete.
 pub async fn write(gateway: &Gateway, id: DepositId, options: &Options, path: &Path) -> Result<()> {
-    let bundle = gather(gateway, id, options).await?;
-    let row = gateway.store.read_deposit(id).await?.row;
-    let organisation =
-        gateway.organisation(row.entity).context("the deposit's organisation is not configured")?;
-    let signer = organisation.evidence.clone();
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().context("the output needs a file name")?;
     let partial = directory.join(format!(".{}.part", name.to_string_lossy()));
+    let bundle = gather(gateway, id, options).await?;
     let file = std::fs::File::create(&partial).with_context(|| format!("create {}", partial.display()))?;
-    let now = gateway.clock.now();
-    let written = tokio::task::block_in_place(|| {
-        let stamp = |imprint: &sealpost_envelope::Sha256Digest| gateway.time.stamp(imprint);
-        let signer: &dyn Signer = &*signer;
-        export(bundle, signer, stamp, now, std::io::BufWriter::with_capacity(1 << 18, file))
-    });
-    let finished = written.map_err(anyhow::Error::from).and_then(|out| {
-        out.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+    let finished = sealed(gateway, bundle, file).and_then(|file| {
+        file.sync_all()?;
         std::fs::rename(&partial, path).with_context(|| format!("write {}", path.display()))
     });
     if finished.is_err() {
@@ -389,6 +379,43 @@ pub async fn write(gateway: &Gateway, id: DepositId, options: &Options, path: &P
         let _ = std::fs::remove_file(&partial);
     }
     finished
+}
+
+/// Gathers and writes the proof into a file without a name, which goes when it is closed; at its beginning.
+pub async fn unnamed(gateway: &Gateway, id: DepositId, options: &Options) -> Result<std::fs::File> {
+    use std::io::Seek;
+    let bundle = gather(gateway, id, options).await?;
+    let file = tempfile::tempfile().context("make a temporary file")?;
+    let mut file = sealed(gateway, bundle, file)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn sealed(gateway: &Gateway, bundle: Bundle<'static>, file: std::fs::File) -> Result<std::fs::File> {
+    let organisation = gateway.organisations.iter().find(|o| o.settings.name == bundle.organisation);
+    let organisation = organisation.context("the deposit's organisation is not configured")?;
+    let signer = organisation.evidence.clone();
+    let now = gateway.clock.now();
+    let written = tokio::task::block_in_place(|| {
+        let stamp = |imprint: &sealpost_envelope::Sha256Digest| gateway.time.stamp(imprint);
+        let signer: &dyn Signer = &*signer;
+        export(bundle, signer, stamp, now, std::io::BufWriter::with_capacity(1 << 18, file))
+    });
+    Ok(written?.into_inner().map_err(|e| e.into_error())?)
+}
+
+/// ProofExported, by whoever asked for it.
+pub async fn record(gateway: &Gateway, deposit: DepositId, options: &Options, by: Actor) -> Result<()> {
+    let row = gateway.store.read_deposit(deposit).await?.row;
+    let Some(organisation) = gateway.organisation(row.entity) else { return Ok(()) };
+    let mut event = Event::new(EventName::ProofExported, row.entity, gateway.clock.now())
+        .deposit(deposit)
+        .actor(by)
+        .detail(Detail::new().flag("content", options.content));
+    event.recipient = options.recipient;
+    gateway.store.record(vec![render(&organisation.issuer, event, None)?]).await?;
+    gateway.bells.seal.notify_one();
+    Ok(())
 }
 
 /// Completes what a proof waits for: with a gateway running, by waiting; without one, by doing its work.

@@ -2,6 +2,8 @@
 //!
 //! Each scenario is one file in `tests/tests`. A missing tool fails the scenario; nothing is skipped.
 
+pub mod api;
+pub mod axe;
 pub mod browser;
 pub mod demo;
 pub mod door;
@@ -9,12 +11,16 @@ pub mod image;
 pub mod mail;
 pub mod outside;
 pub mod parsed;
+pub mod phone;
+pub mod provider;
 pub mod sending;
 pub mod sink;
+pub mod staff;
 pub mod storm;
 pub mod tools;
 pub mod tsa;
 
+pub use api::Api;
 pub use demo::{Account, Demo, DemoOptions};
 pub use door::Door;
 pub use mail::Mail;

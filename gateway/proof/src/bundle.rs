@@ -11,12 +11,12 @@ pub struct Source<'a> {
     pub size: u64,
     /// Opens them.
     #[allow(clippy::type_complexity)]
-    pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Read + 'a>> + 'a>,
+    pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Read + 'a>> + Send + 'a>,
 }
 
 impl<'a> Source<'a> {
     /// Any reader of known length.
-    pub fn new(size: u64, open: impl FnOnce() -> io::Result<Box<dyn Read + 'a>> + 'a) -> Self {
+    pub fn new(size: u64, open: impl FnOnce() -> io::Result<Box<dyn Read + 'a>> + Send + 'a) -> Self {
         Self { size, open: Box::new(open) }
     }
     /// Bytes in memory.

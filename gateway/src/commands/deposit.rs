@@ -6,16 +6,10 @@ mod life;
 use super::{Answer, Unusable, clock, load};
 use crate::cli::DepositCommand;
 use crate::gateway::Gateway;
-use crate::pipeline::content::OpenDeposit;
-use crate::pipeline::facts;
-use crate::pipeline::spec::Spec;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures_util::StreamExt;
-use sealpost_envelope::{DepositId, EmailAddress, RecipientNo, Timestamp};
-use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, render};
-use sealpost_store::keys::{DepositKey, KeyError, token_hash};
-use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
-use sealpost_store::{Change, ConsignmentRow, ConsignmentState, DepositFilter, DepositRow};
+use sealpost_envelope::{DepositId, RecipientNo, Timestamp};
+use sealpost_store::{ConsignmentRow, ConsignmentState, DepositFilter, DepositRow};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -114,74 +108,6 @@ impl Desk {
         }
         Ok(Answer::Done)
     }
-
-    /// The deposit's key; `None`, said to the operator, when it was destroyed.
-    fn key(&self, row: &DepositRow) -> Result<Option<DepositKey>> {
-        match self.gateway.store.deposit_key(row) {
-            Ok(key) => Ok(Some(key)),
-            Err(KeyError::Destroyed(_)) => {
-                eprintln!("nothing was sent: the content was destroyed at the end of its retention");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// A new generation of the link; earlier ones stay valid.
-    async fn resend(&self, id: &str, n: Option<RecipientNo>, json: bool) -> Result<Answer> {
-        let row = self.find(id).await?;
-        let Some(key) = self.key(&row)? else { return Ok(Answer::Negative) };
-        let organisation =
-            self.gateway.organisation(row.entity).context("the organisation is not configured")?;
-        let mut sent = 0;
-        for c in self.consignments(row.id, n).await? {
-            if c.revoked.is_some() {
-                eprintln!("recipient {} was revoked: not sent again", c.n);
-                continue;
-            }
-            let now = self.gateway.clock.now();
-            let generation = c.generation + 1;
-            let outbound = again(&row, &c, &organisation.seal_address, generation, now);
-            let events = self
-                .event(&row, EventName::Resent, Some(c.n), Detail::new().int("generation", generation))
-                .await?;
-            let change = Change { events, outbound: vec![outbound] };
-            let hash = token_hash(key.link_token(c.n, generation).expose());
-            self.gateway.store.add_token(row.id, c.n, generation, hash, change).await?;
-            if !json {
-                say!("{} will be sent again", c.address);
-            }
-            sent += 1;
-        }
-        if json {
-            say!("{}", serde_json::json!({ "deposit": row.id, "resent": sent }));
-        }
-        Ok(if sent > 0 { Answer::Done } else { Answer::Negative })
-    }
-
-    async fn event(
-        &self,
-        row: &DepositRow,
-        name: EventName,
-        n: Option<RecipientNo>,
-        detail: Detail,
-    ) -> Result<Vec<BuiltEvent>> {
-        let organisation =
-            self.gateway.organisation(row.entity).context("the organisation is not configured")?;
-        let mut event = Event::new(name, row.entity, self.gateway.clock.now())
-            .deposit(row.id)
-            .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
-            .detail(detail.text("reference", row.reference.as_str()));
-        event.recipient = n;
-        let facts = match name.is_etsi() {
-            true => Some(
-                facts::of(&self.gateway.store, &OpenDeposit::open(&self.gateway.store, row.id).await?)
-                    .await?,
-            ),
-            false => None,
-        };
-        Ok(vec![render(&organisation.issuer, event, facts.as_ref())?])
-    }
 }
 
 fn summary(row: &DepositRow) -> serde_json::Value {
@@ -197,12 +123,14 @@ fn consignment(c: &ConsignmentRow, now: Timestamp) -> serde_json::Value {
         "rule": c.verdict.rule, "state": word(c.state(now)), "expires": c.verdict.expires,
         "sendings": c.sendings, "first_sent": c.first_sent, "last_sent": c.last_sent, "opened": c.opened,
         "downloaded": c.downloaded, "revoked": c.revoked, "failure": c.failure,
+        "declined": c.declined, "acknowledged": c.acknowledged, "reminders": c.reminders,
     })
 }
 
 fn word(state: ConsignmentState) -> &'static str {
     match state {
         ConsignmentState::Revoked => "revoked",
+        ConsignmentState::Declined => "declined",
         ConsignmentState::Held => "held",
         ConsignmentState::Downloaded => "downloaded",
         ConsignmentState::Opened => "opened",
@@ -210,31 +138,5 @@ fn word(state: ConsignmentState) -> &'static str {
         ConsignmentState::Expired => "expired",
         ConsignmentState::Sent => "sent",
         ConsignmentState::Queued => "queued",
-    }
-}
-
-/// The work of sending one consignment once more, with a link of this generation.
-fn again(
-    row: &DepositRow,
-    c: &ConsignmentRow,
-    seal_address: &EmailAddress,
-    generation: u32,
-    now: Timestamp,
-) -> NewOutbound {
-    NewOutbound {
-        id: OutboundId::generate(),
-        entity: row.entity,
-        deposit: Some(row.id),
-        recipient: Some(c.n),
-        priority: Priority::Mail,
-        spec: Spec::Resend { generation }.to_json(),
-        envelope_from: Some(match c.verdict.treatment.has_link() {
-            true => seal_address.clone(),
-            false => row.sender.clone(),
-        }),
-        rcpt: c.address.clone(),
-        next_at: now,
-        created: now,
-        hold: None,
     }
 }

@@ -11,7 +11,7 @@ use crate::proofs::{self, Options, ProofError};
 use anyhow::{Context, Result};
 use sealpost_certs::{Certificate, TrustAnchors};
 use sealpost_envelope::{DepositId, Language, Timestamp};
-use sealpost_evidence::{Actor, Detail, Event, EventName, render};
+use sealpost_evidence::Actor;
 use sealpost_proof::{Report, Verdict, verify};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -93,14 +93,8 @@ async fn export(
 
 /// ProofExported, by whoever sits at the server.
 async fn record_export(gateway: &Gateway, deposit: DepositId, options: &Options) -> Result<()> {
-    let row = gateway.store.read_deposit(deposit).await?.row;
-    let Some(organisation) = gateway.organisation(row.entity) else { return Ok(()) };
-    let mut event = Event::new(EventName::ProofExported, row.entity, gateway.clock.now())
-        .deposit(deposit)
-        .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
-        .detail(Detail::new().flag("content", options.content));
-    event.recipient = options.recipient;
-    Ok(gateway.store.record(vec![render(&organisation.issuer, event, None)?]).await?)
+    let by = Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() };
+    proofs::record(gateway, deposit, options, by).await
 }
 
 /// Verifies offline, without configuration. `-` is standard input, which must be a file.

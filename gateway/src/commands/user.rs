@@ -1,5 +1,7 @@
 //! `sealpost user …`: accounts and app passwords. Secrets are printed once, and only here.
 
+mod import;
+mod leave;
 mod otp;
 mod token;
 
@@ -20,7 +22,21 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
     let accounts = Accounts::new(&store)?;
     let desk = Desk { config: &config, store: &store, accounts: &accounts };
     match command {
-        UserCommand::Add { login, role, name, entity } => desk.add(&login, &role, name, entity, json).await?,
+        UserCommand::Add { login, role, name, entity, invite } => {
+            let person = Person { login: &login, role: &role, name, entity };
+            if invite { desk.invite(person, json).await? } else { desk.add(person, json).await? }
+        }
+        UserCommand::Import { file, entity, dry_run, invite } => {
+            return desk.import(&file, entity.as_deref(), dry_run, invite, json).await;
+        }
+        UserCommand::Handover { from, to } => desk.hand_over(&from, &to, json).await?,
+        UserCommand::Reenrol { login } => desk.reenrol(&login).await?,
+        UserCommand::Logout { login } => desk.log_out(&login).await?,
+        UserCommand::Enable { login } => {
+            let account = desk.find(&login).await?;
+            let events = desk.changed(account.entity, &account.login, "enabled").await?;
+            accounts.set_disabled(account.id, false, events).await?;
+        }
         UserCommand::List => desk.list(json).await?,
         UserCommand::Passwd { login } => desk.passwd(&login, json).await?,
         UserCommand::Role { login, role } => {
@@ -43,6 +59,14 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
         UserCommand::Token(command) => return desk.token(command, json).await,
     }
     Ok(Answer::Done)
+}
+
+/// A person to add.
+struct Person<'a> {
+    login: &'a str,
+    role: &'a str,
+    name: Option<String>,
+    entity: Option<String>,
 }
 
 struct Desk<'a> {
@@ -74,25 +98,31 @@ impl Desk<'_> {
         Ok(self.store.ensure_entity(&entity.name, siren.as_deref()).await?)
     }
 
-    async fn add(
-        &self,
-        login: &str,
-        role: &str,
-        name: Option<String>,
-        entity: Option<String>,
-        json: bool,
-    ) -> Result<()> {
+    async fn create(&self, person: Person<'_>, password: Option<Secret<String>>) -> Result<Account> {
+        let Person { login, role, name, entity } = person;
         let login: EmailAddress = login.parse().map_err(|e| Unusable(format!("{login}: {e}")))?;
         let entity = self.entity(&login, entity.as_deref()).await?;
-        let password = generated();
         let new = NewAccount {
             entity,
             name: name.unwrap_or_else(|| login.local().to_owned()),
             role: role.parse()?,
-            password: Some(password.clone()),
+            password,
             login: login.clone(),
         };
-        let account = self.accounts.create(new, self.changed(entity, &login, "created").await?).await?;
+        Ok(self.accounts.create(new, self.changed(entity, &login, "created").await?).await?)
+    }
+
+    async fn invite(&self, person: Person<'_>, json: bool) -> Result<()> {
+        let account = self.create(person, None).await?;
+        let to = self.send_invitation(&account).await?;
+        tell(json, &[("login", account.login.as_str()), ("invited", to.as_str())]);
+        Ok(())
+    }
+
+    async fn add(&self, person: Person<'_>, json: bool) -> Result<()> {
+        let password = generated();
+        let account = self.create(person, Some(password.clone())).await?;
+        let login = &account.login;
         let made = self.accounts.add_app_password(&account, "mail client", Vec::new()).await?;
         tell(
             json,
@@ -123,10 +153,13 @@ impl Desk<'_> {
             for account in &page {
                 let state = if account.disabled.is_some() { "disabled" } else { "active" };
                 if json {
-                    let (login, role, name) = (&account.login, account.role.as_str(), &account.name);
                     say!(
                         "{}",
-                        serde_json::json!({ "login": login, "role": role, "name": name, "state": state })
+                        serde_json::json!({
+                            "login": account.login, "role": account.role.as_str(), "name": account.name,
+                            "state": state, "entity": account.entity, "password": account.has_password,
+                            "app": account.has_totp, "created": account.created, "last_used": account.last_used,
+                        })
                     );
                 } else {
                     say!("{:<40} {:<8} {:<9} {}", account.login, account.role, state, account.name);

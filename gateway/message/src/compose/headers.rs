@@ -81,6 +81,18 @@ impl Fields {
         }
         self.push("\r\n");
     }
+    /// Several mailboxes, each on a line of its own; no field where there is none.
+    pub(super) fn mailboxes(&mut self, name: &str, all: &[(Option<&str>, &str)]) {
+        for (n, (display, address)) in all.iter().enumerate() {
+            // Written as a field of its own, whose name then gives way to the fold (RFC 5322 §2.2.3).
+            let mut one = Self::new();
+            one.mailbox(name, *display, address);
+            let text = one.0.strip_suffix(b"\r\n").unwrap_or(&one.0);
+            let skip = if n == 0 { 0 } else { name.len() + 1 };
+            self.0.extend_from_slice(&text[skip..]);
+            self.push(if n + 1 < all.len() { ",\r\n" } else { "\r\n" });
+        }
+    }
     /// Message identifiers, one a line; what is none is left out.
     pub(super) fn ids<'a>(&mut self, name: &str, ids: impl IntoIterator<Item = &'a str>) {
         let fits = |id: &&str| {

@@ -17,7 +17,7 @@
 //! | codes and receipts | [`code`], [`receipt`], then as `seal`, or [`Draft::plain`] |
 //! | what recipient and sender say to one another from the door | [`saying`], [`granted`], as above |
 //! | mail about an account, or in answer to a question | [`notice`], as above |
-//! | notifications that a client asked for | [`dsn`] |
+//! | notifications that a client asked for | [`dsn()`], [`mdn()`] |
 //! | the evidence so far, for the Proofs folder | [`ProofMail`] |
 //!
 //! **Exposure.** Names, subjects, file names and remote replies are strangers': everything that goes into
@@ -40,6 +40,7 @@ mod letter;
 mod link;
 mod manners;
 mod notice;
+mod mdn;
 mod plan;
 mod proofs;
 mod quoted;
@@ -57,6 +58,7 @@ pub use letter::{Brand, Letter};
 pub use link::{Author, FileLine, LinkMail, NotifyMail, OriginalParts, link, notify};
 pub use manners::{GrantedMail, Saying, SayingMail, granted, saying};
 pub use notice::{NoticeMail, Rows, notice};
+pub use mdn::{MdnMail, mdn};
 pub use plan::Recipe;
 pub use proofs::{ProofMail, ProofStep};
 pub use receipt::{ReceiptKind, ReceiptLine, ReceiptMail, RecipientState, receipt};
