@@ -7,18 +7,21 @@
 //! "temporarily unavailable", with the cause in the log.
 
 use crate::gateway::Gateway;
+use crate::pipeline::content::{ContentError, OpenDeposit};
+use crate::pipeline::folders;
 use crate::pipeline::login::{self, Outcome};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use sealpost_envelope::Timestamp;
 use sealpost_imap::{
     AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId, Header,
     LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
 };
 use sealpost_sasl::{Credentials, ScramSecrets};
-use sealpost_store::account::Account;
+use sealpost_store::account::{Account, Role};
 use sealpost_store::mailbox::{
-    self as kept, FlagOp, Folder as KeptFolder, MailStream, MailWriter, MailboxError as KeptError,
+    self as kept, FlagOp, Folder as KeptFolder, MailSource, MailWriter, MailboxError as KeptError,
     MessageMeta, NewMail,
 };
 use std::net::IpAddr;
@@ -50,8 +53,12 @@ impl Backend for Doorman {
         match login::check(&self.gateway, credentials, self.peer, "imap").await {
             Ok(Outcome::Accepted(account)) => {
                 let own = Own { gateway: self.gateway.clone(), account: *account };
-                own.store().ensure_folder(own.account.id, "INBOX", None).await.map_err(|error| {
-                    tracing::error!(%error, "an INBOX cannot be made");
+                let prepared = async {
+                    folders::prepare(&self.gateway, &own.account).await?;
+                    folders::catch_up(&self.gateway, own.account.entity, own.account.id).await
+                };
+                prepared.await.map_err(|error| {
+                    tracing::error!(%error, "an account's folders cannot be made");
                     LoginError::Unavailable
                 })?;
                 Ok(own)
@@ -91,9 +98,28 @@ fn error(error: KeptError) -> MailboxError {
     }
 }
 
+/// The content of a deposit whose copy is read.
+fn unreadable(error: ContentError) -> MailboxError {
+    match error {
+        ContentError::Destroyed => MailboxError::Gone,
+        other => MailboxError::Unavailable(other.to_string()),
+    }
+}
+
 impl Own {
     fn store(&self) -> &kept::Mailboxes {
         &self.gateway.mailboxes
+    }
+
+    /// The folder as it stands, Sent with what was deposited up to now.
+    async fn current(&self, folder: FolderId) -> Result<KeptFolder, MailboxError> {
+        let found = self.check(folder).await?;
+        if found.name != folders::SENT || self.account.role == Role::Demo {
+            return Ok(found);
+        }
+        let caught_up = folders::catch_up(&self.gateway, self.account.entity, self.account.id).await;
+        caught_up.map_err(|error| MailboxError::Unavailable(error.to_string()))?;
+        self.check(folder).await
     }
 
     /// The folder, if it is this account's.
@@ -160,7 +186,7 @@ impl Mailboxes for Own {
     }
 
     async fn status(&self, folder: FolderId) -> Result<Status, MailboxError> {
-        let state = self.check(folder).await?;
+        let state = self.current(folder).await?;
         let counts = self.store().status(state.id).await.map_err(error)?;
         let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(Status {
@@ -175,7 +201,7 @@ impl Mailboxes for Own {
     }
 
     async fn open(&self, folder: FolderId) -> Result<Opened, MailboxError> {
-        let state = self.check(folder).await?;
+        let state = self.current(folder).await?;
         let mut rows: Vec<Row> = Vec::new();
         loop {
             let from = rows.last().map_or(1, |r| r.uid.saturating_add(1));
@@ -196,7 +222,7 @@ impl Mailboxes for Own {
     }
 
     async fn changes(&self, folder: FolderId, since: u64) -> Result<Changes, MailboxError> {
-        let state = self.check(folder).await?;
+        let state = self.current(folder).await?;
         let mut changes = Changes { modseq: state.modseq, uid_next: state.uidnext, ..Changes::default() };
         if state.modseq <= since {
             return Ok(changes);
@@ -262,7 +288,14 @@ impl Mailboxes for Own {
 
     async fn body(&self, folder: FolderId, uid: u32, from: u64, len: u64) -> Result<Outgoing, MailboxError> {
         let range = from..from.saturating_add(len);
-        let stream = self.store().open(kept::FolderId(folder), uid, range).await.map_err(error)?;
+        let found = self.store().open(kept::FolderId(folder), uid, range.clone()).await.map_err(error)?;
+        let stream = match found {
+            MailSource::Stream(stream) => stream.map_err(error).boxed(),
+            MailSource::Deposit(id) => {
+                let open = OpenDeposit::open(&self.gateway.store, id).await.map_err(unreadable)?;
+                open.original_range(range).map_err(unreadable).boxed()
+            }
+        };
         Ok(Outgoing { stream })
     }
 
@@ -303,9 +336,10 @@ impl Mailboxes for Own {
         let organisation = self.gateway.organisation(self.account.entity);
         let keep =
             organisation.map(|o| o.settings.retention.evidence.after(now)).ok_or(MailboxError::NotAllowed)?;
-        let writer = self.store().writer(keep).map_err(error)?;
+        let writer = Some(self.store().writer(keep).map_err(error)?);
         let date = info.date.and_then(|s| Timestamp::from_second(s).ok()).unwrap_or(now);
-        Ok(Incoming { own: self.clone(), folder: state, flags: words(&info.flags)?, date, writer })
+        let flags = words(&info.flags)?;
+        Ok(Incoming { own: self.clone(), folder: state, flags, date, writer, known: None })
     }
 }
 
@@ -315,28 +349,68 @@ pub struct Incoming {
     folder: KeptFolder,
     flags: kept::Flags,
     date: Timestamp,
-    writer: MailWriter,
+    /// Nothing once it is known to be there.
+    writer: Option<MailWriter>,
+    /// The copy of a deposit that the message is.
+    known: Option<u32>,
+}
+
+impl Incoming {
+    /// Whether the client brings its own copy of what it has deposited: the copy is there already, with the
+    /// bytes as they were deposited (contract 4.7).
+    async fn copy(&self, header: &[u8]) -> Result<Option<u32>, MailboxError> {
+        if self.folder.name != folders::SENT {
+            return Ok(None);
+        }
+        let Some(id) = sealpost_imap::message_id(header) else { return Ok(None) };
+        self.own.current(self.folder.id.0).await?;
+        let (account, folder) = (self.own.account.id, self.folder.id);
+        self.own.store().copy_by_message_id(account, folder, &id).await.map_err(error)
+    }
+
+    async fn stored(self, writer: MailWriter) -> Result<u32, MailboxError> {
+        let body = writer.finish().await.map_err(error)?;
+        let mail = NewMail { flags: self.flags, ..NewMail::plain(self.folder.id, body, self.date) };
+        self.own.store().deliver(mail, Vec::new()).await.map_err(error)
+    }
 }
 
 impl sealpost_imap::Append for Incoming {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), MailboxError> {
-        self.writer.write(bytes).await.map_err(error)
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let known_before = writer.header().is_some();
+        writer.write(bytes).await.map_err(error)?;
+        if !known_before && let Some(header) = writer.header() {
+            let header = header.to_vec();
+            if let Some(uid) = self.copy(&header).await? {
+                // The rest is only read over.
+                (self.known, self.writer) = (Some(uid), None);
+            }
+        }
+        Ok(())
     }
-    async fn finish(self) -> Result<Appended, MailboxError> {
-        let body = self.writer.finish().await.map_err(error)?;
-        let mail = NewMail { flags: self.flags, ..NewMail::plain(self.folder.id, body, self.date) };
-        let uid = self.own.store().deliver(mail, Vec::new()).await.map_err(error)?;
-        Ok(Appended { uid_validity: self.folder.uidvalidity, uid })
+    async fn finish(mut self) -> Result<Appended, MailboxError> {
+        let uid_validity = self.folder.uidvalidity;
+        let uid = match (self.known, self.writer.take()) {
+            (Some(uid), _) => {
+                let (store, folder) = (self.own.store(), self.folder.id);
+                store.set_flags(folder, &[uid], FlagOp::Add, &self.flags, None).await.map_err(error)?;
+                uid
+            }
+            (None, Some(writer)) => self.stored(writer).await?,
+            (None, None) => return Err(MailboxError::Unavailable("a message without a place".to_owned())),
+        };
+        Ok(Appended { uid_validity, uid })
     }
 }
 
 /// A body being read.
 pub struct Outgoing {
-    stream: MailStream,
+    stream: BoxStream<'static, Result<Bytes, MailboxError>>,
 }
 
 impl Body for Outgoing {
     async fn next(&mut self) -> Result<Option<Bytes>, MailboxError> {
-        self.stream.next().await.transpose().map_err(error)
+        self.stream.next().await.transpose()
     }
 }

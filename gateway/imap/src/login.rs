@@ -84,6 +84,13 @@ impl<B: Backend> Session<B> {
                         step = Ok(claim.accepted());
                         continue;
                     }
+                    Err(LoginError::Refused) => match claim.refused() {
+                        Some(told) => {
+                            step = Ok(told);
+                            continue;
+                        }
+                        None => Err(self.refused(LoginError::Refused)),
+                    },
                     Err(error) => Err(self.refused(error)),
                 },
                 Ok(Step::Done) => self.enter(),

@@ -1,7 +1,7 @@
 //! One exchange, from the client's first message to a claim that can be judged.
 
 use crate::scram::{First, Opened, RecordId, ScramSecrets};
-use crate::{ChannelBindings, Mechanism};
+use crate::{ChannelBindings, Mechanism, bearer};
 use base64_simd::STANDARD;
 use sealpost_envelope::Secret;
 use zeroize::Zeroizing;
@@ -39,6 +39,8 @@ pub enum Proof {
     Password(Secret<String>),
     /// A SCRAM proof that has been computed: the record it fits, or none.
     Scram(Option<RecordId>),
+    /// A bearer token, still to be looked up. The login name beside it may be empty: the token says whose it is.
+    Bearer(Secret<String>),
 }
 
 /// What comes next.
@@ -92,6 +94,12 @@ impl Claim {
             None => Step::Done,
         }
     }
+    /// The claim was refused: what the client is told before the exchange fails, if anything.
+    pub fn refused(self) -> Option<Step> {
+        let mechanism = self.credentials.mechanism;
+        let told = matches!(self.credentials.proof, Proof::Bearer(_)).then(|| bearer::refusal(mechanism));
+        told.map(|text| Step::Challenge(Exchange(State::Refused), text.into()))
+    }
 }
 
 /// An exchange that waits for the client's next message.
@@ -106,6 +114,9 @@ enum State {
     ScramFirst(Mechanism, ChannelBindings),
     ScramFinal(Box<Opened>),
     Confirmed,
+    Bearer(Mechanism),
+    /// The client acknowledges why its token was refused.
+    Refused,
 }
 
 /// Undoes the base64 of a client's line; `*` cancels (RFC 4954 §4, RFC 9051 §6.2.2).
@@ -129,6 +140,7 @@ impl Exchange {
             Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => {
                 (State::ScramFirst(mechanism, bindings.clone()), "")
             }
+            Mechanism::OAuthBearer | Mechanism::XOAuth2 => (State::Bearer(mechanism), ""),
         };
         match initial {
             Some(message) => Self(state).step(&message),
@@ -158,6 +170,14 @@ impl Exchange {
                 };
                 Ok(Step::Judge(Claim { credentials, confirmation: Some(proven.confirmation) }))
             }
+            State::Bearer(mechanism) => {
+                let shown = bearer::read(mechanism, text)?;
+                let proof = Proof::Bearer(shown.token);
+                let credentials = Credentials { mechanism, authcid: shown.login, proof };
+                Ok(Step::Judge(Claim { credentials, confirmation: None }))
+            }
+            // Whatever it says, the exchange has failed (RFC 7628 §3.2.3).
+            State::Refused => Err(SaslError::Denied),
             State::Confirmed if text.is_empty() => Ok(Step::Done),
             State::Confirmed => Err(SaslError::Malformed("Nothing more belongs here")),
         }
@@ -198,7 +218,7 @@ mod tests {
         match step? {
             Step::Judge(claim) => match &claim.credentials().proof {
                 Proof::Password(p) => Ok((claim.credentials().authcid.clone(), p.expose().clone())),
-                Proof::Scram(_) => panic!("no password was asked for"),
+                Proof::Scram(_) | Proof::Bearer(_) => panic!("no password was asked for"),
             },
             other => panic!("{other:?}"),
         }
@@ -239,6 +259,22 @@ mod tests {
         assert_eq!(prompt, b"Password:");
         let claim = claimed(word.step(&Secret::new(b"secret".to_vec())));
         assert_eq!(claim, Ok(("alice".to_owned(), "secret".to_owned())));
+    }
+
+    #[test]
+    fn a_refused_token_is_explained() {
+        for (mechanism, message, answer, told) in [
+            (Mechanism::OAuthBearer, "n,,\u{1}auth=Bearer t\u{1}\u{1}", "\u{1}", "invalid_token"),
+            (Mechanism::XOAuth2, "user=a\u{1}auth=Bearer t\u{1}\u{1}", "", "401"),
+        ] {
+            let Ok(Step::Judge(claim)) = begin(mechanism, message) else { panic!("no claim") };
+            let Some(Step::Challenge(exchange, json)) = claim.refused() else { panic!("nothing told") };
+            assert!(String::from_utf8(json).unwrap().contains(told));
+            let end = exchange.step(&Secret::new(answer.as_bytes().to_vec()));
+            assert_eq!(end.unwrap_err(), SaslError::Denied);
+        }
+        let Ok(Step::Judge(claim)) = begin(Mechanism::Plain, "\0a\0b") else { panic!("no claim") };
+        assert!(claim.refused().is_none());
     }
 
     #[test]

@@ -8,11 +8,12 @@
 //! decoded is wiped; a name that is unknown goes the same way, with the same work, as one that is known.
 //!
 //! **Standards.** RFC 4422 (SASL), 4616 (PLAIN), 5802 and 7677 (SCRAM-SHA-256), 9266 (`tls-exporter`), 5929
-//! (`tls-server-end-point`). LOGIN never became a standard; mail programs still ask for it.
+//! (`tls-server-end-point`), 7628 (OAUTHBEARER). XOAUTH2 is its forerunner. LOGIN never became a standard; mail programs still ask for it.
 //!
 //! **Failure modes.** [`SaslError`] says whether the client gave up, wrote nonsense, or claims what it may
 //! not: the last is answered like a wrong password.
 
+mod bearer;
 mod binding;
 mod exchange;
 mod mechanism;

@@ -12,11 +12,22 @@ pub enum Mechanism {
     ScramSha256,
     /// RFC 7677, bound to the TLS connection (RFC 5802 §6): nobody in the middle can pass it on.
     ScramSha256Plus,
+    /// RFC 7628: a bearer token.
+    OAuthBearer,
+    /// What came before it and some clients still speak; never an RFC.
+    XOAuth2,
 }
 
 impl Mechanism {
     /// All that are known, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::ScramSha256, Self::ScramSha256Plus];
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::Login,
+        Self::ScramSha256,
+        Self::ScramSha256Plus,
+        Self::OAuthBearer,
+        Self::XOAuth2,
+    ];
 
     /// The registered name.
     pub fn name(self) -> &'static str {
@@ -25,6 +36,8 @@ impl Mechanism {
             Self::Login => "LOGIN",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::OAuthBearer => "OAUTHBEARER",
+            Self::XOAuth2 => "XOAUTH2",
         }
     }
 

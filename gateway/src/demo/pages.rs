@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use sealpost_envelope::{AccountId, EmailAddress};
 use sealpost_store::account::{Account, Role};
-use sealpost_store::mailbox::MailboxError;
+use sealpost_store::mailbox::{MailSource, MailboxError};
 use sealpost_web::{DemoMail, DemoMailbox, DemoMessage, DemoState, WebState, demo_router};
 use std::sync::Arc;
 
@@ -71,8 +71,9 @@ impl Mail {
         let mailboxes = &self.gateway.mailboxes;
         let Some(inbox) = mailboxes.folder(account.id, "INBOX").await? else { return Ok(None) };
         let mut stream = match mailboxes.open(inbox.id, uid, 0..at_most as u64).await {
-            Ok(stream) => stream,
-            Err(MailboxError::NoMessage) => return Ok(None),
+            Ok(MailSource::Stream(stream)) => stream,
+            // Outside mailboxes send nothing through us.
+            Ok(MailSource::Deposit(_)) | Err(MailboxError::NoMessage) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let mut bytes = Vec::new();

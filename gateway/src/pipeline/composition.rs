@@ -12,7 +12,7 @@
 use super::content::{ContentError, OpenDeposit};
 use super::dkim;
 use super::handover::Handover;
-use super::letters::{self, Occasion};
+use super::letters::{self, Occasion, Told};
 use super::manners;
 use super::notices;
 use super::notifications;
@@ -62,6 +62,9 @@ pub enum ComposeError {
     /// Signing keys.
     #[error("{0:#}")]
     Keys(anyhow::Error),
+    /// Nothing is to be sent after all; says why.
+    #[error("{0}")]
+    Unneeded(&'static str),
 }
 
 impl ComposeError {
@@ -175,6 +178,12 @@ async fn settle(gateway: &Arc<Gateway>, rows: Vec<Outbound>) {
                 }
                 composed.push((row.id, made));
                 fixing.push(row);
+            }
+            Ok(Err(ComposeError::Unneeded(why))) => {
+                settled(gateway, row);
+                if let Err(error) = gateway.queue.drop_row(row.id, why, Vec::new()).await {
+                    tracing::warn!(%error, row = %row.id, "looked at again when its claim lapses");
+                }
             }
             Ok(Err(error)) => failed(gateway, row, &error).await,
             Err(_panic) => {
@@ -323,7 +332,12 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
         Spec::Granted { generation } => manners::granted(desk, &consignment(desk).await?, generation),
         Spec::Said { note } => manners::said(desk, note).await?,
         Spec::Code { challenge } => letters::code(desk, challenge).await?,
-        Spec::Receipt { event } => letters::receipt(desk, event).await?,
+        Spec::Receipt { event } => match letters::receipt(desk, event).await? {
+            Told::Letter(draft) => draft,
+            Told::Report(report) => {
+                return dkim::signed(&desk.press(), report, &desk.organisation.seal_address).await;
+            }
+        },
         // Programs look for a report at the top of the message: no signature goes around it.
         Spec::Report(status) => {
             let report = notifications::report(desk, &status).await?;

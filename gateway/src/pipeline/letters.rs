@@ -6,20 +6,24 @@
 //! **Failure.** As composition.
 
 use super::composition::{ComposeError, Desk, skeleton};
-use super::spec::ReceiptEvent;
+use super::notifications;
+use super::spec::{ReceiptEvent, Spec};
+use crate::config::Receipts;
 use crate::gateway::zone;
+use futures_util::StreamExt;
 use jiff::tz::TimeZone;
 use sealpost_envelope::{EmailAddress, Language, Treatment};
 use sealpost_gate::CodeKey;
 use sealpost_message::compose::{
-    self, Author, Brand, CodeMail, Draft, FileLine, Letter, LinkMail, NotifyMail, OriginalParts, ReceiptKind,
-    ReceiptLine, ReceiptMail, RecipientState,
+    self, Author, Brand, CodeMail, Draft, FileLine, Letter, LinkMail, MdnMail, NotifyMail, OriginalParts,
+    ReceiptKind, ReceiptLine, ReceiptMail, Recipe, RecipientState,
 };
 use sealpost_message::present::{self, Collector, SafeHtml};
 use sealpost_message::{SkeletonReader, Structure};
 use sealpost_policy::strip_tags;
 use sealpost_store::ConsignmentRow;
 use sealpost_store::access::Challenge;
+use sealpost_store::queue::{Filter, State};
 use uuid::Uuid;
 
 /// Whether a recipient gets a message for the first time.
@@ -120,7 +124,7 @@ pub async fn secure(
     })?)
 }
 
-fn author<'a>(desk: &'a Desk<'_>, structure: &'a Structure) -> Author<'a> {
+pub(super) fn author<'a>(desk: &'a Desk<'_>, structure: &'a Structure) -> Author<'a> {
     let deposit = &desk.open.deposit.row;
     Author {
         name: structure.top.from.first().and_then(|m| m.name.as_deref()),
@@ -184,17 +188,67 @@ pub async fn code(desk: &Desk<'_>, challenge: Uuid) -> Result<Draft, ComposeErro
         .map_err(|_| ComposeError::Row("a code has six digits".to_owned()))
 }
 
+/// A receipt in our own words, or the one that the sender's program asked for.
+pub enum Told {
+    /// To be signed.
+    Letter(Draft),
+    /// To leave as it is (RFC 6522 §3).
+    Report(Recipe),
+}
+
+/// Above so many recipients, openings are told together.
+const ONE_BY_ONE: usize = 5;
+
+/// Whether the message asked for a read receipt to the one who deposited it: another address would make us write to
+/// whom a stranger names (RFC 8098 §2.1).
+fn wants_mdn(structure: &Structure, sender: &EmailAddress) -> bool {
+    let top = &structure.top;
+    let mut asked = top.disposition_notification_to.iter().chain(&top.return_receipt_to);
+    asked.any(|m| EmailAddress::parse(&m.address).is_ok_and(|a| a.key() == sender.key()))
+}
+
+/// Whether another receipt, still to come, tells all that this one would.
+async fn superseded(desk: &Desk<'_>) -> Result<bool, ComposeError> {
+    let (deposit, mine) = (desk.open.deposit.row.id, desk.row);
+    let mut rows = desk.gateway.queue.list(&Filter { deposit: Some(deposit), ..Filter::default() });
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        let opening = matches!(
+            Spec::read(&row.spec),
+            Ok(Spec::Receipt { event: ReceiptEvent::OpenedByOne | ReceiptEvent::OpenedByAll })
+        );
+        if opening
+            && row.id != mine.id
+            && row.state == State::Compose
+            && (row.created, row.id) > (mine.created, mine.id)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What has become of the sender's message.
-pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, ComposeError> {
+pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Told, ComposeError> {
+    let opening = matches!(event, ReceiptEvent::OpenedByOne | ReceiptEvent::OpenedByAll);
+    // What needs the sender's hand is mailed in any case.
+    if opening && desk.gateway.config.accounts.receipts == Receipts::Imap {
+        return Err(ComposeError::Unneeded("openings are shown on the copy in Sent"));
+    }
     let deposit = &desk.open.deposit.row;
     let structure = &desk.open.meta.structure;
     let mut consignments = desk.gateway.store.consignments(deposit.id).await?;
     // The recipient that the receipt is about comes first.
     consignments.sort_by_key(|c| (Some(c.n) != desk.row.recipient, c.n));
+    if opening && consignments.len() > ONE_BY_ONE && superseded(desk).await? {
+        return Err(ComposeError::Unneeded("a later receipt tells of more openings"));
+    }
     let heading = Heading::new(desk);
     let lines: Vec<ReceiptLine<'_>> = consignments.iter().map(line).collect();
     let subject = strip_tags(&structure.top.subject);
-    Ok(compose::receipt(&ReceiptMail {
+    let url =
+        format!("{}/deposits/{}", desk.gateway.config.web.url.as_str().trim_end_matches('/'), deposit.id);
+    let mail = ReceiptMail {
         letter: heading.letter(desk, desk.organisation.language()),
         kind: match event {
             ReceiptEvent::OpenedByOne => ReceiptKind::OpenedByOne,
@@ -211,8 +265,21 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Draft, Comp
         message_id: deposit.message_id.as_deref(),
         sent: deposit.created,
         recipients: &lines,
-        url: None,
-    }))
+        url: Some(&url),
+    };
+    let reader = consignments.first().filter(|c| opening && Some(c.n) == desk.row.recipient);
+    if let Some(reader) = reader.filter(|_| wants_mdn(structure, &deposit.sender)) {
+        let asked = notifications::asked_for(desk.gateway, deposit.id, reader.n).await?;
+        let original_recipient = asked.and_then(|a| a.orcpt);
+        let reporter = &desk.organisation.settings.hostname;
+        return Ok(Told::Report(compose::mdn(&MdnMail {
+            receipt: mail,
+            recipient: &reader.address,
+            original_recipient: original_recipient.as_deref(),
+            reporter,
+        })));
+    }
+    Ok(Told::Letter(compose::receipt(&mail)))
 }
 
 fn line(consignment: &ConsignmentRow) -> ReceiptLine<'_> {

@@ -10,7 +10,7 @@ use crate::gateway::Gateway;
 use sealpost_envelope::{EmailAddress, Secret};
 use sealpost_evidence::{Actor, Detail, Event, EventName, render};
 use sealpost_sasl::{Credentials, Proof, ScramRecord, ScramSecrets};
-use sealpost_store::account::{AccountError, AppLogin, Brake};
+use sealpost_store::account::{Account, AccountError, AppLogin, Brake, TokenScope};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -19,8 +19,8 @@ use uuid::Uuid;
 /// What came of a login.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is this account, by this app password.
-    Accepted(Box<AppLogin>),
+    /// It is this account.
+    Accepted(Box<Account>),
     /// Wrong name or password.
     Denied,
     /// Too many wrong ones.
@@ -80,13 +80,21 @@ pub async fn check(
     let answer_at = Instant::now() + PENALTY;
     let now = gateway.clock.now();
     let login = credentials.authcid.as_str();
-    let brake = Brake::of(&gateway.store, gateway.config.login_limits(), login, peer)?;
+    // A token may come without a name: nobody's tries then count against all who do the same.
+    let counted = if login.is_empty() { peer.to_canonical().to_string() } else { login.to_owned() };
+    let brake = Brake::of(&gateway.store, gateway.config.login_limits(), &counted, peer)?;
     if brake.holds(now).await? {
         sleep_until(answer_at).await;
         return Ok(Outcome::Throttled);
     }
     let address = EmailAddress::parse(login).ok();
-    let login_found = match (&address, &credentials.proof) {
+    if let Proof::Bearer(token) = &credentials.proof
+        && let Some(account) = by_token(gateway, address.as_ref(), login, token.expose()).await?
+    {
+        brake.succeeded(now).await?;
+        return Ok(Outcome::Accepted(Box::new(account)));
+    }
+    let login_found: Option<AppLogin> = match (&address, &credentials.proof) {
         (Some(address), Proof::Password(password)) => {
             gateway.accounts.verify_app_password(address, password).await?
         }
@@ -97,12 +105,29 @@ pub async fn check(
     if let Some(login) = login_found.filter(|l| l.scope.allows(protocol)) {
         brake.succeeded(now).await?;
         gateway.accounts.note_use(login.password, login.account.id, Some(peer.to_canonical().to_string()));
-        return Ok(Outcome::Accepted(Box::new(login)));
+        return Ok(Outcome::Accepted(Box::new(login.account)));
     }
     brake.failed(now).await?;
     record(gateway, address, peer, protocol).await?;
     sleep_until(answer_at).await;
     Ok(Outcome::Denied)
+}
+
+/// The account whose token this is, if it may be used for mail, and by the name given beside it, if any.
+async fn by_token(
+    gateway: &Gateway,
+    address: Option<&EmailAddress>,
+    login: &str,
+    token: &str,
+) -> Result<Option<Account>, AccountError> {
+    let found = gateway.accounts.by_api_token(token).await?;
+    let named = |account: &Account| match address {
+        Some(address) => account.login.key() == address.key(),
+        None => login.is_empty(),
+    };
+    Ok(found
+        .filter(|(account, token)| token.scopes.contains(&TokenScope::Mail) && named(account))
+        .map(|(a, _)| a))
 }
 
 /// Writes AccountLoginFailed for logins that name an address of ours; others are only logged, so that

@@ -40,7 +40,7 @@ pub fn asked(item: &Outbound) -> Option<Asked> {
 }
 
 /// What the client asked about a recipient of a deposit, and whether it wants to hear anything at all.
-async fn asked_for(
+pub async fn asked_for(
     gateway: &Gateway,
     deposit: DepositId,
     n: RecipientNo,
@@ -182,6 +182,12 @@ pub async fn report(desk: &Desk<'_>, status: &Status) -> Result<Recipe, ComposeE
         .ok_or_else(|| ComposeError::Row(format!("unknown action {:?}", status.action)))?;
     let patience = desk.gateway.config.relay.give_up.duration();
     let subject = strip_tags(&structure.top.subject);
+    // RFC 3461 §4.3: RET concerns failures; of what arrived, the header is enough.
+    let wants_all = action == DsnAction::Failed && status.asked.ret_full == Some(true);
+    let whole = match wants_all {
+        true => Some(compose::pass(skeleton(desk.open).await?.into())?),
+        false => None,
+    };
     Ok(compose::dsn(&DsnMail {
         letter: heading.letter(desk, desk.organisation.language()),
         action,
@@ -198,7 +204,8 @@ pub async fn report(desk: &Desk<'_>, status: &Status) -> Result<Recipe, ComposeE
         subject: &subject,
         message_id: deposit.message_id.as_deref(),
         header: &header(desk).await?,
-    }))
+        whole: whole.as_ref(),
+    })?)
 }
 
 /// The header block of the deposit.

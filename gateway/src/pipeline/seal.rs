@@ -85,6 +85,8 @@ pub async fn round(gateway: &Gateway, holder: &str) -> Result<(), SealError> {
         }
     };
     failpoint!(LogSequenced).map_err(StoreError::from)?;
+    // Whoever shows senders what has happened need not wait for the stamp.
+    gateway.bells.folders.notify_one();
     publish(gateway, fence, head).await?;
     stamp(gateway).await
 }

@@ -4,11 +4,11 @@
 
 use super::headers::Fields;
 use super::letter::{Block, Head, Letter};
-use super::plan::Recipe;
+use super::plan::{Planner, Recipe};
 use super::quoted::encode_text;
-use super::seal::literal_recipe;
 use super::text;
 use super::words::{moment, tame};
+use crate::error::SkeletonError;
 use crate::header::{clean_text, fields};
 use jiff::Timestamp;
 use sealpost_envelope::EmailAddress;
@@ -69,13 +69,15 @@ pub struct DsnMail<'a> {
     pub message_id: Option<&'a str>,
     /// Its header block, returned with the notification.
     pub header: &'a [u8],
+    /// The whole message, returned instead where the client asked for it (`RET=FULL`).
+    pub whole: Option<&'a Recipe>,
 }
 
 /// Header returned at most.
 const MOST_HEADER: usize = 16 << 10;
 
-/// The notification.
-pub fn dsn(mail: &DsnMail<'_>) -> Recipe {
+/// The notification. Fails where the message to be returned is damaged.
+pub fn dsn(mail: &DsnMail<'_>) -> Result<Recipe, SkeletonError> {
     let letter = &mail.letter;
     let (state, sentence) = words(mail);
     let head = Head {
@@ -101,12 +103,31 @@ pub fn dsn(mail: &DsnMail<'_>) -> Recipe {
         format!("\r\n--{boundary}\r\nContent-Type: message/delivery-status\r\n\r\n").as_bytes(),
     );
     out.extend_from_slice(&report(mail));
-    out.extend_from_slice(
-        format!("\r\n--{boundary}\r\nContent-Type: text/rfc822-headers\r\n\r\n").as_bytes(),
-    );
-    out.extend_from_slice(&returned(mail.header));
-    out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    literal_recipe(&out)
+    let end = format!("\r\n--{boundary}--\r\n").into_bytes();
+    let mut plan = Planner::new();
+    match mail.whole {
+        Some(message) => {
+            // RFC 2046 §5.2.1: a message part says what is within, and is never encoded itself.
+            out.extend_from_slice(
+                format!(
+                    "\r\n--{boundary}\r\nContent-Type: message/rfc822\r\n\
+                     Content-Transfer-Encoding: 8bit\r\n\r\n"
+                )
+                .as_bytes(),
+            );
+            plan.literal(&out);
+            plan.append(message)?;
+        }
+        None => {
+            out.extend_from_slice(
+                format!("\r\n--{boundary}\r\nContent-Type: text/rfc822-headers\r\n\r\n").as_bytes(),
+            );
+            out.extend_from_slice(&returned(mail.header));
+            plan.literal(&out);
+        }
+    }
+    plan.literal(&end);
+    Ok(plan.finish())
 }
 
 fn words<'t>(mail: &DsnMail<'t>) -> (&'t str, &'t str) {
@@ -191,7 +212,7 @@ fn report(mail: &DsnMail<'_>) -> Vec<u8> {
 }
 
 /// RFC 6533 §3: an address as `utf-8-addr-xtext`, so that the report stays ASCII.
-fn ascii(address: &str) -> String {
+pub(super) fn ascii(address: &str) -> String {
     let piece = |c: char| match c {
         '\\' | '+' | '=' => format!("\\x{{{:02X}}}", u32::from(c)),
         c if c.is_ascii() => c.to_string(),

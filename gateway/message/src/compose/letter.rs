@@ -140,7 +140,7 @@ impl Letter<'_> {
         Draft { outer: self.fields(head), inner }
     }
     /// The word of its language.
-    pub(super) fn say<'t>(&self, fr: &'t str, en: &'t str) -> &'t str {
+    pub fn say<'t>(&self, fr: &'t str, en: &'t str) -> &'t str {
         self.language.pick(fr, en)
     }
 }

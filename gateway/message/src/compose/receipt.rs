@@ -75,6 +75,12 @@ const SHOWN: usize = 20;
 
 /// The receipt.
 pub fn receipt(mail: &ReceiptMail<'_>) -> Draft {
+    let (head, blocks) = parts(mail);
+    mail.letter.draft(&head, &blocks)
+}
+
+/// Its header facts and its text.
+pub(super) fn parts<'a>(mail: &'a ReceiptMail<'_>) -> (Head<'a>, Vec<Block>) {
     let letter = &mail.letter;
     let (state, title) = match mail.kind {
         ReceiptKind::OpenedByOne => (
@@ -126,7 +132,8 @@ pub fn receipt(mail: &ReceiptMail<'_>) -> Draft {
         is_reply: true,
         automatic: Some("auto-replied"),
     };
-    letter.draft(&head, &blocks(mail, state, title, shown))
+    let blocks = blocks(mail, state, title, shown);
+    (head, blocks)
 }
 
 fn blocks(mail: &ReceiptMail<'_>, state: &str, title: &str, subject: Option<String>) -> Vec<Block> {
@@ -179,7 +186,14 @@ fn blocks(mail: &ReceiptMail<'_>, state: &str, title: &str, subject: Option<Stri
         ));
     }
     if let Some(url) = mail.url {
-        blocks.push(Block::Text(letter.say("Détail et preuve :", "Details and proof:").to_owned()));
+        blocks.push(Block::Text(
+            letter
+                .say(
+                    "Détail et preuve, et pour envoyer à nouveau, corriger une adresse, prolonger ou fermer l'accès :",
+                    "Details and proof, and to send again, correct an address, extend or close access:",
+                )
+                .to_owned(),
+        ));
         blocks.push(Block::Url(url.to_owned()));
     }
     blocks

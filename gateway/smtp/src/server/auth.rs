@@ -158,7 +158,12 @@ impl Session {
             AuthResult::Accepted => {
                 self.advance(Ok(claim.accepted()));
             }
-            AuthResult::Denied => self.refuse(denied()),
+            AuthResult::Denied => match claim.refused() {
+                Some(told) => {
+                    self.advance(Ok(told));
+                }
+                None => self.refuse(denied()),
+            },
             AuthResult::Throttled => self.refuse(throttled()),
             AuthResult::Unavailable => self.refuse(unavailable()),
         }

@@ -105,10 +105,16 @@ async fn clear(
     let event =
         Event::new(EventName::ContentDestroyed, deposit.entity, now).deposit(deposit.id).detail(detail);
     let event = render(&organisation.issuer, event, None)?;
-    Ok(match cause {
+    let done = match cause {
         Cause::Retention => gateway.store.destroy_content(deposit.id, vec![event]).await?,
         Cause::Restored => gateway.store.destroy_returned(deposit.id, vec![event]).await?,
-    })
+    };
+    // The sender's copies had their bytes from it.
+    for (folder, uid) in gateway.mailboxes.every_copy(deposit.id).await? {
+        stub::leave(gateway, folder, uid).await?;
+        gateway.mailboxes.remove(folder, &[uid]).await?;
+    }
+    Ok(done)
 }
 
 /// Removes the mail of a week from all folders; a sender's copy leaves a stub.
