@@ -33,6 +33,9 @@ pub struct Account {
     /// Password for mail clients; absent for outside mailboxes.
     #[serde(default)]
     pub app_password: String,
+    /// Secret of the authenticator app, base 32; absent for outside mailboxes.
+    #[serde(default)]
+    pub totp_secret: String,
 }
 
 /// The port numbers in `demo.json`.

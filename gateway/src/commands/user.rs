@@ -27,7 +27,7 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
             if invite { desk.invite(person, json).await? } else { desk.add(person, json).await? }
         }
         UserCommand::Import { file, entity, dry_run, invite } => {
-            return desk.import(&file, entity.as_deref(), dry_run, invite, json).await;
+            return desk.import_people(&file, entity.as_deref(), dry_run, invite, json).await;
         }
         UserCommand::Handover { from, to } => desk.hand_over(&from, &to, json).await?,
         UserCommand::Reenrol { login } => desk.reenrol(&login).await?,

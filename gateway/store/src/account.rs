@@ -18,6 +18,7 @@ mod app_password;
 mod brake;
 mod challenge;
 mod change;
+mod leave;
 mod link;
 mod password;
 mod profile;
@@ -59,6 +60,9 @@ pub enum AccountError {
     /// Another account has this access code, or this login.
     #[error("the access code {0:?} belongs to another account")]
     TakenCode(String),
+    /// Who is disabled, of another organisation, or the leaver, takes nothing over.
+    #[error("{0} cannot take over: it must be another, active account of the same organisation")]
+    NoHeir(EmailAddress),
     /// Not a role's name.
     #[error("unknown role {0:?}; one of sender, auditor, admin, demo")]
     Role(String),

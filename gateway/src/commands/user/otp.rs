@@ -29,7 +29,7 @@ impl Desk<'_> {
             OtpCommand::Import { file, key, entity, dry_run } => {
                 let entity = self.organisation(entity.as_deref()).await?;
                 let seeds = read(&file, key.as_deref())?;
-                return self.import(&tokens, entity, seeds, dry_run, json).await;
+                return self.import_tokens(&tokens, entity, seeds, dry_run, json).await;
             }
             OtpCommand::Tokens { entity } => {
                 let entity = self.organisation(entity.as_deref()).await?;
@@ -67,7 +67,7 @@ impl Desk<'_> {
         Ok(Answer::Done)
     }
 
-    async fn import(
+    async fn import_tokens(
         &self,
         tokens: &Tokens,
         entity: EntityId,

@@ -132,10 +132,12 @@ impl Accounts {
         Ok(row.map(|r| Standing::read(&r.text("standing")?)).transpose()?)
     }
 
-    /// The account, not disabled, that gets mail for an address.
+    /// The account, not disabled, that gets mail for an address: its own, or its successor's (see
+    /// [`Accounts::hand_over`]).
     pub async fn owner_of(&self, address: &EmailAddress) -> Result<Option<Account>, AccountError> {
         let sql = crate::db::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM account_addresses x JOIN accounts a ON a.id = x.account \
+            "SELECT {COLUMNS} FROM account_addresses x JOIN accounts o ON o.id = x.account \
+             JOIN accounts a ON a.id = CASE WHEN o.disabled IS NULL THEN o.id ELSE o.heir END \
              WHERE x.address_key = $1 AND x.standing = 'own' AND a.disabled IS NULL"
         ));
         let row = self.db.fetch_optional(sql, args![address.key()]).await?;

@@ -89,6 +89,27 @@ impl AccountLink {
         tx.execute(sql, args![account, now]).await.map(drop)
     }
 
+    /// Writes it; former ones end.
+    async fn write(&self, tx: &mut Tx, hash: [u8; 32], now: Timestamp) -> Result<(), StoreError> {
+        Self::end_all(tx, self.account, now).await?;
+        tx.execute(
+            "INSERT INTO account_links (hash, id, entity, account, purpose, address, created, expires) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            args![
+                hash,
+                self.id,
+                self.entity,
+                self.account,
+                self.purpose.as_str(),
+                self.address.as_str(),
+                now,
+                self.expires
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
     /// Uses the link up. `false` when somebody was faster, or it is over: the statement's condition decides.
     pub async fn consume(&self, tx: &mut Tx, now: Timestamp) -> Result<bool, StoreError> {
         let sql = "UPDATE account_links SET ended = $2 WHERE id = $1 AND ended IS NULL AND expires > $2";
@@ -114,18 +135,48 @@ impl Accounts {
         address: &EmailAddress,
         (now, lifetime): (Timestamp, Duration),
     ) -> Result<AccountLink, StoreError> {
-        AccountLink::end_all(tx, account.id, now).await?;
         let id = Uuid::new_v4();
-        let hash = Sha256Digest::of(self.link_token(id).expose().as_bytes()).0;
+        let link = AccountLink {
+            id,
+            entity: account.entity,
+            account: account.id,
+            purpose,
+            address: address.clone(),
+            expires: now.saturating_add(lifetime).unwrap_or(now),
+            ended: None,
+        };
+        link.write(tx, self.link_hash(id), now).await?;
+        Ok(link)
+    }
+
+    fn link_hash(&self, id: Uuid) -> [u8; 32] {
+        Sha256Digest::of(self.link_token(id).expose().as_bytes()).0
+    }
+
+    /// [`Accounts::issue_link`] in a transaction of its own.
+    pub async fn make_link(
+        &self,
+        account: &Account,
+        purpose: LinkPurpose,
+        address: &EmailAddress,
+        (now, lifetime): (Timestamp, Duration),
+    ) -> Result<AccountLink, AccountError> {
+        let id = Uuid::new_v4();
+        let hash = self.link_hash(id);
+        let (account, address) = (account.clone(), address.clone());
         let expires = now.saturating_add(lifetime).unwrap_or(now);
-        tx.execute(
-            "INSERT INTO account_links (hash, id, entity, account, purpose, address, created, expires) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            args![hash, id, account.entity, account.id, purpose.as_str(), address.as_str(), now, expires],
-        )
-        .await?;
-        let (entity, account, address) = (account.entity, account.id, address.clone());
-        Ok(AccountLink { id, entity, account, purpose, address, expires, ended: None })
+        let link = AccountLink {
+            id,
+            entity: account.entity,
+            account: account.id,
+            purpose,
+            address,
+            expires,
+            ended: None,
+        };
+        let written = link.clone();
+        self.db.write(async move |tx| written.write(tx, hash, now).await).await?;
+        Ok(link)
     }
 
     /// The link behind a token, alive or not.
