@@ -33,6 +33,7 @@ if [ "${1:-build}" = test ]; then
     [ -x /usr/sbin/postfix ] || missing="$missing postfix"
     need chromium chromium fonts-liberation
     need chromedriver chromium-driver
+    need certutil libnss3-tools
     need pdftotext poppler-utils
     need xmllint libxml2-utils
     need named bind9 bind9-dnsutils
@@ -80,4 +81,10 @@ fi
 axe="$(dirname "$0")/../../tests/tools/axe"
 if [ "${1:-build}" = test ] && [ ! -e "$axe/node_modules/axe-core/axe.min.js" ]; then
     npm ci --prefix "$axe" --ignore-scripts --silent --no-audit --no-fund
+fi
+# Requests made from the API's description, and answers compared with it.
+if [ "${1:-build}" = test ] && [ ! -x /opt/sealpost-test/bin/schemathesis-4.32.5 ]; then
+    [ -x /opt/sealpost-test/bin/pip ] || python3 -m venv /opt/sealpost-test
+    /opt/sealpost-test/bin/pip install --quiet --disable-pip-version-check schemathesis==4.32.5
+    ln -sf schemathesis /opt/sealpost-test/bin/schemathesis-4.32.5
 fi

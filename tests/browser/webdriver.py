@@ -4,6 +4,7 @@ Standard library only. https://www.w3.org/TR/webdriver2/
 """
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -59,12 +60,14 @@ class Browser:
     """One browser; use as a context manager.
 
     spki: base64 SHA-256 of the one public key that is trusted without an authority.
+    home: the person's directory, in which their certificates lie.
     """
 
-    def __init__(self, spki=None, language="fr", javascript=True, downloads=None):
+    def __init__(self, spki=None, language="fr", javascript=True, downloads=None, home=None):
         self.profile = tempfile.mkdtemp(prefix="sealpost-browser-")
         self.driver = subprocess.Popen(
-            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "HOME": home} if home else None)
         self.session = None
         try:
             self._wait_for_driver()

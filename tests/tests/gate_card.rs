@@ -5,12 +5,14 @@ use anyhow::{Context, Result, ensure};
 use sealpost_certs::card::issue::{CardAuthority, NewCard, Use};
 use sealpost_certs::{Certificate, FileSigner};
 use sealpost_envelope::{Clock, SystemClock, Timestamp};
+use sealpost_tests::browser::script;
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::door::{Page, code_in};
 use sealpost_tests::mail::Mail;
 use sealpost_tests::sending::Place;
 use sealpost_tests::tools::{link_in, run, wait_for_deposit, wait_for_mail};
 use sealpost_tests::{Demo, Door};
+use serde_json::json;
 use std::path::PathBuf;
 
 const TO: &str = "cabinet@cabinet.test";
@@ -223,5 +225,27 @@ fn the_listener_keeps_to_itself() -> Result<()> {
     ensure!(ask(&unknown, &["--http2"])? == "410 1.1 ", "{}", ask(&unknown, &[])?);
     ensure!(ask(&unknown, &["-H", "Host: other.test"])?.starts_with("421 "));
     ensure!(ask(&format!("{base}/deposits?x=1"), &[])? == format!("303 1.1 {}/", demo.url()));
+    Ok(())
+}
+
+/// The same in a browser that holds the card, and in one that holds none.
+#[test]
+fn a_browser_shows_its_card() -> Result<()> {
+    let demo = Demo::start(DemoOptions::default())?;
+    let (_, door) = sent(&demo, TO)?;
+    let card = demo.card("doctor");
+    let seen = script(
+        &demo,
+        "card.py",
+        json!({
+            "link": door.url(&door.path), "pkcs12": card.pkcs12, "password": card.password,
+            "port": demo.about.ports.card, "shots": std::env::var("SEALPOST_SHOTS").ok(),
+        }),
+    )?;
+    assert_eq!(seen["start"], "Insérez votre carte dans le lecteur");
+    assert_eq!(seen["without"], "Aucune carte n’a été lue");
+    assert_eq!(seen["read"], "Votre carte est reconnue");
+    ensure!(seen["holder"].as_str().is_some_and(|h| h.contains(&card.holder)), "{seen}");
+    assert_eq!(seen["ready"], "Votre message est prêt");
     Ok(())
 }

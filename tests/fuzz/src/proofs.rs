@@ -2,6 +2,7 @@
 
 use crate::choice;
 use jiff::{SignedDuration, Timestamp};
+use sealpost_certs::card::Card;
 use sealpost_certs::{
     Certificate, Level, Purpose, TimeStampRequest, TrustAnchors, pem, verify_detached, verify_timestamp,
 };
@@ -44,6 +45,8 @@ pub(crate) fn tsp(data: &[u8]) {
 pub(crate) fn certificate(data: &[u8]) {
     if let Ok(certificate) = Certificate::from_der(data) {
         assert_eq!(certificate.der(), data, "a certificate is kept as it stands");
+        // Whoever it names, it names itself the same way twice.
+        assert_eq!(Card::read(&certificate), Card::read(&certificate));
     }
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = pem::decode_all(text);

@@ -157,6 +157,8 @@ struct Page<'a> {
     programs: Vec<ProgramRow>,
     sessions: Vec<SessionRow>,
     mail: &'a MailAccess,
+    /// Whether cards are read here.
+    cards: bool,
 }
 
 /// `GET /account`
@@ -196,6 +198,7 @@ pub(super) async fn show(
         programs: programs(state, ctx, staff).await?,
         sessions: sessions(state, ctx, staff).await?,
         mail: &state.mail,
+        cards: state.card_url.is_some(),
     };
     let status = if word.is_some_and(|w| !w.is_good()) { StatusCode::FORBIDDEN } else { StatusCode::OK };
     html_status(status, &page)

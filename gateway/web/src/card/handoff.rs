@@ -1,7 +1,7 @@
 //! The way to the card listener, and back from it, on the main listener.
 
 use super::page::{self, Read};
-use super::{MAX_TICKET, THERE};
+use super::{MAX_TICKET, THERE, staff};
 use crate::ctx::{Ctx, random};
 use crate::door::gate::{Turn, elsewhere};
 use crate::fault::Fault;
@@ -77,9 +77,14 @@ pub(crate) async fn enter(
         let (hash, now) = (TicketHash::of(&ticket), state.clock.now());
         let taken = CardReturn::take(state.store.db(), hash, browser(&ctx), now).await?;
         let Some(back) = taken else { return page::over(&state, &ctx) };
-        match door_of(&state, &back.ticket.purpose).await? {
-            Some(door) => elsewhere::pass(&state, &ctx, &door, &GateMethod::Cps, facts_of(&back)?).await,
-            None => Err(Fault::Unknown),
+        let facts = facts_of(&back)?;
+        match back.ticket.purpose {
+            CardPurpose::Login => staff::logged_in(&state, &ctx, facts).await,
+            CardPurpose::Bind(account) => staff::bound(&state, &ctx, account, facts).await,
+            CardPurpose::Door(deposit, recipient, generation) => {
+                let door = Door::of(&state, deposit, recipient, generation).await?;
+                elsewhere::pass(&state, &ctx, &door, &GateMethod::Cps, facts).await
+            }
         }
     };
     let page = page.await;

@@ -2,7 +2,8 @@
 //!
 //! **Job.** [`handoff`] (on the main listener) begins a way with a ticket and shows what to do; [`listener`] (on
 //! the card listener) reads the certificate of the TLS session and sends the browser back with a second ticket;
-//! [`handoff`] uses that one up on a POST. Both are bound to the browser that began.
+//! [`handoff`] uses that one up on a POST. Both are bound to the browser that began. [`staff`] is the same way for the
+//! login of people of ours.
 //!
 //! **Exposure.** The card listener takes any certificate in the handshake, whose key the client must hold; whether
 //! it is believed is judged here ([`CardJudge`]), so that people read a page and not an error of their browser.
@@ -17,13 +18,14 @@ mod facts;
 mod handoff;
 mod listener;
 mod page;
+pub(crate) mod staff;
 
 pub(crate) use handoff::begin;
 pub use listener::card_router;
 
 use crate::state::WebState;
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use sealpost_certs::card::{Holder, Refusal};
 use sealpost_envelope::Timestamp;
 use std::fmt;
@@ -46,5 +48,9 @@ const MAX_TICKET: usize = 64;
 
 /// The pages on the main listener.
 pub(crate) fn routes() -> Router<WebState> {
-    Router::new().route("/card/{ticket}", get(handoff::arrived).post(handoff::enter))
+    Router::new()
+        .route("/card/{ticket}", get(handoff::arrived).post(handoff::enter))
+        .route("/login/card", get(staff::login_page).post(staff::login))
+        .route("/account/card", get(staff::cards).post(staff::bind))
+        .route("/account/card/remove", post(staff::remove))
 }

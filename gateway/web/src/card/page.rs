@@ -19,9 +19,12 @@ use sealpost_gate::Facts;
 #[template(path = "card_start.html")]
 struct StartPage<'a> {
     f: &'a Frame,
-    reference: String,
+    reference: Option<String>,
     steps: Vec<Rung>,
+    /// The card listener's address …
     href: String,
+    /// … or, before there is one, the form that asks for it.
+    form: Option<(&'static str, String)>,
     back: String,
     provider: bool,
 }
@@ -85,12 +88,72 @@ pub(super) fn start(state: &WebState, ctx: &Ctx, turn: &Turn, href: String) -> R
     let frame = Frame::new(state, ctx, title, Some(door.site.clone()));
     html(&StartPage {
         f: &frame,
-        reference: door.deposit.reference.as_str().to_owned(),
+        reference: Some(door.deposit.reference.as_str().to_owned()),
         steps: crate::door::rungs(door, turn.grant.as_ref(), ctx.language),
         href,
+        form: None,
         back: door.path(),
         provider: offers_provider(door),
     })
+}
+
+/// The same at the login, before the way begins.
+pub(super) fn before(
+    state: &WebState,
+    ctx: &Ctx,
+    action: &'static str,
+    csrf: String,
+    back: &str,
+) -> Result<Response, Fault> {
+    staff_start(state, ctx, String::new(), Some((action, csrf)), back)
+}
+
+/// The way to the card listener, for people of ours.
+pub(super) fn go(state: &WebState, ctx: &Ctx, href: String, back: &str) -> Result<Response, Fault> {
+    staff_start(state, ctx, href, None, back)
+}
+
+fn staff_start(
+    state: &WebState,
+    ctx: &Ctx,
+    href: String,
+    form: Option<(&'static str, String)>,
+    back: &str,
+) -> Result<Response, Fault> {
+    let title = ctx.language.pick("Votre carte professionnelle", "Your professional card");
+    let frame = Frame::new(state, ctx, title, state.only_entity());
+    let page = StartPage {
+        f: &frame,
+        reference: None,
+        steps: Vec::new(),
+        href,
+        form,
+        back: back.to_owned(),
+        provider: false,
+    };
+    html(&page)
+}
+
+/// A good card that is bound to no account.
+pub(super) fn no_account(state: &WebState, ctx: &Ctx) -> Result<Response, Fault> {
+    let l = ctx.language;
+    let heading = l.pick("Cette carte n’est liée à aucun compte", "This card is tied to no account");
+    let text = l.pick(
+        "Connectez-vous d’abord avec votre mot de passe et votre code, puis liez la carte dans « Sécurité ».",
+        "Log in with your password and code first, then tie the card under “Security”.",
+    );
+    notice(state, ctx, StatusCode::FORBIDDEN, heading, text)
+}
+
+/// A card that another account has, or a service card.
+pub(super) fn bound_elsewhere(state: &WebState, ctx: &Ctx) -> Result<Response, Fault> {
+    let l = ctx.language;
+    let heading = l.pick("Cette carte ne peut pas être liée ici", "This card cannot be tied here");
+    let text = l.pick(
+        "Elle est déjà liée à un autre compte, ou c’est une carte de service, que plusieurs personnes utilisent.",
+        "It is tied to another account already, or it is a service card that several people use.",
+    );
+    notice(state, ctx, StatusCode::CONFLICT, heading, text)
 }
 
 /// Whether the gate may be passed by a provider (Pro Santé Connect) instead.

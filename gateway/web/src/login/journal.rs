@@ -52,7 +52,8 @@ pub(super) fn logged_in(
         detail = detail.personal("agent", agent.as_str());
     }
     for (key, value) in passed.iter().flat_map(|f| &f.details) {
-        detail = detail.text(key, value.as_str());
+        // What cards and providers say of a person is personal.
+        detail = detail.personal(key, value.as_str());
     }
     if let Some(identity) = Facts::person(passed) {
         detail = detail.personal("identity", identity.to_string());

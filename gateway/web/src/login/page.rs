@@ -101,7 +101,9 @@ pub(super) fn form(state: &WebState, ctx: &Ctx, form: Form, status: StatusCode) 
 
 /// The ways that lead elsewhere; each stands here as soon as it is offered.
 fn ways(state: &WebState, ctx: &Ctx) -> Vec<LoginWay> {
-    crate::oidc::ways(state, ctx)
+    let mut ways = crate::card::staff::ways(state, ctx);
+    ways.extend(crate::oidc::ways(state, ctx));
+    ways
 }
 
 /// `GET /logout`
