@@ -8,7 +8,8 @@ use crate::cli::DepositCommand;
 use crate::gateway::Gateway;
 use anyhow::Result;
 use futures_util::StreamExt;
-use sealpost_envelope::{DepositId, RecipientNo, Timestamp};
+use sealpost_envelope::{DepositId, GateMethod, RecipientNo, Timestamp};
+use sealpost_store::access::verifier;
 use sealpost_store::{ConsignmentRow, ConsignmentState, DepositFilter, DepositRow};
 use std::path::Path;
 use std::sync::Arc;
@@ -68,6 +69,12 @@ impl Desk {
         Ok(Answer::Done)
     }
 
+    /// Whether the message has a password for this recipient; never which.
+    async fn has_password(&self, c: &ConsignmentRow) -> Result<bool> {
+        let db = self.gateway.store.db();
+        Ok(verifier(db, c.deposit, c.n, &GateMethod::Password).await?.is_some())
+    }
+
     async fn show(&self, id: &str, json: bool) -> Result<Answer> {
         let row = self.find(id).await?;
         let consignments = self.consignments(row.id, None).await?;
@@ -80,7 +87,13 @@ impl Desk {
                 serde_json::Value::Null,
                 |h| serde_json::json!({ "since": h.placed, "reason": h.reason }),
             );
-            value["recipients"] = consignments.iter().map(|c| consignment(c, now)).collect();
+            let mut recipients = Vec::with_capacity(consignments.len());
+            for c in &consignments {
+                let mut shown = consignment(c, now);
+                shown["password"] = self.has_password(c).await?.into();
+                recipients.push(shown);
+            }
+            value["recipients"] = recipients.into();
             value["events"] = entries
                 .iter()
                 .map(|e| {
@@ -101,6 +114,12 @@ impl Desk {
         for c in &consignments {
             let state = word(c.state(now));
             say!("  {}. {:<40} {:<7} {state}", c.n, c.address.as_str(), c.verdict.treatment.as_str());
+            if let Some(why) = &c.verdict.hold {
+                say!("     waits: {why}");
+            }
+            if self.has_password(c).await? {
+                say!("     a password is set");
+            }
         }
         for e in &entries {
             let whom = e.recipient.map(|n| format!(" ({n})")).unwrap_or_default();
@@ -123,7 +142,7 @@ fn consignment(c: &ConsignmentRow, now: Timestamp) -> serde_json::Value {
         "rule": c.verdict.rule, "state": word(c.state(now)), "expires": c.verdict.expires,
         "sendings": c.sendings, "first_sent": c.first_sent, "last_sent": c.last_sent, "opened": c.opened,
         "downloaded": c.downloaded, "revoked": c.revoked, "failure": c.failure,
-        "declined": c.declined, "acknowledged": c.acknowledged, "reminders": c.reminders,
+        "hold": c.verdict.hold, "declined": c.declined, "acknowledged": c.acknowledged, "reminders": c.reminders,
     })
 }
 
