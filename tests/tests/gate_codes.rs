@@ -87,14 +87,15 @@ fn code_of(text: &str) -> Result<String> {
 #[test]
 fn password_and_sms() -> Result<()> {
     let service = Service::start()?;
-    let more = format!(
-        "\n[gate.sms]\nprovider = \"http\"\nurl = \"{}\"\nsecret = \"key-1\"\nheaders = [\"X-Key: {{secret}}\"]\n\
+    let sms = format!(
+        "[gate.sms]\nprovider = \"http\"\nurl = \"{}\"\nsecret = \"key-1\"\nheaders = [\"X-Key: {{secret}}\"]\n\
          body = '{{\"to\":\"{{to}}\",\"text\":\"{{text}}\",\"callback\":\"{{callback}}\"}}'\n\
-         success = \"status=queued\"\nid = \"messages.0.id\"\n{}",
-        service.url,
-        rule("[\"password+otp-sms\"]")
+         success = \"status=queued\"\nid = \"messages.0.id\"\n",
+        service.url
     );
-    let demo = Demo::start_edited(DemoOptions::default(), |text| text + &more)?;
+    // The demonstration's file has every section, with its settings as comments.
+    let edit = |text: String| text.replacen("[gate.sms]\n", &sms, 1) + &rule("[\"password+otp-sms\"]");
+    let demo = Demo::start_edited(DemoOptions::default(), edit)?;
     let alice = Place::new(&demo, "alice")?;
 
     // Without password and number nobody could open it: it waits, and Alice is told what is missing.
