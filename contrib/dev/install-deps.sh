@@ -29,6 +29,7 @@ if [ "${1:-build}" = test ]; then
     need python3 python3
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
     need gsasl gsasl
+    need mbsync isync
     need oathtool oathtool
     [ -x /usr/sbin/postfix ] || missing="$missing postfix"
     need chromium chromium fonts-liberation
