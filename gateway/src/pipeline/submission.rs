@@ -12,6 +12,7 @@
 use super::deposit::{DepositFailure, Submission, deposit};
 use super::intake::{Intake, IntakeError, Received};
 use super::rejection;
+use super::standing::Standing;
 use super::submitter::Client;
 use super::verdict::{self, Verdicts};
 use crate::gateway::Gateway;
@@ -46,6 +47,7 @@ impl Receptionist for SubmissionDesk {
             peer,
             client: server.map(|s| Client::Server(Arc::new(s))),
             servers: self.servers,
+            standing: None,
             message: None,
         }
     }
@@ -58,6 +60,8 @@ pub struct Conversation {
     peer: SocketAddr,
     client: Option<Client>,
     servers: bool,
+    /// What let the client in, when it has logged in.
+    standing: Option<Standing>,
     message: Option<Message>,
 }
 
@@ -85,8 +89,8 @@ impl Reception for Conversation {
     async fn authenticate(&mut self, credentials: Credentials) -> AuthResult {
         let mechanism = credentials.mechanism.name();
         match super::login::check(&self.gateway, &credentials, self.peer.ip(), "smtp").await {
-            Ok(super::login::Outcome::Accepted(account)) if account.role != Role::Demo => {
-                let account = *account;
+            Ok(super::login::Outcome::Accepted(entry)) if entry.account.role != Role::Demo => {
+                let account = entry.account;
                 let Some(organisation) = self.gateway.organisation(account.entity) else {
                     tracing::error!(login = %account.login, "the account's entity is not configured");
                     return AuthResult::Unavailable;
@@ -101,6 +105,7 @@ impl Reception for Conversation {
                 };
                 let organisation = organisation.clone();
                 self.client = Some(Client::Account { account, addresses, mechanism, at, organisation });
+                self.standing = Some(entry.standing);
                 AuthResult::Accepted
             }
             // Mailboxes of outside recipients never send.
@@ -114,6 +119,11 @@ impl Reception for Conversation {
     }
 
     async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
+        if let Some(standing) = &mut self.standing
+            && !standing.stands().await
+        {
+            return Err(Reply::new(535, 7, 8, "This login was revoked: log in again"));
+        }
         let who = self.client()?;
         if let Some(address) = &from.reverse_path
             && !who.may_use(address)
@@ -240,6 +250,7 @@ pub async fn recipient(gateway: &Gateway, address: &EmailAddress) -> Result<(), 
     }
     match gateway.accounts.owner_of(address).await {
         Ok(Some(_)) => Ok(()),
+        Ok(None) if super::inbound::verification::asked(gateway, address).is_some() => Ok(()),
         Ok(None) if gateway.delivers_locally(address.domain()) => Err(Reply::new(
             550,
             1,
