@@ -10,6 +10,7 @@ use crate::gateway::Gateway;
 use crate::pipeline::content::{ContentError, OpenDeposit};
 use crate::pipeline::folders;
 use crate::pipeline::login::{self, Outcome};
+use crate::pipeline::standing::Standing;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
@@ -34,6 +35,8 @@ pub struct Doorman {
     pub gateway: Arc<Gateway>,
     /// Where the client connects from.
     pub peer: IpAddr,
+    /// What let the client in, once it is.
+    pub standing: std::sync::OnceLock<Standing>,
 }
 
 impl Backend for Doorman {
@@ -51,8 +54,10 @@ impl Backend for Doorman {
 
     async fn login(&self, credentials: &Credentials) -> Result<Own, LoginError> {
         match login::check(&self.gateway, credentials, self.peer, "imap").await {
-            Ok(Outcome::Accepted(account)) => {
-                let own = Own { gateway: self.gateway.clone(), account: *account };
+            Ok(Outcome::Accepted(entry)) => {
+                // A session logs in once (RFC 3501 §6.2).
+                let _ = self.standing.set(entry.standing);
+                let own = Own { gateway: self.gateway.clone(), account: entry.account };
                 let prepared = async {
                     folders::prepare(&self.gateway, &own.account).await?;
                     folders::catch_up(&self.gateway, own.account.entity, own.account.id).await

@@ -12,10 +12,11 @@ use super::tls::{Identity, bindings};
 use super::{HANDSHAKE, STALL};
 use crate::gateway::Gateway;
 use crate::mailboxes::Doorman;
+use crate::pipeline::standing::Standing;
 use bytes::BytesMut;
 use sealpost_imap::{Flow, Limits, Output, Session};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -98,9 +99,12 @@ async fn connection(
         commands: limits.commands_per_session,
         ..Limits::default()
     };
-    let doorman = Arc::new(Doorman { gateway: config.gateway.clone(), peer: peer.ip() });
+    let doorman =
+        Arc::new(Doorman { gateway: config.gateway.clone(), peer: peer.ip(), standing: OnceLock::new() });
     let mut talk = Talk {
-        session: Session::new(doorman, config.implicit_tls, bounds),
+        session: Session::new(doorman.clone(), config.implicit_tls, bounds),
+        doorman,
+        standing: None,
         gateway: config.gateway.clone(),
         login_until: Instant::now() + LOGIN,
         shutdown,
@@ -140,8 +144,21 @@ impl<S: AsyncWrite + Unpin + Send> Output for Stream<S> {
     }
 }
 
+const REVOKED: &[u8] = b"* BYE This login was revoked\r\n";
+
+/// Returns when what let the client in stands no more; never for a client that is not in.
+async fn revoked(standing: &mut Option<Standing>) {
+    match standing {
+        Some(standing) => standing.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Talk {
     session: Session<Doorman>,
+    doorman: Arc<Doorman>,
+    /// What let the client in, once it is.
+    standing: Option<Standing>,
     gateway: Arc<Gateway>,
     /// Until when somebody must have logged in.
     login_until: Instant,
@@ -171,12 +188,25 @@ impl Talk {
                     if read? == 0 {
                         return Ok(Flow::Close);
                     }
+                    if let Some(standing) = &mut self.standing
+                        && !standing.stands().await
+                    {
+                        stream.send(REVOKED).await?;
+                        return Ok(Flow::Close);
+                    }
                     let flow = self.session.receive(&input, stream).await?;
                     input.clear();
                     self.log();
+                    if self.standing.is_none() {
+                        self.standing = self.doorman.standing.get().cloned();
+                    }
                     if flow != Flow::Continue {
                         return Ok(flow);
                     }
+                }
+                () = revoked(&mut self.standing) => {
+                    stream.send(REVOKED).await?;
+                    return Ok(Flow::Close);
                 }
                 () = self.shutdown.cancelled() => {
                     stream.send(b"* BYE Server is shutting down\r\n").await?;

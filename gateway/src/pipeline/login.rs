@@ -1,16 +1,17 @@
 //! Login of mail programs by app password, with brakes.
 //!
 //! **Exposure.** Strangers guess here. Right and wrong logins of known and unknown accounts take the same
-//! work; a wrong one also waits, and is counted per account and per address (`sealpost_store::account::Brake`). Beyond the limits
-//! nothing is looked at: the answer is the same for a right and a wrong password.
+//! work; a wrong one also waits, and is counted per account and per address
+//! (`sealpost_store::account::Brake`). Beyond the limits nothing is looked at: the answer is the same for a right and a wrong password.
 //!
 //! **Standards.** RFC 4954 §4 (`535`, `454`), RFC 5802 (SCRAM), contract 4.10.
 
+use super::standing::{Key, Standing};
 use crate::gateway::Gateway;
 use sealpost_envelope::{EmailAddress, Secret};
 use sealpost_evidence::{Actor, Detail, Event, EventName, render};
 use sealpost_sasl::{Credentials, Proof, ScramRecord, ScramSecrets};
-use sealpost_store::account::{Account, AccountError, AppLogin, Brake, TokenScope};
+use sealpost_store::account::{Account, AccountError, ApiToken, AppLogin, Brake, TokenScope};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -20,11 +21,20 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub enum Outcome {
     /// It is this account.
-    Accepted(Box<Account>),
+    Accepted(Box<Entry>),
     /// Wrong name or password.
     Denied,
     /// Too many wrong ones.
     Throttled,
+}
+
+/// A client that is in.
+#[derive(Debug)]
+pub struct Entry {
+    /// Whose.
+    pub account: Account,
+    /// What let it in, which may be revoked while it is in.
+    pub standing: Standing,
 }
 
 /// A wrong password costs this long, whatever was wrong.
@@ -89,10 +99,11 @@ pub async fn check(
     }
     let address = EmailAddress::parse(login).ok();
     if let Proof::Bearer(token) = &credentials.proof
-        && let Some(account) = by_token(gateway, address.as_ref(), login, token.expose()).await?
+        && let Some((account, token)) = by_token(gateway, address.as_ref(), login, token.expose()).await?
     {
         brake.succeeded(now).await?;
-        return Ok(Outcome::Accepted(Box::new(account)));
+        let standing = Standing::new(&gateway.accounts, Key::Token(token.id));
+        return Ok(Outcome::Accepted(Box::new(Entry { account, standing })));
     }
     let login_found: Option<AppLogin> = match (&address, &credentials.proof) {
         (Some(address), Proof::Password(password)) => {
@@ -105,7 +116,8 @@ pub async fn check(
     if let Some(login) = login_found.filter(|l| l.scope.allows(protocol)) {
         brake.succeeded(now).await?;
         gateway.accounts.note_use(login.password, login.account.id, Some(peer.to_canonical().to_string()));
-        return Ok(Outcome::Accepted(Box::new(login.account)));
+        let standing = Standing::new(&gateway.accounts, Key::AppPassword(login.password));
+        return Ok(Outcome::Accepted(Box::new(Entry { account: login.account, standing })));
     }
     brake.failed(now).await?;
     record(gateway, address, peer, protocol).await?;
@@ -119,15 +131,13 @@ async fn by_token(
     address: Option<&EmailAddress>,
     login: &str,
     token: &str,
-) -> Result<Option<Account>, AccountError> {
+) -> Result<Option<(Account, ApiToken)>, AccountError> {
     let found = gateway.accounts.by_api_token(token).await?;
     let named = |account: &Account| match address {
         Some(address) => account.login.key() == address.key(),
         None => login.is_empty(),
     };
-    Ok(found
-        .filter(|(account, token)| token.scopes.contains(&TokenScope::Mail) && named(account))
-        .map(|(a, _)| a))
+    Ok(found.filter(|(account, token)| token.scopes.contains(&TokenScope::Mail) && named(account)))
 }
 
 /// Writes AccountLoginFailed for logins that name an address of ours; others are only logged, so that

@@ -37,6 +37,7 @@ pub mod returns;
 pub mod seal;
 pub mod space;
 pub mod spec;
+pub mod standing;
 pub mod submission;
 pub mod submitter;
 pub mod verdict;

@@ -169,6 +169,13 @@ impl Accounts {
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
+    /// Whether a token that opened a connection still stands: not revoked, not over, its account active.
+    pub async fn token_stands(&self, id: Uuid) -> Result<bool, AccountError> {
+        let sql = "SELECT 1 AS one FROM api_tokens t JOIN accounts a ON a.id = t.account \
+                   WHERE t.id = $1 AND a.disabled IS NULL AND (t.expires IS NULL OR t.expires > $2)";
+        Ok(self.db.fetch_optional(sql, args![id, self.clock.now()]).await?.is_some())
+    }
+
     /// Ends a token at once; `false` when the account has none of that id.
     pub async fn revoke_api_token(
         &self,

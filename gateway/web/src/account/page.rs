@@ -227,6 +227,33 @@ async fn programs(state: &WebState, ctx: &Ctx, staff: &Staff) -> Result<Vec<Prog
         .collect())
 }
 
+/// A browser and its system as people call them, from what it says of itself.
+fn browser(agent: &str) -> String {
+    let find =
+        |known: &[(&str, &'static str)]| known.iter().find(|(sign, _)| agent.contains(sign)).map(|k| k.1);
+    let program = find(&[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox", "Firefox"),
+        ("Chrom", "Chrome"),
+        ("Safari", "Safari"),
+        ("curl", "curl"),
+    ]);
+    let system = find(&[
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (program, system) {
+        (Some(program), Some(system)) => format!("{program} · {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => agent.chars().take(60).collect(),
+    }
+}
+
 async fn sessions(state: &WebState, ctx: &Ctx, staff: &Staff) -> Result<Vec<SessionRow>, Fault> {
     let (l, zone) = (ctx.language, &staff.site.zone);
     let (db, now, idle) = (state.store.db(), state.clock.now(), state.staff.idle);
@@ -239,7 +266,7 @@ async fn sessions(state: &WebState, ctx: &Ctx, staff: &Staff) -> Result<Vec<Sess
             began: locale::moment(s.created, zone, l),
             seen: locale::moment(s.seen, zone, l),
             network: s.network.unwrap_or_default(),
-            agent: s.agent.unwrap_or_default(),
+            agent: browser(&s.agent.unwrap_or_default()),
             methods: s.passed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + "),
         })
         .collect())

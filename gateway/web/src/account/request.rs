@@ -181,7 +181,7 @@ pub(super) async fn list(State(state): State<WebState>, ctx: Ctx, staff: Staff) 
             &state,
             &ctx,
             &staff,
-            Section::Accounts,
+            Section::Approvals,
             l.pick("Demandes à décider", "Requests to decide"),
         );
         let mut rows = Vec::new();
