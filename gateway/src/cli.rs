@@ -258,7 +258,7 @@ pub enum TokenCommand {
         #[arg(long, default_value = "program")]
         label: String,
         /// What it may do; may be repeated.
-        #[arg(long, required = true, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics"])]
+        #[arg(long, required = true, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics", "mail"])]
         scope: Vec<String>,
         /// Its end (RFC 3339); none when absent.
         #[arg(long)]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::mail::{File, Mail};
 use sealpost_tests::sending::Place;
-use sealpost_tests::tools::{link_in, must, script, wait_for_deposit};
+use sealpost_tests::tools::{link_in, must, script, wait_for_deposit, wait_for_mail};
 use sealpost_tests::{Demo, Door};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -30,7 +30,10 @@ fn look(demo: &Demo, step: &str, more: &[&str]) -> Result<Value> {
 #[test]
 fn a_copy_with_what_becomes_of_it() -> Result<()> {
     let demo = Demo::start(DemoOptions::default())?;
-    let mail = Mail::new(&[BOB], "[secure] Votre bilan").file(File::noise("radio.bin", 300_000));
+    let mail = Mail::new(&[BOB], "[secure] Votre bilan")
+        .header("Message-ID: <bilan-1@sealpost.test>")
+        .header("Disposition-Notification-To: Alice <alice@sealpost.test>")
+        .file(File::noise("radio.bin", 300_000));
     let file = demo.dir.join("message.eml");
     std::fs::write(&file, mail.bytes())?;
     let id = Place::new(&demo, "alice")?.send(&[BOB], &mail.bytes())?;
@@ -63,7 +66,19 @@ fn a_copy_with_what_becomes_of_it() -> Result<()> {
     let text = second["text"].as_str().context("no text")?;
     ensure!(text.contains("Contenu remis au destinataire (bob@example.test)"), "{text}");
     ensure!(text.contains(&format!("/deposits/{id}")), "{text}");
-    verify(&kept)
+    verify(&kept)?;
+
+    // What the sender's program asked for, when the recipient opened it.
+    let receipt = wait_for_mail(&demo, "alice", &|m| m.contains("disposition-notification"))?;
+    for line in [
+        "Final-Recipient: rfc822; bob@example.test",
+        "Original-Message-ID: <bilan-1@sealpost.test>",
+        "Disposition: manual-action/MDN-sent-automatically; displayed",
+        "In-Reply-To: <bilan-1@sealpost.test>",
+    ] {
+        ensure!(receipt.contains(&format!("{line}\r\n")), "{line} is not in {receipt}");
+    }
+    Ok(())
 }
 
 /// Each evidence under its seal, by openssl.

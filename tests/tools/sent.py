@@ -31,8 +31,9 @@ def rows(imap, items):
     found = {}
     for row in ok(imap.uid("FETCH", "1:*", items)):
         text = row[0] if isinstance(row, tuple) else row
-        if text:
-            found[int(re.search(rb"UID (\d+)", text).group(1))] = row
+        number = re.search(rb"UID (\d+)", text or b"")
+        if number:
+            found[int(number.group(1))] = row
     return found
 
 
@@ -40,7 +41,7 @@ def copy(imap):
     """The copy is there, byte for byte, whole and in pieces; the client's own one is recognised as it."""
     message = open(more[0], "rb").read()
     listed = b"\n".join(ok(imap.list())).decode()
-    assert "(\\HasNoChildren \\Sent) \"/\" Sent" in listed, listed
+    assert "(\\HasNoChildren \\Sent) \"/\" \"Sent\"" in listed, listed
     assert "Proofs" in listed, listed
     assert ok(imap.select("Sent"))[0] == b"1"
     (uid, row), = rows(imap, "(RFC822.SIZE FLAGS BODYSTRUCTURE)").items()
@@ -73,7 +74,10 @@ def idle(imap):
     print("idle", flush=True)
     told = []
     while not all(any(word in line for line in told) for word in wanted):
-        told.append(imap.readline().decode().strip())
+        line = imap.readline().decode().strip()
+        # Keywords that are new to the folder are listed first.
+        if not line.startswith("* FLAGS ("):
+            told.append(line)
     imap.send(b"DONE\r\n")
     while not imap.readline().startswith(tag):
         pass
