@@ -21,7 +21,7 @@ faults, shots = [], 0
 os.makedirs(TASK["folder"], exist_ok=True)
 
 
-def judge(page, name):
+def judge(page, name, width):
     page.run(AXE)
     found = page.run(
         "const rules = arguments[0], done = arguments[1];"
@@ -29,9 +29,9 @@ def judge(page, name):
         "v => v.id + ': ' + v.help + ' at ' + v.nodes.map(n => n.target.join(' ')).slice(0, 3).join(' | '))),"
         "e => done(['axe: ' + e]));", RULES, wait=True)
     faults.extend(f"{name}: {violation}" for violation in found)
-    wide = page.run("return [document.documentElement.scrollWidth, window.innerWidth]")
-    if wide[0] > wide[1]:
-        faults.append(f"{name}: {wide[0]} px wide on a screen of {wide[1]}")
+    wide = page.run("return document.documentElement.scrollWidth")
+    if wide > width:
+        faults.append(f"{name}: {wide} px wide on a screen of {width}")
     weight = page.run("return [performance.getEntriesByType('navigation'), performance.getEntriesByType('resource')]"
                       ".flat().reduce((all, e) => all + e.decodedBodySize, 0)")
     if weight > HEAVIEST:
@@ -57,5 +57,5 @@ with browser() as page:
                 shots += 1
                 if page.run("return document.documentElement.lang") != language:
                     faults.append(f"{name}: not in this language")
-                judge(page, name)
+                judge(page, name, width)
 done({"faults": faults, "shots": shots})

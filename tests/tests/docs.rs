@@ -75,3 +75,22 @@ fn standards_index_every_rfc_of_the_code() {
     let gone: Vec<_> = files.iter().filter(|f| !root.join(f).exists()).collect();
     assert!(gone.is_empty(), "docs/standards.md names what is not there: {gone:?}");
 }
+
+#[test]
+fn features_name_files_that_exist_and_miss_no_number() {
+    let root = repository();
+    let text = std::fs::read_to_string(root.join("docs/features.md")).expect("docs/features.md");
+    for n in 1..=57 {
+        assert!(text.contains(&format!("| F{n:02} |")), "docs/features.md does not speak of F{n:02}");
+    }
+    let rows = text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| no.") && !l.starts_with("| what"));
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let shown = cells.last().copied().unwrap_or_default();
+        assert!(shown == "not yet" || shown.contains(".rs`"), "no test and no \"not yet\": {row}");
+        let named = row.split('`').skip(1).step_by(2).filter(|t| t.contains('/') && !t.starts_with('/'));
+        for file in named.filter(|t| t.contains('.') || t.ends_with('/')) {
+            assert!(root.join(file).exists(), "docs/features.md names {file}, which is not there");
+        }
+    }
+}
