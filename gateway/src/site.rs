@@ -141,7 +141,7 @@ fn site_of(organisation: &Organisation, config: &Config) -> EntitySite {
         address: organisation.seal_address.clone(),
         support_mail: settings.support.mail.as_ref().map(ToString::to_string),
         support_phone: settings.support.phone.clone(),
-        home: None,
+        home: settings.support.portal.as_ref().map(|u| u.as_str().to_owned()),
         language: organisation.language(),
         zone: crate::gateway::zone(),
         health: config.profile == Profile::Health,

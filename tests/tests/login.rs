@@ -38,6 +38,7 @@ fn a_person_logs_in_and_out() -> Result<()> {
         .collect();
     ensure!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{text}");
     ensure!(text.contains("Se connecter") && text.contains("Envoyer OTP par courriel"), "{text}");
+    ensure!(text.contains("Retour sur le portail") && text.contains("favoris ou sur le bureau"), "{text}");
     ensure!(!staff.is_in()?, "nobody has logged in");
     let asked = staff.get("/deposits?state=sent")?;
     ensure!(asked.status == 303 && asked.head.contains("/login?next=/deposits?state=sent"), "{}", asked.head);

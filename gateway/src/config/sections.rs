@@ -97,6 +97,8 @@ section! {
         mail: Option<EmailAddress> = unset("\"aide@lilas.example\"");
         /// Telephone number on pages and notifications.
         phone: Option<String> = unset("\"+33 1 23 45 67 89\"");
+        /// The organisation's own site, to which every page leads back.
+        portal: Option<WebUrl> = unset("\"https://www.lilas.example\"");
     }
 }
 

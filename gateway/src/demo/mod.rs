@@ -119,6 +119,7 @@ impl Demo {
             ("entity.seal.always", "true".to_owned()),
             ("route.domains", "[\"sealpost.test\"]".to_owned()),
             ("route.via", text("local")),
+            ("entity.support.portal", text("https://www.sealpost.test")),
             // A newcomer can try both second factors.
             ("accounts.code_by_mail", text("all")),
             ("trusted.name", text("a server on this machine")),

@@ -183,7 +183,7 @@ fn line(get: &impl Fn(&str) -> Option<String>) -> Result<Line, String> {
     })
 }
 
-/// The fields of a line (RFC 4180 §2, without line ends inside quotes).
+/// The fields of a line: quotes hold separators, doubled quotes hold one; no line ends inside.
 fn fields(line: &str, separator: char) -> Vec<String> {
     let (mut all, mut field, mut quoted) = (Vec::new(), String::new(), false);
     let mut rest = line.chars().peekable();
