@@ -140,12 +140,12 @@ impl Demo {
 
     /// The account whose login begins with `name`.
     pub fn account(&self, name: &str) -> &Account {
-        self.about
-            .accounts
-            .iter()
-            .chain(&self.about.mailboxes)
-            .find(|a| a.login.starts_with(name))
-            .expect("an account of the demonstration")
+        self.known(name).expect("an account of the demonstration")
+    }
+
+    /// The account or mailbox whose login begins with `name`, if `demo.json` tells of it.
+    pub fn known(&self, name: &str) -> Option<&Account> {
+        self.about.accounts.iter().chain(&self.about.mailboxes).find(|a| a.login.starts_with(name))
     }
 
     /// A card of the demonstration.

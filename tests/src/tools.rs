@@ -65,12 +65,19 @@ pub fn deposit_id(dialogue: &str) -> Result<String> {
     Ok(dialogue[at + 20..].chars().take(36).collect())
 }
 
-/// The raw messages in the INBOX of `login`, newest first.
+/// The raw messages in the INBOX of `login`, newest first. Mailboxes of outside recipients begin with their first mail,
+/// and have the password of the others.
 pub fn inbox(demo: &Demo, login: &str) -> Result<Vec<Vec<u8>>> {
-    let account = demo.account(login);
+    let known = demo.known(login);
+    let account = known.unwrap_or_else(|| demo.account("bob"));
     let password = if account.app_password.is_empty() { &account.password } else { &account.app_password };
+    let login = known.map_or(login, |account| &account.login);
     let (port, ca) = (demo.about.ports.imaps.to_string(), demo.about.ca.to_string_lossy());
-    let list = must("python3", &[&script("mailbox.py"), &port, &ca, &account.login, password])?;
+    let command = [&script("mailbox.py"), port.as_str(), &ca, login, password];
+    if known.is_none() && !run("python3", &command)?.status.success() {
+        return Ok(Vec::new());
+    }
+    let list = must("python3", &command)?;
     let list: Vec<String> = serde_json::from_str(&list)?;
     list.iter().map(|m| Ok(base64_simd::STANDARD.decode_to_vec(m)?)).collect()
 }

@@ -177,6 +177,7 @@ fn test_and_real_cards_never_meet() {
     // The category says real, the issuer's name says test.
     let pretended = issue(NewCard { category: 0, ..doctor() });
     assert_eq!(code(&production, &pretended, at()), "test-card");
+    assert_eq!(code(&trust(&authority, Stage::Test, &[]), &pretended, at()), "real-card");
     let igc = Certificate::from_der(pretended.certificate.der()).unwrap();
     assert!(igc.issuer().contains("CN=TEST "));
 }

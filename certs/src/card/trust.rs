@@ -118,14 +118,15 @@ impl CardTrust {
 
     fn stage(&self, certificate: &Certificate) -> Result<(), Refusal> {
         // IGC-Santé's test authorities bear the word in their names.
-        let test = identity::category(certificate)? == Category::Test
+        let category = identity::category(certificate)?;
+        let test = category == Category::Test
             || certificate
                 .issuer()
                 .split(',')
                 .any(|part| part.starts_with("CN=TEST ") || part == "OU=IGC-SANTE TEST");
         match (self.range.stage, test) {
             (Stage::Production, true) => Err(Refusal::Test),
-            (Stage::Test, false) => Err(Refusal::Real),
+            (Stage::Test, _) if category == Category::Real => Err(Refusal::Real),
             _ => Ok(()),
         }
     }
