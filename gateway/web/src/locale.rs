@@ -44,7 +44,18 @@ pub(crate) fn clock(t: Timestamp, zone: &TimeZone) -> String {
     format!("{:02}:{:02}:{:02} ({})", local.hour(), local.minute(), local.second(), offset(t, zone))
 }
 
-fn offset(t: Timestamp, zone: &TimeZone) -> String {
+/// `22/11/2026 10:44` or `2026-11-22 10:44`, for tables; the offset stands beside them.
+pub(crate) fn short(t: Timestamp, zone: &TimeZone, language: Language) -> String {
+    let local = t.to_zoned(zone.clone());
+    let day = match language {
+        Language::Fr => format!("{:02}/{:02}/{}", local.day(), local.month(), local.year()),
+        Language::En => local.date().to_string(),
+    };
+    format!("{day} {:02}:{:02}", local.hour(), local.minute())
+}
+
+/// `UTC+01:00`
+pub(crate) fn offset(t: Timestamp, zone: &TimeZone) -> String {
     let minutes = zone.to_offset(t).seconds() / 60;
     let sign = if minutes < 0 { '−' } else { '+' };
     match minutes {
@@ -116,6 +127,8 @@ mod tests {
         let t = at("2026-11-22T09:44:05Z");
         assert_eq!(moment(t, &paris, Language::Fr), "22 novembre 2026 à 10:44 (UTC+01:00)");
         assert_eq!(moment(t, &TimeZone::UTC, Language::En), "22 November 2026 at 09:44 (UTC)");
+        assert_eq!(short(t, &paris, Language::Fr), "22/11/2026 10:44");
+        assert_eq!(short(t, &paris, Language::En), "2026-11-22 10:44");
         assert_eq!(day(at("2026-08-01T00:00:00Z"), &TimeZone::UTC, Language::Fr), "1er août 2026");
         let west = TimeZone::fixed(jiff::tz::Offset::from_seconds(-(3 * 3600 + 1800)).unwrap());
         assert_eq!(clock(t, &west), "06:14:05 (UTC−03:30)");

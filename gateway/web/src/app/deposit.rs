@@ -22,7 +22,7 @@ use sealpost_evidence::EventName;
 use sealpost_message::Mailbox;
 use sealpost_store::account::Role;
 use sealpost_store::deposit::Followed;
-use sealpost_store::{ConsignmentRow, JournalEntry};
+use sealpost_store::{ConsignmentRow, ConsignmentState, JournalEntry};
 use std::collections::HashMap;
 
 /// Events shown at once, the newest of them.
@@ -33,11 +33,17 @@ const EVENTS: usize = 300;
 pub(super) struct When {
     pub(super) words: String,
     pub(super) machine: String,
+    /// For tables.
+    pub(super) short: String,
 }
 
 impl When {
     pub(super) fn new(t: Timestamp, zone: &TimeZone, l: Language) -> Self {
-        Self { words: locale::moment(t, zone, l), machine: locale::machine(t) }
+        Self {
+            words: locale::moment(t, zone, l),
+            machine: locale::machine(t),
+            short: locale::short(t, zone, l),
+        }
     }
 }
 
@@ -58,6 +64,8 @@ struct Recipient {
     tracked: bool,
     expires: Option<When>,
     failure: Option<String>,
+    /// Why it waits for the sender's answer.
+    held: Option<String>,
     /// Can be sent again, corrected, prolonged, withdrawn.
     open: bool,
 }
@@ -240,6 +248,7 @@ fn recipient(
         tracked,
         expires: tracked.then(|| when(c.verdict.expires)),
         failure: c.failure.clone().filter(|_| c.failed.is_some()),
+        held: c.verdict.hold.clone().filter(|_| c.state(now) == ConsignmentState::Held),
         open: c.revoked.is_none() && !destroyed,
     }
 }
@@ -265,7 +274,7 @@ fn step(
     Step {
         words: words::event(entry.event, l),
         tone: words::grade(entry.event),
-        at: When { words: at, machine: locale::machine(entry.time) },
+        at: When { words: at, ..When::new(entry.time, zone, l) },
         whom: entry.recipient.and_then(|n| names.get(&n)).map(|a| (*a).to_owned()),
         by: match entry.event {
             // Who opened is said by the recipient's own name.
@@ -305,6 +314,9 @@ fn said(typed: &Typed, l: Language) -> Option<Said> {
                 "Adresse corrigée. Le message part à la nouvelle adresse ; l’ancien lien n’ouvre plus rien.",
                 "Address corrected. The message goes to the new address; the old link opens nothing any more.",
             )
+            .to_owned(),
+        "let-go" => l
+            .pick("Le message part, comme les règles le prévoient.", "The message is being sent, as the rules say.")
             .to_owned(),
         "held" => l
             .pick("Conservation légale posée.", "Legal hold placed.")

@@ -3,6 +3,7 @@
 use super::icons;
 use crate::assets;
 use crate::ctx::Ctx;
+use crate::locale;
 use crate::pages::Frame;
 use crate::state::WebState;
 use sealpost_envelope::{EntityId, Language};
@@ -27,6 +28,7 @@ pub(crate) enum Section {
     Statistics,
     Journal,
     Accounts,
+    Approvals,
     Entities,
     Queue,
     Held,
@@ -45,6 +47,7 @@ impl Section {
             Self::Statistics => "/statistics",
             Self::Journal => "/journal",
             Self::Accounts => "/admin/accounts",
+            Self::Approvals => "/admin/approvals",
             Self::Entities => "/admin/entities",
             Self::Queue => "/admin/queue",
             Self::Held => "/admin/held",
@@ -62,6 +65,7 @@ impl Section {
             Self::Statistics => l.pick("Statistiques", "Statistics"),
             Self::Journal => l.pick("Journal", "Journal"),
             Self::Accounts => l.pick("Comptes", "Accounts"),
+            Self::Approvals => l.pick("Demandes", "Requests"),
             Self::Entities => l.pick("Organismes", "Organisations"),
             Self::Queue => l.pick("File d’envoi", "Queue"),
             Self::Held => l.pick("Messages retenus", "Held messages"),
@@ -91,7 +95,20 @@ type Menu = (Option<(&'static str, &'static str)>, &'static [Section]);
 /// Places with a page today, in the menu's groups.
 const MENU: [Menu; 3] = [
     (None, &[Section::Compose, Section::Deposits, Section::Journal, Section::Statistics]),
-    (Some(("Administration", "Administration")), &[]),
+    (
+        Some(("Administration", "Administration")),
+        &[
+            Section::Health,
+            Section::Queue,
+            Section::Held,
+            Section::Accounts,
+            Section::Approvals,
+            Section::Entities,
+            Section::Rules,
+            Section::Certificates,
+            Section::Settings,
+        ],
+    ),
     (Some(("Compte", "Account")), &[Section::Account]),
 ];
 
@@ -124,6 +141,8 @@ pub(crate) struct AppFrame {
     pub(crate) start: &'static str,
     /// This page in the other language.
     pub(crate) other: String,
+    /// In which zone times of tables are, where there is no room to say it with each.
+    pub(crate) hours: String,
     here: Section,
 }
 
@@ -158,7 +177,9 @@ impl AppFrame {
             (!links.is_empty()).then_some(NavGroup { title, links })
         });
         let other = if l == Language::Fr { "en" } else { "fr" };
+        let offset = locale::offset(state.clock.now(), &state.zone(who.entity));
         Self {
+            hours: format!("{} {offset}", l.pick("Heures :", "Times:")),
             groups: groups.collect(),
             frame: Frame::new(state, ctx, title, state.entity(who.entity)),
             app_style: assets::app_style(),

@@ -202,7 +202,7 @@ pub(super) async fn lines(
             state: words::state_after(entry, all, l),
             message: words::message(entry, all, l),
             more: (!more.is_empty()).then(|| more.join(" · ")),
-            stamped: stamp.map(|t| locale::moment(*t, zone, l)),
+            stamped: stamp.map(|t| locale::short(*t, zone, l)),
             stamped_machine: stamp.map(|t| t.to_string()),
         }
     };

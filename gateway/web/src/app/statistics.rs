@@ -61,6 +61,7 @@ struct Rule {
 struct Page<'a> {
     f: &'a AppFrame,
     bars: Vec<Bar>,
+    any: bool,
     rules: Vec<Rule>,
     total: DayCount,
     size: String,
@@ -113,6 +114,7 @@ async fn page(state: &WebState, ctx: &Ctx, staff: &Staff, query: &str) -> Result
     };
     html(&Page {
         bars: draw(&sums, together, top, l),
+        any: total.deposits > 0,
         rules,
         size: locale::size(total.bytes, l),
         share: (total.tracked > 0).then(|| format!("{} %", total.opened * 100 / total.tracked)),
