@@ -42,6 +42,8 @@ const LOOK: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_millis(200);
 /// Entries read in one go.
 const BATCH: u32 = 500;
+/// So many entries may be looked at again after a restart.
+const NOTE: u64 = 5000;
 /// Deposits copied in one go.
 const COPIES: u32 = 100;
 
@@ -94,8 +96,9 @@ pub async fn catch_up(gateway: &Gateway, entity: EntityId, account: AccountId) -
 pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationToken) {
     let holder = format!("{holder}/{JOB}");
     let rounds = async {
+        let mut seen = 0;
         loop {
-            if let Err(error) = round(&gateway, &holder).await {
+            if let Err(error) = round(&gateway, &holder, &mut seen).await {
                 tracing::error!(%error, "the senders' folders could not be brought up to date");
                 tokio::time::sleep(LOOK).await;
             }
@@ -109,27 +112,34 @@ pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationTo
     let _: Option<()> = shutdown.run_until_cancelled(rounds).await;
 }
 
-/// Deals with what the log has got since the last round.
-pub async fn round(gateway: &Gateway, holder: &str) -> Result<(), FolderError> {
+/// Deals with what the log has got since the last round; `seen` is how far this node has looked. Entries that concern
+/// nobody's folders are passed over without a word to the store, except now and then.
+pub async fn round(gateway: &Gateway, holder: &str, seen: &mut u64) -> Result<(), FolderError> {
     let mailboxes = &gateway.mailboxes;
-    let Some(mut position) = mailboxes.followed_to().await? else {
+    let Some(noted) = mailboxes.followed_to().await? else {
         // Before there were folders to keep, there is nothing to catch up with.
         return Ok(mailboxes.follow_from(gateway.store.log_head().await?.size).await?);
     };
+    *seen = noted.max(*seen);
     loop {
-        let entries = mailboxes.follow(position, BATCH).await?;
+        let entries = mailboxes.follow(*seen, BATCH).await?;
         let Some(last) = entries.last() else { return Ok(()) };
+        let next = last.index.saturating_add(1);
+        let concerned = concerned(&entries);
+        if concerned.is_empty() && next < noted.saturating_add(NOTE) {
+            *seen = next;
+            continue;
+        }
         if gateway.store.claim(JOB, holder, LEASE).await?.is_none() {
             return Ok(());
         }
-        let next = last.index.saturating_add(1);
-        for (deposit, account) in concerned(&entries) {
+        for (deposit, account) in concerned {
             if let Err(error) = update(gateway, deposit, account).await {
                 tracing::error!(%error, %deposit, "what its sender's folders show is not up to date");
             }
         }
         mailboxes.follow_from(next).await?;
-        position = next;
+        *seen = next;
     }
 }
 
