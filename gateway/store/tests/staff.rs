@@ -1,5 +1,7 @@
 //! Sessions, codes, links and paper codes of people of ours: what ends them, and that each is good once.
 
+#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
+
 mod common;
 
 use common::{TestStore, on_both_engines};

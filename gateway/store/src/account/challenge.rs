@@ -10,12 +10,8 @@ use uuid::Uuid;
 /// What a code is for. One is good for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CodePurpose {
-    /// Logging in, by mail.
+    /// Logging in.
     Login,
-    /// Logging in, by SMS.
-    LoginSms,
-    /// Proving the telephone number on file in the course of a recovery.
-    Phone,
 }
 
 impl CodePurpose {
@@ -23,8 +19,6 @@ impl CodePurpose {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
-            Self::LoginSms => "login-sms",
-            Self::Phone => "phone",
         }
     }
 }

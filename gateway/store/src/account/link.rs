@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Octets of a token: 160 bits.
 const TOKEN: usize = 20;
+/// A link that is over is still told apart from one that never was, for this long.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
 /// Longest token looked at.
 const LONGEST: usize = 64;
 
@@ -92,6 +94,9 @@ impl AccountLink {
     /// Writes it; former ones end.
     async fn write(&self, tx: &mut Tx, hash: [u8; 32], now: Timestamp) -> Result<(), StoreError> {
         Self::end_all(tx, self.account, now).await?;
+        // What happened stands in the journal.
+        let old = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
+        tx.execute("DELETE FROM account_links WHERE expires < $1", args![old]).await?;
         tx.execute(
             "INSERT INTO account_links (hash, id, entity, account, purpose, address, created, expires) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
