@@ -169,8 +169,9 @@ async fn begin(
     let expires = expires.map_err(|e| Fault::internal("the end of an upload", e))?;
     // Some browsers send a whole path.
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = name.chars().filter(|c| !c.is_control()).take(255).collect::<String>();
-    let meta = UploadMeta { name: Some(name).filter(|n| !n.trim().is_empty()), media_type };
+    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).take(255).collect::<String>();
+    let name = Some(plain(name)).filter(|n| !n.trim().is_empty());
+    let meta = UploadMeta { name, media_type: media_type.as_deref().map(plain) };
     let upload = state
         .store
         .create_upload(staff.entity(), staff.id(), most, meta, expires)
