@@ -240,7 +240,7 @@ mod tests {
         let (seal, to): (EmailAddress, EmailAddress) =
             ("seal@example.org".parse().unwrap(), "alice@example.org".parse().unwrap());
         let (recipient, reference): (EmailAddress, Reference) =
-            ("bob@example.net".parse().unwrap(), "4K7M2Q9T".parse().unwrap());
+            ("bob@example.net".parse().unwrap(), Reference::parse("4K7M2Q9T").unwrap());
         let time: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
         let zone = TimeZone::UTC;
         let letter = Letter {
