@@ -23,7 +23,7 @@ mod ring;
 
 pub(crate) use begin::begin;
 pub(crate) use leave::left;
-pub(crate) use login::ways;
+pub(crate) use login::{bindable, ways};
 
 use crate::ctx::Ctx;
 use crate::door::gate::elsewhere;

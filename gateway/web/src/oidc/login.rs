@@ -52,6 +52,14 @@ pub(crate) fn ways(state: &WebState, ctx: &Ctx) -> Vec<LoginWay> {
     state.providers.iter().filter(|p| state.login_providers.contains(&p.settings().name)).map(way).collect()
 }
 
+/// The providers that a person can bind to their account: address of the page, and name.
+pub(crate) fn bindable(state: &WebState) -> Vec<(String, String)> {
+    let offered = state.providers.iter().filter(|p| state.login_providers.contains(&p.settings().name));
+    offered
+        .map(|p| (format!("/account/oidc/{}", p.settings().name), p.settings().label.clone()))
+        .collect()
+}
+
 fn path(provider: &Provider) -> String {
     format!("/login/oidc/{}", provider.settings().name)
 }

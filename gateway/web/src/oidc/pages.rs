@@ -142,7 +142,14 @@ pub(super) fn refused(
     label: &str,
     reason: &str,
 ) -> Result<Response, Fault> {
-    let (heading, paragraphs) = words(reason, label, ctx.language);
+    let (heading, mut paragraphs) = words(reason, label, ctx.language);
+    if door.is_some() {
+        let text = ctx.language.pick(
+            "Rien n’est perdu : reprenez depuis l’avis de dépôt.",
+            "Nothing is lost: start again from the delivery notice.",
+        );
+        paragraphs.push(text.to_owned());
+    }
     let status = match reason {
         "unreachable" | "discovery" => StatusCode::BAD_GATEWAY,
         _ => StatusCode::FORBIDDEN,
@@ -174,10 +181,6 @@ pub(super) fn refused(
 
 fn words(reason: &str, label: &str, l: Language) -> (String, Vec<String>) {
     let t = |fr: &str, en: &str| l.pick(fr, en).replace("{}", label);
-    let nothing_lost = t(
-        "Rien n’est perdu : reprenez depuis l’avis de dépôt.",
-        "Nothing is lost: start again from the delivery notice.",
-    );
     let (heading, text) = match reason {
         "denied" => (
             t("{} n’a pas confirmé votre identité", "{} did not confirm your identity"),
@@ -262,12 +265,7 @@ fn words(reason: &str, label: &str, l: Language) -> (String, Vec<String>) {
             ),
         ),
     };
-    let paragraphs = if matches!(reason, "no-account" | "bound-elsewhere") {
-        vec![text]
-    } else {
-        vec![text, nothing_lost]
-    };
-    (heading, paragraphs)
+    (heading, vec![text])
 }
 
 #[cfg(test)]
