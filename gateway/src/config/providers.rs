@@ -74,7 +74,8 @@ pub(super) fn check(settings: &Settings, context: &mut Context) {
                 context.wrong_at(&at("client_auth"), "mutual TLS needs certificate and key");
             }
             ClientProof::Basic | ClientProof::Post if provider.client_secret.is_none() => {
-                let message = "is missing; for example client_secret = \"file:psc.secret\", or client_auth = \"tls\"";
+                let message =
+                    "is missing; for example client_secret = \"file:psc.secret\", or client_auth = \"tls\"";
                 context.wrong_at(&at("client_secret"), message);
             }
             _ => {}
