@@ -49,7 +49,12 @@ pub(super) async fn keep(
 }
 
 /// The page after logging out here, for a browser that signed in at a provider: it can log out there too.
-pub(crate) fn left(state: &WebState, ctx: &Ctx, door: Option<&Door>, back: Back) -> Option<Result<Response, Fault>> {
+pub(crate) fn left(
+    state: &WebState,
+    ctx: &Ctx,
+    door: Option<&Door>,
+    back: Back,
+) -> Option<Result<Response, Fault>> {
     ctx.cookie(COOKIE).filter(|c| is_random(c))?;
     let l = ctx.language;
     let heading = l.pick("Vous êtes déconnecté", "You are logged out").to_owned();

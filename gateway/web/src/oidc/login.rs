@@ -3,8 +3,8 @@
 //! A subject that was bound finds its account. Otherwise an address that the provider verified does, once, and binds the
 //! subject with it: addresses change hands, subjects do not.
 
-use super::pages::{self, Enter};
 use super::begin::request;
+use super::pages::{self, Enter};
 use super::{facts, leave, limit, method, provider};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -55,9 +55,7 @@ pub(crate) fn ways(state: &WebState, ctx: &Ctx) -> Vec<LoginWay> {
 /// The providers that a person can bind to their account: address of the page, and name.
 pub(crate) fn bindable(state: &WebState) -> Vec<(String, String)> {
     let offered = state.providers.iter().filter(|p| state.login_providers.contains(&p.settings().name));
-    offered
-        .map(|p| (format!("/account/oidc/{}", p.settings().name), p.settings().label.clone()))
-        .collect()
+    offered.map(|p| (format!("/account/oidc/{}", p.settings().name), p.settings().label.clone())).collect()
 }
 
 fn path(provider: &Provider) -> String {
