@@ -8,7 +8,6 @@ use sealpost_tests::phone::{Asked, Phone, address_in};
 use sealpost_tests::sending::Place;
 use sealpost_tests::tools::{link_in, must, wait_for_deposit};
 use sealpost_tests::{Demo, Door};
-use serde_json::Value;
 
 const BOB: &str = "bob@example.test";
 const PIN: &str = "2468";
@@ -63,10 +62,9 @@ fn asked(door: &Door) -> Result<(sealpost_tests::door::Page, Asked)> {
     Ok((page, asked))
 }
 
-fn passed(demo: &Demo, id: &str) -> Result<Value> {
-    let shown: Value = serde_json::from_str(&demo.sealpost(&["deposit", "show", id, "--json"])?)?;
-    let events = shown["events"].as_array().context("events")?;
-    Ok(events.iter().find(|e| e["event"] == "GatePassed").cloned().unwrap_or(Value::Null))
+/// The journal's lines of that name about a deposit.
+fn journaled(demo: &Demo, id: &str, name: &str) -> Result<String> {
+    demo.sealpost(&["journal", "search", "--deposit", id, "--event", name])
 }
 
 #[test]
@@ -99,8 +97,10 @@ fn a_phone_opens_and_replays_do_not() -> Result<()> {
     ensure!(ready.status == 200 && ready.text().contains("/open\""), "{}", ready.text());
     let content = door.post("/open", &ready, &[])?;
     ensure!(content.text().contains("Voici votre bilan"), "{}", content.text());
-    let event = passed(&demo, &id)?;
-    ensure!(event.to_string().contains("tiqr"), "{event}");
+    let passed = journaled(&demo, &id, "GatePassed")?;
+    ensure!(passed.contains("tiqr") && passed.contains("substantial"), "{passed}");
+    let failed = journaled(&demo, &id, "GateFailed")?;
+    ensure!(failed.contains("wrong-response"), "{failed}");
 
     // Offline: the phone's ID and code, typed.
     let (_, door) = deposited(&demo, "Hors ligne")?;

@@ -21,6 +21,7 @@ use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, ren
 use sealpost_message::Step;
 use sealpost_message::compose::Recipe;
 use sealpost_relay::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Report};
+use sealpost_store::access::CodeDelivery;
 use sealpost_store::content::Place;
 use sealpost_store::keys::DepositKey;
 use sealpost_store::mailbox::NewMail;
@@ -247,9 +248,13 @@ impl Handover {
             }
             Spec::Code { challenge } => {
                 let (id, settlement, reply) = (item.id, report.settlement(), report.text.clone());
+                let delivery = delivery(item, report);
                 let db = self.gateway.store.db();
                 db.write(async move |tx| {
                     settle(tx, id, &settlement).await?;
+                    if let Some(delivery) = delivery {
+                        delivery.note(tx, challenge).await?;
+                    }
                     sealpost_store::access::Challenge::note_reply(tx, challenge, &reply).await
                 })
                 .await
@@ -391,6 +396,17 @@ impl Handover {
             }
         }
     }
+}
+
+/// What the person who waits for a code is told; nothing while it is tried again.
+fn delivery(item: &Outbound, report: &Report) -> Option<CodeDelivery> {
+    let accepted = match report.decision {
+        Decision::Sent => true,
+        Decision::Failed => false,
+        _ => return None,
+    };
+    let host = report.remote.as_ref().map_or_else(|| item.rcpt.domain().to_owned(), |r| r.host.clone());
+    Some(CodeDelivery { accepted, host, at: report.at })
 }
 
 fn detail(item: &Outbound, report: &Report) -> Detail {

@@ -90,3 +90,11 @@ CREATE TABLE tiqr_sessions (
   expires BIGINT NOT NULL
 );
 CREATE INDEX tiqr_sessions_browser ON tiqr_sessions (browser);
+
+-- What became of a code's mail: which host took it or refused it, and when.
+CREATE TABLE code_deliveries (
+  challenge TEXT PRIMARY KEY,
+  accepted BIGINT NOT NULL,
+  host TEXT NOT NULL,
+  at BIGINT NOT NULL
+);

@@ -11,6 +11,7 @@
 
 mod card;
 mod challenge;
+mod delivery;
 mod grant;
 mod identity;
 mod link;
@@ -22,6 +23,7 @@ mod tiqr;
 
 pub use card::{CardPurpose, CardReturn, CardTicket, TicketHash};
 pub use challenge::{AnswerOutcome, AskOutcome, AskRule, Challenge, NewChallenge};
+pub use delivery::CodeDelivery;
 pub use grant::{Grant, GrantHash, GrantStep, Opening};
 pub use identity::{
     AccountCard, account_of_card, bind_card, bind_identity, cards_of, known_identity, unbind_card,

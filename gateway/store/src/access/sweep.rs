@@ -7,12 +7,13 @@ use sealpost_envelope::Timestamp;
 const UNIT: &str = "500";
 
 /// What ended before a time.
-const ENDED: [(&str, &str, &str); 6] = [
+const ENDED: [(&str, &str, &str); 7] = [
     ("access_challenge", "id", "expires"),
     ("access_sending", "id", "sent"),
     ("access_grant", "hash", "expires"),
     ("tiqr_enrolments", "key", "expires"),
     ("tiqr_sessions", "key", "expires"),
+    ("code_deliveries", "challenge", "at"),
     ("card_tickets", "start", "expires"),
 ];
 /// What belongs to a session, and goes after it.

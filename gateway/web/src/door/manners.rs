@@ -10,6 +10,7 @@
 //! **Standards.** EN 319 522-1 §6.2 C.4 (ConsignmentRejection).
 
 mod answer;
+mod delivery;
 mod page;
 
 use super::gate::ask::may_ask;
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/m/{token}/extension", get(show_extension).post(extension))
         .route("/m/{token}/colleague", get(show_colleague).post(colleague))
         .route("/m/{token}/acknowledge", post(acknowledge))
+        .route("/m/{token}/gate/{method}/delivery", get(delivery::show))
         .route("/a/{token}", get(answer::show).post(answer::take))
 }
 
@@ -201,8 +203,10 @@ fn proposal(door: &Door, now: Timestamp) -> Option<Timestamp> {
     let verdict = &door.row.verdict;
     let given = verdict.expires.as_second().saturating_sub(door.deposit.created.as_second());
     let length = u64::try_from(given).unwrap_or(0).clamp(7 * DAY.as_secs(), 30 * DAY.as_secs());
-    let until = now.checked_add(Duration::from_secs(length)).unwrap_or(Timestamp::MAX).min(verdict.retention);
-    let gained = until.as_second().saturating_sub(verdict.expires.max(now).as_second());
+    let from = verdict.expires.max(now);
+    let until =
+        from.checked_add(Duration::from_secs(length)).unwrap_or(Timestamp::MAX).min(verdict.retention);
+    let gained = until.as_second().saturating_sub(from.as_second());
     (gained >= 3600).then_some(until)
 }
 

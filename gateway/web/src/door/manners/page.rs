@@ -1,5 +1,6 @@
 //! The forms and answers of the door's manners, in words.
 
+use crate::content::Content;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::locale;
@@ -257,7 +258,7 @@ fn notice(
             heading: heading.to_owned(),
             paragraphs: vec![text.to_owned()],
             contact: Some(Contact {
-                name: door.sender_name(None),
+                name: door.sender_name(Content::load(state, door).ok().map(|c| c.structure).as_ref()),
                 address: door.deposit.sender.as_str().to_owned(),
                 subject: format!("{heading} – {reference}"),
             }),
