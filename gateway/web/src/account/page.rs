@@ -13,7 +13,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use sealpost_envelope::Secret;
+use sealpost_envelope::{GateMethod, Language, Secret};
 use sealpost_gate::strength::Weakness;
 use sealpost_store::account::AppScope;
 use sealpost_store::session::StaffSession;
@@ -230,6 +230,21 @@ async fn programs(state: &WebState, ctx: &Ctx, staff: &Staff) -> Result<Vec<Prog
         .collect())
 }
 
+/// A method as people call it.
+fn method(method: &GateMethod, l: Language) -> &'static str {
+    match method {
+        GateMethod::Link => l.pick("lien", "link"),
+        GateMethod::OtpMail => l.pick("code par courriel", "code by mail"),
+        GateMethod::OtpSms => l.pick("code par SMS", "code by SMS"),
+        GateMethod::Totp => l.pick("application", "app"),
+        GateMethod::Hotp => l.pick("calculette", "hardware token"),
+        GateMethod::Tiqr => l.pick("téléphone (QR)", "phone (QR)"),
+        GateMethod::Cps => l.pick("carte", "card"),
+        GateMethod::Oidc(_) => l.pick("fournisseur d’identité", "identity provider"),
+        GateMethod::Password => l.pick("mot de passe", "password"),
+    }
+}
+
 /// A browser and its system as people call them, from what it says of itself.
 fn browser(agent: &str) -> String {
     let find =
@@ -270,7 +285,7 @@ async fn sessions(state: &WebState, ctx: &Ctx, staff: &Staff) -> Result<Vec<Sess
             seen: locale::moment(s.seen, zone, l),
             network: s.network.unwrap_or_default(),
             agent: browser(&s.agent.unwrap_or_default()),
-            methods: s.passed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + "),
+            methods: s.passed.iter().map(|m| method(m, l)).collect::<Vec<_>>().join(" + "),
         })
         .collect())
 }
