@@ -121,7 +121,8 @@ impl Api {
     /// Begins an upload; answers its path.
     pub fn upload(&self, length: usize, name: &str) -> Result<String> {
         let name = base64_simd::STANDARD.encode_to_string(name.as_bytes());
-        let (length, meta) = (format!("Upload-Length: {length}"), format!("Upload-Metadata: filename {name}"));
+        let (length, meta) =
+            (format!("Upload-Length: {length}"), format!("Upload-Metadata: filename {name}"));
         let more = ["-X", "POST", "-H", TUS, "-H", &length, "-H", &meta];
         let made = self.request("/api/v1/uploads", &more)?;
         ensure!(made.status == 201, "{made:?}");

@@ -38,7 +38,8 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/statistics", get(me::statistics))
         .merge(crate::uploads::routes())
         .fallback(nothing)
-        .method_not_allowed_fallback(no_method);
+        .method_not_allowed_fallback(no_method)
+        .layer(axum::middleware::from_fn(request::whole));
     Router::new()
         .nest("/api/v1", v1)
         .route("/api/openapi.json", get(description::json))

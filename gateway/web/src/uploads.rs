@@ -111,8 +111,9 @@ async fn create(
             format!("an upload has {limit} octets at most"),
         ));
     }
+    // Not 507: whoever asks for more than there is finds no better answer later.
     if !state.hooks.desk.has_room(length) {
-        return Err(Problem::new(Kind::StorageShort));
+        return Err(Problem::detailed(Kind::PayloadTooLarge, "there is no room for so many octets"));
     }
     let meta = metadata(&headers)?;
     let expires = state

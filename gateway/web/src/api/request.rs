@@ -4,9 +4,12 @@ use super::caller::Caller;
 use super::problem::{Kind, Problem};
 use crate::state::WebState;
 use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sealpost_envelope::{DepositId, Sha256Digest, Timestamp};
 use sealpost_store::{Begun, KeptAnswer, RequestKey};
 use serde::de::DeserializeOwned;
@@ -14,6 +17,8 @@ use serde_json::Value;
 
 /// Longest JSON body.
 const BODY: usize = 1024 * 1024;
+/// What is longer is still read to its end, so that the client hears why it is refused; beyond this it is cut off.
+const DRAINED: usize = 16 * 1024 * 1024;
 /// Longest idempotency key.
 const KEY: usize = 255;
 
@@ -30,6 +35,35 @@ pub(crate) fn query<T: DeserializeOwned>(raw: Option<&str>) -> Result<T, Problem
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// Reads small bodies before anything is decided: an answer before the end of a request would close its connection
+/// (RFC 9112 §9.6), under the hands of clients that keep it for the next one. Messages and files stream.
+pub(crate) async fn whole(request: Request, next: Next) -> Response {
+    let streams = ["message/rfc822", "application/offset+octet-stream"];
+    let kind = media_type(request.headers());
+    if request.method() != Method::POST || kind.is_some_and(|k| streams.contains(&k.as_str())) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match gather(body).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn gather(body: Body) -> Result<Vec<u8>, Problem> {
+    let (mut stream, mut held, mut seen) = (body.into_data_stream(), Vec::new(), 0);
+    while let Some(bytes) = stream.next().await {
+        let bytes = bytes.map_err(|_| Problem::detailed(Kind::InvalidRequest, "the body broke off"))?;
+        seen += bytes.len();
+        if seen <= BODY {
+            held.extend_from_slice(&bytes);
+        } else if seen > DRAINED {
+            break;
+        }
+    }
+    if seen > BODY { Err(Problem::new(Kind::PayloadTooLarge)) } else { Ok(held) }
 }
 
 /// A JSON body, whole.
