@@ -207,6 +207,15 @@ fn wants_mdn(structure: &Structure, sender: &EmailAddress) -> bool {
     asked.any(|m| EmailAddress::parse(&m.address).is_ok_and(|a| a.key() == sender.key()))
 }
 
+/// Language of what the sender is told: that of their own message, where their program says it (RFC 3282) and the
+/// organisation speaks it.
+pub(super) fn senders_language(desk: &Desk<'_>) -> Language {
+    let spoken = &desk.organisation.settings.languages;
+    let said = desk.open.meta.structure.top.content_language.iter();
+    let known = said.filter_map(|tag| Language::negotiate(tag)).find(|l| spoken.contains(l));
+    known.unwrap_or_else(|| desk.organisation.language())
+}
+
 /// Whether another receipt, still to come, tells all that this one would.
 async fn superseded(desk: &Desk<'_>) -> Result<bool, ComposeError> {
     let (deposit, mine) = (desk.open.deposit.row.id, desk.row);
@@ -249,7 +258,7 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Told, Compo
     let url =
         format!("{}/deposits/{}", desk.gateway.config.web.url.as_str().trim_end_matches('/'), deposit.id);
     let mail = ReceiptMail {
-        letter: heading.letter(desk, desk.organisation.language()),
+        letter: heading.letter(desk, senders_language(desk)),
         kind: match event {
             ReceiptEvent::OpenedByOne => ReceiptKind::OpenedByOne,
             ReceiptEvent::OpenedByAll => ReceiptKind::OpenedByAll,

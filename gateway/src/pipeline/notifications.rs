@@ -11,7 +11,7 @@ use super::composition::{ComposeError, Desk, skeleton};
 use super::content::ContentError;
 use super::handover::receipt_row;
 use super::inbound::FORWARDED;
-use super::letters::Heading;
+use super::letters::{Heading, senders_language};
 use super::spec::{Asked, ReceiptEvent, Spec, Status};
 use crate::gateway::Gateway;
 use futures_util::StreamExt;
@@ -189,7 +189,7 @@ pub async fn report(desk: &Desk<'_>, status: &Status) -> Result<Recipe, ComposeE
         false => None,
     };
     Ok(compose::dsn(&DsnMail {
-        letter: heading.letter(desk, desk.organisation.language()),
+        letter: heading.letter(desk, senders_language(desk)),
         action,
         recipient: &consignment.address,
         original_recipient: status.asked.orcpt.as_deref(),

@@ -241,3 +241,59 @@ fn returned(header: &[u8]) -> Vec<u8> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::{Brand, Letter};
+    use jiff::tz::TimeZone;
+    use sealpost_envelope::Language;
+
+    #[test]
+    fn the_message_comes_back_as_asked() {
+        let (seal, to): (EmailAddress, EmailAddress) =
+            ("seal@cabinet.example".parse().unwrap(), "alice@cabinet.example".parse().unwrap());
+        let recipient: EmailAddress = "bob@example.org".parse().unwrap();
+        let time: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let message = "Subject: été\r\nBcc: x@y.example\r\n\r\nBonjour\r\n";
+        let whole = Recipe::of(message.as_bytes());
+        let text = |whole: Option<&Recipe>| {
+            let mail = DsnMail {
+                letter: Letter {
+                    brand: Brand { entity: "Cabinet", support: None, address: &seal, zone: &TimeZone::UTC },
+                    to: &to,
+                    message_id: "1@cabinet.example",
+                    date: time,
+                    language: Language::Fr,
+                    reference: None,
+                    deposit: None,
+                    unique: "1",
+                },
+                action: DsnAction::Failed,
+                recipient: &recipient,
+                original_recipient: None,
+                envelope_id: None,
+                status: "5.1.1",
+                diagnostic: Some("550 5.1.1 no such user"),
+                remote: Some("mx.example.org"),
+                reporter: "mail.cabinet.example",
+                arrived: time,
+                until: None,
+                subject: "été",
+                message_id: Some("orig@cabinet.example"),
+                header: b"Subject: x\r\nBcc: x@y.example\r\n",
+                whole,
+            };
+            String::from_utf8(dsn(&mail).unwrap().literal().unwrap().unwrap()).unwrap()
+        };
+        let full = text(Some(&whole));
+        let part = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
+        assert!(full.contains(&format!("{part}{message}\r\n--=_dsn_1--\r\n")), "{full}");
+        let header = text(None);
+        assert!(
+            header.contains("Content-Type: text/rfc822-headers\r\n\r\nSubject: x\r\n\r\n--=_dsn_1--"),
+            "{header}"
+        );
+        assert!(header.contains("Status: 5.1.1\r\n") && !header.contains("message/rfc822"), "{header}");
+    }
+}
