@@ -62,8 +62,9 @@ impl Person {
         let get = |name: &str| value(name).and_then(text);
         let (national_id, rpps) = national(&value);
         let verified = value("email_verified").is_some_and(|v| v == &Value::Bool(true));
-        // These two vouch for their addresses without saying so each time.
-        let vouched = matches!(preset, Preset::ProConnect | Preset::FranceConnect);
+        // ProConnect chooses the employer's provider by the address and so vouches for it, without saying so each time.
+        // FranceConnect passes on what people declared.
+        let vouched = preset == Preset::ProConnect;
         let claim = identity_claim.map(|name| (name.to_owned(), get(name)));
         let person = Self {
             sub: token.sub.clone(),
@@ -239,6 +240,8 @@ mod tests {
         .unwrap();
         assert_eq!(agent.siret.as_deref(), Some("21340172201787"));
         assert_eq!(agent.name().as_deref(), Some("Zoé Durand"));
+        let citizen = json!({"family_name": "DUBOIS", "birthdate": "1970-01-01", "email": "a@b.example"});
+        assert_eq!(read(Preset::FranceConnect, None, citizen).unwrap().email, None, "declared, not verified");
         let other = read(Preset::Generic, None, json!({"email": "a@b.example"})).unwrap();
         assert_eq!(other.email, None, "an address that nobody verified");
         let other =
