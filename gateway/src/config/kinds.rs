@@ -124,17 +124,11 @@ words!(
 words!(
     /// Members of the card family.
     CardWord {
-        /// Health professional.
         Cps = "CPS",
-        /// In training.
         Cpf = "CPF",
-        /// Named employee.
         Cpe = "CPE",
-        /// Named person of another organisation.
         Cpa = "CPA",
-        /// Service card.
         Cde = "CDE",
-        /// Service card of another organisation.
         Cda = "CDA",
     }
 );
@@ -159,9 +153,7 @@ words!(
 words!(
     /// Newest version of TLS.
     CardTls {
-        /// 1.2.
         Old = "1.2",
-        /// 1.3.
         New = "1.3",
     }
 );
