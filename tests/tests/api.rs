@@ -305,7 +305,15 @@ fn every_answer_is_as_described() -> Result<()> {
         .args(["--max-examples", "5", "--phases", "examples,coverage,fuzzing", "--seed", "20261122"])
         .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"])
         .args(["--checks", "response_schema_conformance,response_headers_conformance"])
-        .args(["--tls-verify", &demo.about.ca.to_string_lossy(), "--request-timeout", "20", "--no-color"])
+        .args([
+            "--tls-verify",
+            &demo.about.ca.to_string_lossy(),
+            "--request-timeout",
+            "20",
+            "--request-retries",
+            "2",
+            "--no-color",
+        ])
         .output()
         .context("run schemathesis")?;
     let said =
