@@ -30,6 +30,8 @@ struct Raw {
     csrf: Option<String>,
     code: Option<String>,
     password: Option<String>,
+    altcha: Option<String>,
+    wait: Option<String>,
 }
 
 /// A form as posted.
@@ -37,6 +39,9 @@ pub(crate) struct Fields {
     pub(crate) csrf: Option<String>,
     pub(crate) code: Option<Secret<String>>,
     pub(crate) password: Option<Secret<String>>,
+    /// Answer to a proof of work, and a note that a pause has passed.
+    pub(crate) altcha: Option<String>,
+    pub(crate) wait: Option<String>,
 }
 
 impl Fields {
@@ -49,7 +54,13 @@ impl Fields {
     /// Reads a body that is whole.
     pub(crate) async fn parse(bytes: Bytes) -> Result<Self, Fault> {
         let raw: Raw = parse(bytes).await?;
-        Ok(Self { csrf: raw.csrf, code: raw.code.map(Secret::new), password: raw.password.map(Secret::new) })
+        Ok(Self {
+            csrf: raw.csrf,
+            code: raw.code.map(Secret::new),
+            password: raw.password.map(Secret::new),
+            altcha: raw.altcha,
+            wait: raw.wait,
+        })
     }
 }
 

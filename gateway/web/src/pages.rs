@@ -140,6 +140,22 @@ pub(crate) struct ChallengePage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "effort.html")]
+pub(crate) struct EffortPage<'a> {
+    pub(crate) f: &'a Frame,
+    pub(crate) reference: String,
+    pub(crate) action: String,
+    pub(crate) back: String,
+    pub(crate) csrf: String,
+    /// The question for the script, JSON.
+    pub(crate) question: String,
+    pub(crate) wait: String,
+    /// When the note is good, in seconds since 1970.
+    pub(crate) from: i64,
+    pub(crate) seconds: u64,
+}
+
+#[derive(Template)]
 #[template(path = "ready.html")]
 pub(crate) struct Ready<'a> {
     pub(crate) f: &'a Frame,

@@ -1,6 +1,7 @@
 //! Answering a challenge. The statement that counts the answer decides, so that of two browsers racing for one
 //! code one wins.
 
+use super::effort;
 use super::passed::{self, Fresh};
 use super::token::{self, Spend};
 use super::turn::Turn;
@@ -136,6 +137,9 @@ async fn settle(
             Ok::<_, Fault>(outcome)
         })
         .await?;
+    if matches!(outcome, AnswerOutcome::Wrong(_)) {
+        effort::failed(state, ctx, &turn).await?;
+    }
     match (outcome, fresh) {
         (AnswerOutcome::Right, Some(fresh)) => {
             let mut response = see_other(&turn.door.path())?;

@@ -1,7 +1,7 @@
 //! Asking for a challenge; a code's sending is queued in the same transaction.
 
 use super::turn::Turn;
-use super::{HOUR, advance, earlier, elsewhere, later, passed, sms};
+use super::{HOUR, advance, earlier, effort, elsewhere, later, passed, sms};
 use crate::ctx::Ctx;
 use crate::door::posted;
 use crate::door::show::{challenge_page, dead_end};
@@ -27,7 +27,7 @@ pub(crate) async fn ask(
     body: Body,
 ) -> Response {
     let page = async {
-        let (door, _) = posted(&state, &ctx, &token, body).await?;
+        let (door, fields) = posted(&state, &ctx, &token, body).await?;
         let turn = Turn::take(&state, &ctx, door, &method).await?;
         let Some(method) = turn.method.clone() else { return see_other(&turn.door.path()) };
         match method.asks() {
@@ -38,6 +38,10 @@ pub(crate) async fn ask(
             }
             Asks::SentCode | Asks::Password | Asks::TypedCode => {
                 may_ask(&state, &ctx).await?;
+                let name = method.name().to_string();
+                if let Some(page) = effort::asked(&state, &ctx, &turn, &fields, &name).await? {
+                    return Ok(page);
+                }
                 question(&state, &ctx, &turn, &*method).await
             }
         }

@@ -2,13 +2,14 @@
 //!
 //! **Job.** [`turn::Turn`] says who stands at the gate and what they may do now; [`ask`] puts the question,
 //! [`answer`] judges what was typed; [`elsewhere`] takes what a card, a provider or a telephone proved,
-//! [`identity`] compares the person with what is known. All of them
+//! [`effort`] slows down who guesses, [`identity`] compares the person with what is known. All of them
 //! end in one place, [`passed`], which writes the session and its event together.
 //!
 //! **Exposure.** Everything here is posted by strangers who hold a link.
 
 pub(crate) mod answer;
 pub(crate) mod ask;
+mod effort;
 pub(crate) mod elsewhere;
 pub(crate) mod identity;
 pub(crate) mod offer;
