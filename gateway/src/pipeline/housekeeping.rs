@@ -68,6 +68,9 @@ pub enum HousekeepingError {
     /// The organisation left the configuration: what needs its name waits until it is back.
     #[error("organisation {0} is not configured")]
     NoOrganisation(EntityId),
+    /// An upload.
+    #[error(transparent)]
+    Upload(#[from] sealpost_store::upload::UploadError),
     /// Another node has taken the job over.
     #[error("another node has taken over")]
     Overtaken,
@@ -124,6 +127,9 @@ impl Housekeeping {
             return;
         }
         let started = self.pause.is_none();
+        // Before the keys of a week go: an upload ends with the week under whose key it lies, at the latest.
+        let ended = self.gateway.store.sweep_uploads().await;
+        told("ending uploads that no deposit took", ended.map_err(Into::into));
         told("destroying content", destruction::destroy(self, started).await);
         let before = now.saturating_sub(DAY).unwrap_or(now);
         let swept = access::sweep(self.gateway.store.db(), before).await;
