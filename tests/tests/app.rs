@@ -184,6 +184,10 @@ fn roles_and_people_stay_apart() -> Result<()> {
     let held = carol.post(&format!("{one}/hold"), &page, &[("reason", "affaire 7")])?;
     ensure!(held.status == 303, "{}: {}", held.status, held.text());
     ensure!(carol.get(&one)?.text().contains("affaire 7"), "the hold is not shown");
+    // A legal hold is told to nobody but those who place it.
+    for path in [one.as_str(), "/journal"] {
+        ensure!(!alice.get(path)?.text().contains("affaire 7"), "{path} tells the sender of the hold");
+    }
     let verify = carol.get("/journal/verify")?;
     wait_until("the log is stamped", || {
         Ok(carol.post("/journal/verify", &verify, &[])?.text().contains("Le journal est intact"))

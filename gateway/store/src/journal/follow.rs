@@ -74,6 +74,10 @@ fn statement(filter: &FollowJournal) -> (String, Args) {
             vec![entity.clone(), account.into(), entity.clone(), account.into()],
         ),
     }
+    if let Sight::Own(..) = filter.sight {
+        // A legal hold, which is nobody's in particular, is told to nobody but those who place it.
+        sql.add(" AND NOT (event IN ('HoldPlaced', 'HoldReleased') AND recipient IS NULL)", Vec::new());
+    }
     if let Some(address) = &filter.address {
         let (entity, key) = (Value::from(filter.sight.entity()), Value::from(address.key()));
         sql.add(

@@ -163,6 +163,9 @@ pub(super) async fn page(
     let (l, zone, now) = (ctx.language, staff.site.zone.clone(), state.clock.now());
     let content = Content::of(state, &found.row)?;
     let mut entries = state.store.entries_of_deposit(found.row.id).await?;
+    let auditor = staff.role() == Role::Auditor;
+    // A legal hold is told to nobody but those who place it.
+    entries.retain(|e| auditor || e.recipient.is_some() || !is_hold(e.event));
     entries.reverse();
     let more_steps = entries.len().saturating_sub(EVENTS);
     entries.truncate(EVENTS);
@@ -174,7 +177,7 @@ pub(super) async fn page(
     let hold = state.store.legal_hold(found.row.id).await?;
     let subject = super::opened::shown(content.as_ref(), l);
     let frame = AppFrame::new(state, ctx, staff, Section::Deposits, &subject);
-    let (own, destroyed) = (staff.role() != Role::Auditor, content.is_none());
+    let (own, destroyed) = (!auditor, content.is_none());
     let recipients: Vec<Recipient> =
         found.recipients.iter().map(|c| recipient(c, content.as_ref(), destroyed, now, &zone, l)).collect();
     html(&Page {
@@ -195,10 +198,10 @@ pub(super) async fn page(
             &zone,
             l,
         ),
-        hold: hold.map(|h| h.reason),
+        hold: hold.filter(|_| auditor).map(|h| h.reason),
         any_open: own && !destroyed && recipients.iter().any(|r| r.open),
         own,
-        auditor: staff.role() == Role::Auditor,
+        auditor,
         today: day(now, &zone),
         suggested: day(suggested, &zone),
         password: found
@@ -210,6 +213,10 @@ pub(super) async fn page(
         subject,
         f: &frame,
     })
+}
+
+fn is_hold(event: EventName) -> bool {
+    matches!(event, EventName::HoldPlaced | EventName::HoldReleased)
 }
 
 /// `2026-11-22`, for a browser's field.
