@@ -37,11 +37,11 @@ fn an_address_binds_once_and_the_subject_counts_from_then_on() -> Result<()> {
     assert_eq!(log_in(&demo)?.status, 403);
     provider.is(alice(true));
     let page = log_in(&demo)?;
-    ensure!(page.status == 200 && page.text().contains("alice@sealpost.test"), "{}", page.text());
+    ensure!(page.status == 200 && page.text().contains("Alice Martin"), "{}", page.text());
     // The address has changed hands there: the subject stays whose it was.
     provider.is(json!({"email": "carol@sealpost.test", "email_verified": true}));
     let page = log_in(&demo)?;
-    ensure!(page.text().contains("alice@sealpost.test"), "{}", page.text());
+    ensure!(page.text().contains("Alice Martin"), "{}", page.text());
     let bound = demo.sealpost(&["journal", "search", "--event", "AccountChanged"])?;
     assert_eq!(bound.matches("provider-bound").count(), 1);
     let logins = demo.sealpost(&["journal", "search", "--event", "AccountLogin"])?;
