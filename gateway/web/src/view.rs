@@ -154,7 +154,6 @@ pub(crate) struct Summary {
     pub(crate) summary: String,
     pub(crate) expires: String,
     pub(crate) expires_machine: String,
-    pub(crate) masked: String,
 }
 
 /// Without the token, as [`Door`].
@@ -178,7 +177,6 @@ impl Summary {
             summary: contents(files, language),
             expires: locale::moment(door.row.verdict.expires, zone, language),
             expires_machine: locale::machine(door.row.verdict.expires),
-            masked: door.row.address.masked(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod effort;
 mod files;
 mod strangers;
 mod walk;
