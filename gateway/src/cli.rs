@@ -257,8 +257,8 @@ pub enum TokenCommand {
         /// What it is for.
         #[arg(long, default_value = "program")]
         label: String,
-        /// What it may do; may be repeated.
-        #[arg(long, required = true, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics", "mail"])]
+        /// What it may do; may be repeated. When absent: all that its account may do by the API, mail apart.
+        #[arg(long, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics", "mail"])]
         scope: Vec<String>,
         /// Its end (RFC 3339); none when absent.
         #[arg(long)]

@@ -12,7 +12,10 @@ impl Desk<'_> {
         match command {
             TokenCommand::Create { login, label, scope, until } => {
                 let account = self.find(&login).await?;
-                let scopes: Vec<TokenScope> = scope.iter().map(|s| s.parse()).collect::<Result<_, _>>()?;
+                let scopes: Vec<TokenScope> = match scope.is_empty() {
+                    true => TokenScope::ALL.into_iter().filter(|s| *s != TokenScope::Mail).collect(),
+                    false => scope.iter().map(|s| s.parse()).collect::<Result<_, _>>()?,
+                };
                 if until.is_some_and(|end| end <= clock().now()) {
                     return Err(Unusable("--until: this time has passed".to_owned()).into());
                 }
