@@ -2,10 +2,10 @@
 //!
 //! **Failure.** Opening says which setting is at fault. Nothing is asked of a provider before somebody signs in.
 
-use crate::config::{ClientProof, ProviderPreset, ProviderSettings, Settings};
+use crate::config::{self, ClientProof, ProviderSettings, Settings};
 use anyhow::{Context, Result};
 use sealpost_envelope::Secret;
-use sealpost_oidc::{ClientAuth, Preset, Provider, Settings as Described, SettingsError};
+use sealpost_oidc::{ClientAuth, Provider};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub fn open(settings: &Settings) -> Result<Vec<Arc<Provider>>> {
 }
 
 fn open_one(settings: &Settings, provider: &ProviderSettings) -> Result<Provider> {
-    let mut described = described(settings, provider);
+    let mut described = config::described(settings, provider);
     if let Some(source) = &provider.client_secret {
         let secret = source.read().context("`client_secret`")?;
         described.auth = match provider.client_auth {
@@ -45,55 +45,6 @@ fn open_one(settings: &Settings, provider: &ProviderSettings) -> Result<Provider
 
 fn read(key: &str, path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("`{key}`: {} cannot be read", path.display()))
-}
-
-/// As the protocol's crate takes it, without secrets and certificates.
-pub fn described(settings: &Settings, provider: &ProviderSettings) -> Described {
-    let preset = match provider.preset {
-        ProviderPreset::Psc => Preset::Psc,
-        ProviderPreset::FranceConnect => Preset::FranceConnect,
-        ProviderPreset::ProConnect => Preset::ProConnect,
-        ProviderPreset::Generic => Preset::Generic,
-    };
-    let or = |own: &[String], usual: &[&str]| match own {
-        [] => usual.iter().map(|s| (*s).to_owned()).collect(),
-        own => own.to_vec(),
-    };
-    let web = settings.web.url.as_str().trim_end_matches('/');
-    Described {
-        name: provider.name.clone(),
-        label: provider.label.clone().unwrap_or_else(|| preset.label().unwrap_or(&provider.name).to_owned()),
-        preset,
-        issuer: provider.issuer.clone(),
-        discovery: provider.discovery.clone(),
-        client_id: provider.client_id.clone(),
-        auth: match provider.client_auth {
-            ClientProof::Basic => ClientAuth::Basic(Secret::new(String::new())),
-            ClientProof::Post => ClientAuth::Post(Secret::new(String::new())),
-            ClientProof::Tls => ClientAuth::Tls,
-        },
-        // Whether there is one is what can be judged before it is read.
-        certificate: provider.certificate.is_some().then(|| Secret::new(Vec::new())),
-        ca: None,
-        acr: or(&provider.acr, preset.acr()),
-        scopes: or(&provider.scopes, preset.scopes()),
-        prompt: provider.prompt.clone(),
-        max_age: provider.max_age.map(|p| u32::try_from(p.as_seconds()).unwrap_or(u32::MAX)),
-        identity_claim: provider.identity.clone(),
-        ciba: provider.ciba,
-        redirect_uri: format!("{web}/oidc/{}/callback", provider.name),
-        after_logout: format!("{web}/"),
-        insecure_loopback: provider.insecure_loopback,
-    }
-}
-
-/// The setting that an error is about.
-pub fn key_of(error: &SettingsError) -> &'static str {
-    match error {
-        SettingsError::Address(_) => "issuer",
-        SettingsError::Scopes => "scopes",
-        SettingsError::Certificate | SettingsError::Pem(_) => "certificate",
-    }
 }
 
 /// Names of the providers by which people may log in.

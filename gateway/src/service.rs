@@ -212,7 +212,13 @@ impl Fronts {
         let tls = card::server_config(&self.identity, cards, config.gate.card.tls)?;
         let router = sealpost_web::card_router(self.web.clone(), cards.clone());
         let limits = site::serve_limits(config);
-        self.tasks.spawn(sealpost_web::serve(listener, Some(tls.into()), router, limits, self.shutdown.clone()));
+        self.tasks.spawn(sealpost_web::serve(
+            listener,
+            Some(tls.into()),
+            router,
+            limits,
+            self.shutdown.clone(),
+        ));
         self.tasks.spawn(cards::run(cards.clone(), self.shutdown.clone()));
         Ok(())
     }

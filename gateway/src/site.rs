@@ -12,8 +12,8 @@ use sealpost_gate::{
 };
 use sealpost_store::account::CodeRule;
 use sealpost_web::{
-    AdminState, CodeByMail, EntitySite, Hooks, MailAccess, Metrics, ServeLimits, StaffRules, VerifyState, WebKeys,
-    WebLimits, WebParts, WebState,
+    AdminState, CodeByMail, EntitySite, Hooks, MailAccess, Metrics, ServeLimits, StaffRules, VerifyState,
+    WebKeys, WebLimits, WebParts, WebState,
 };
 use std::sync::Arc;
 

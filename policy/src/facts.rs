@@ -118,6 +118,8 @@ pub struct Defaults {
     pub country: String,
     /// Codes by SMS can be sent.
     pub sms: bool,
+    /// Beginnings of the numbers that they may go to; without any, all.
+    pub sms_prefixes: Vec<String>,
 }
 
 impl Default for Defaults {
@@ -131,6 +133,7 @@ impl Default for Defaults {
             link_over: 5_000_000,
             country: "FR".to_owned(),
             sms: false,
+            sms_prefixes: Vec::new(),
         }
     }
 }

@@ -70,6 +70,8 @@ pub enum Hold {
 pub enum Missing {
     /// A telephone number.
     Phone,
+    /// A telephone number that codes may go to; the one given is not.
+    NearPhone,
     /// The message's password.
     Password,
     /// A token or app.
@@ -86,6 +88,12 @@ impl Missing {
             }
             (Self::Phone, Language::En) => {
                 "a mobile number, for instance in the subject: [secure sms:+33612345678]"
+            }
+            (Self::NearPhone, Language::Fr) => {
+                "un numéro de mobile auquel des codes peuvent être envoyés : l’indicatif de celui-ci n’est pas admis"
+            }
+            (Self::NearPhone, Language::En) => {
+                "a mobile number that codes may be sent to: the country code of this one is not admitted"
             }
             (Self::Password, Language::Fr) => {
                 "un mot de passe pour ce message, par l’en-tête X-Sealpost-Password ou depuis l’application"

@@ -49,7 +49,11 @@ fn lack(
 ) -> Option<Missing> {
     match method {
         GateMethod::OtpSms if !defaults.sms => Some(Missing::SmsService),
-        GateMethod::OtpSms if draft.phone.is_none() => Some(Missing::Phone),
+        GateMethod::OtpSms => match &draft.phone {
+            None => Some(Missing::Phone),
+            Some(phone) if !reached(phone, &defaults.sms_prefixes) => Some(Missing::NearPhone),
+            Some(_) => None,
+        },
         GateMethod::Password if !message.hints.password => Some(Missing::Password),
         GateMethod::Totp | GateMethod::Hotp | GateMethod::Tiqr if !known.enrolled.contains(method) => {
             Some(Missing::Token)
@@ -72,5 +76,23 @@ fn explain(draft: &mut Draft) {
         if methods.contains(&method) && !given {
             draft.say(line);
         }
+    }
+}
+
+/// Whether codes may go to a number; distant and premium ones cost money that a stranger would like to earn.
+fn reached(phone: &str, prefixes: &[String]) -> bool {
+    prefixes.is_empty() || prefixes.iter().any(|prefix| phone.starts_with(prefix.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reached;
+
+    #[test]
+    fn distant_numbers_are_not_reached() {
+        let near = ["+33".to_owned(), "+262".to_owned()];
+        assert!(reached("+33612345678", &near) && reached("+262692123456", &near));
+        assert!(!reached("+881612345678", &near) && !reached("33612345678", &near));
+        assert!(reached("+881612345678", &[]));
     }
 }

@@ -83,7 +83,8 @@ fn features_name_files_that_exist_and_miss_no_number() {
     for n in 1..=57 {
         assert!(text.contains(&format!("| F{n:02} |")), "docs/features.md does not speak of F{n:02}");
     }
-    let rows = text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| no.") && !l.starts_with("| what"));
+    let rows =
+        text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| no.") && !l.starts_with("| what"));
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let shown = cells.last().copied().unwrap_or_default();

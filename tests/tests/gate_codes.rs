@@ -160,7 +160,7 @@ fn delivered(demo: &Demo, door: &Door, callback: &str) -> Result<()> {
 /// Journal and proof name the methods and what they are worth, and neither holds the password.
 fn evidence(demo: &Demo, deposit: &str) -> Result<()> {
     let journal = demo.sealpost(&["journal", "search", "--deposit", deposit])?;
-    let passed = journal.lines().filter(|l| l.contains("\"GatePassed\"")).last().context("GatePassed")?;
+    let passed = journal.lines().rfind(|l| l.contains("\"GatePassed\"")).context("GatePassed")?;
     ensure!(
         passed.contains("\"level\":\"substantial\"") && passed.contains("\"multi_factor\":true"),
         "{passed}"

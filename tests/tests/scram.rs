@@ -76,7 +76,10 @@ fn a_client_written_from_the_rfcs_agrees() -> Result<()> {
     let answers = tries(&demo, alice, &alice.app_password, "127.0.0.1", "")?;
     let reply = |name: &str| answers[name]["reply"].as_str().unwrap_or_default().to_owned();
     let offer = answers["plain"]["offer"].as_str().unwrap_or_default();
-    ensure!(offer.contains("AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS OAUTHBEARER XOAUTH2"), "{offer}");
+    ensure!(
+        offer.contains("AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS OAUTHBEARER XOAUTH2"),
+        "{offer}"
+    );
     for name in ["plain", "end point"] {
         assert_eq!(reply(name), "235 2.7.0 Authentication successful", "{name}");
     }

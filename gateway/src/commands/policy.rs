@@ -19,8 +19,7 @@ pub fn run(path: &Path, command: PolicyCommand, json: bool) -> Result<Answer> {
         Unusable(format!("no [[entity]] has the domain {}: this sender could not submit", sender.domain()))
     })?;
     let facts = facts(sender, &recipient, size, attachment, subject, headers);
-    let decision =
-        config.policies[place].decide(&facts, &RecipientFacts::new(recipient), clock().now());
+    let decision = config.policies[place].decide(&facts, &RecipientFacts::new(recipient), clock().now());
     print(&decision, json);
     Ok(Answer::Done)
 }

@@ -198,7 +198,7 @@ fn gates(settings: &Settings, context: &mut Context) {
                 .wrong_at(&format!("gate.{key}"), format!("{period} is not between 30 seconds and 1 hour"));
         }
     }
-    if let Err((key, message)) = crate::sms::check(&gate.sms) {
+    if let Err((key, message)) = super::sms::check(&gate.sms) {
         context.wrong_at(&format!("gate.sms.{key}"), message);
     }
     if gate.session.as_seconds() < 60 {
@@ -343,5 +343,6 @@ fn defaults(settings: &Settings, entity: &Entity) -> Defaults {
         link_over: entity.link_over.0,
         country: settings.gate.country.clone(),
         sms: settings.gate.sms.provider.is_some(),
+        sms_prefixes: settings.gate.sms.prefixes.clone(),
     }
 }

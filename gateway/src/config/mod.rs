@@ -24,15 +24,19 @@ mod reader;
 mod section;
 mod sections;
 mod signing;
+mod sms;
 mod template;
 mod unsupported;
 
+pub use cards::CardSettings;
 #[cfg(test)]
 pub use document::documentation;
-pub use cards::CardSettings;
-pub use kinds::{CardRevocation, CardStage, CardTls, CardWord, ClientProof, CodeByMail, Mode, Network, Profile, ProviderPreset, Receipts, SmsProvider, UpstreamTls};
-pub use providers::ProviderSettings;
+pub use kinds::{
+    CardRevocation, CardStage, CardTls, CardWord, ClientProof, CodeByMail, Mode, Network, Profile, Receipts,
+    SmsProvider, UpstreamTls,
+};
 pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
+pub use providers::{ProviderSettings, described};
 pub use sections::{Entity, Rule, Settings, Sms, TimestampSettings, Trusted};
 pub use signing::KeySource;
 pub use template::{template, template_with};

@@ -5,7 +5,8 @@ use super::places::SecretSource;
 use super::reader::Context;
 use super::section::section;
 use super::sections::Settings;
-use sealpost_envelope::{Gate, GateMethod};
+use sealpost_envelope::{Gate, GateMethod, Secret};
+use sealpost_oidc::{ClientAuth, Preset, Settings as Described, SettingsError};
 use sealpost_policy::{Period, closest};
 use std::path::PathBuf;
 
@@ -83,8 +84,8 @@ pub(super) fn check(settings: &Settings, context: &mut Context) {
         if let Some(path) = provider.discovery.as_ref().filter(|p| !p.starts_with('/')) {
             context.wrong_at(&at("discovery"), format!("{path:?} is no path; it begins with /"));
         }
-        if let Err(error) = crate::providers::described(settings, provider).check() {
-            context.wrong_at(&at(crate::providers::key_of(&error)), error.to_string());
+        if let Err(error) = described(settings, provider).check() {
+            context.wrong_at(&at(key_of(&error)), error.to_string());
         }
     }
     named(settings, context, "gate.default", &settings.gate.default);
@@ -108,5 +109,54 @@ fn named(settings: &Settings, context: &mut Context, path: &str, gate: &Gate) {
             None => format!("no [[gate.oidc]] is named {name:?}"),
         };
         context.wrong_at(path, message);
+    }
+}
+
+/// As the protocol's crate takes it, without secrets and certificates.
+pub fn described(settings: &Settings, provider: &ProviderSettings) -> Described {
+    let preset = match provider.preset {
+        ProviderPreset::Psc => Preset::Psc,
+        ProviderPreset::FranceConnect => Preset::FranceConnect,
+        ProviderPreset::ProConnect => Preset::ProConnect,
+        ProviderPreset::Generic => Preset::Generic,
+    };
+    let or = |own: &[String], usual: &[&str]| match own {
+        [] => usual.iter().map(|s| (*s).to_owned()).collect(),
+        own => own.to_vec(),
+    };
+    let web = settings.web.url.as_str().trim_end_matches('/');
+    Described {
+        name: provider.name.clone(),
+        label: provider.label.clone().unwrap_or_else(|| preset.label().unwrap_or(&provider.name).to_owned()),
+        preset,
+        issuer: provider.issuer.clone(),
+        discovery: provider.discovery.clone(),
+        client_id: provider.client_id.clone(),
+        auth: match provider.client_auth {
+            ClientProof::Basic => ClientAuth::Basic(Secret::new(String::new())),
+            ClientProof::Post => ClientAuth::Post(Secret::new(String::new())),
+            ClientProof::Tls => ClientAuth::Tls,
+        },
+        // Whether there is one is what can be judged before it is read.
+        certificate: provider.certificate.is_some().then(|| Secret::new(Vec::new())),
+        ca: None,
+        acr: or(&provider.acr, preset.acr()),
+        scopes: or(&provider.scopes, preset.scopes()),
+        prompt: provider.prompt.clone(),
+        max_age: provider.max_age.map(|p| u32::try_from(p.as_seconds()).unwrap_or(u32::MAX)),
+        identity_claim: provider.identity.clone(),
+        ciba: provider.ciba,
+        redirect_uri: format!("{web}/oidc/{}/callback", provider.name),
+        after_logout: format!("{web}/"),
+        insecure_loopback: provider.insecure_loopback,
+    }
+}
+
+/// The setting that an error is about.
+fn key_of(error: &SettingsError) -> &'static str {
+    match error {
+        SettingsError::Address(_) => "issuer",
+        SettingsError::Scopes => "scopes",
+        SettingsError::Certificate | SettingsError::Pem(_) => "certificate",
     }
 }

@@ -4,9 +4,12 @@
 //! `docs/configuration.md`. Defaults are safe: a key that is absent opens nothing and weakens nothing.
 
 use super::cards::CardSettings;
-use super::kinds::{CodeByMail, DomainName, Mode, Network, Profile, Receipts, Siren, Size, SmsProvider, Tolerance, UpstreamTls};
-use super::providers::ProviderSettings;
+use super::kinds::{
+    CodeByMail, DomainName, Mode, Network, Profile, Receipts, Siren, Size, SmsProvider, Tolerance,
+    UpstreamTls,
+};
 use super::places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, WebUrl};
+use super::providers::ProviderSettings;
 use super::section::section;
 use super::signing::KeySource;
 use sealpost_certs::KeyKind;

@@ -1,7 +1,7 @@
 //! Settings that this version reads but does not act on yet. Using one is refused, never ignored.
 
-use super::sections::Settings;
 use super::Mode;
+use super::sections::Settings;
 use sealpost_envelope::{Gate, GateMethod};
 
 /// What the file asks for and this version cannot do, one line each.

@@ -35,7 +35,11 @@ pub fn text(demo: &Demo, secrets: &Secrets, cards: &[DemoCard], sample: Option<&
     if let Some(card) = cards.first() {
         let _ = writeln!(out, "A PROFESSIONAL'S CARD (none needed: it is a file for the browser)");
         let _ = writeln!(out, "  import {}   password {}", card.pkcs12.display(), card.password);
-        let _ = writeln!(out, "  write to anybody at cabinet.test, open the link and choose the card of {}\n", card.holder);
+        let _ = writeln!(
+            out,
+            "  write to anybody at cabinet.test, open the link and choose the card of {}\n",
+            card.holder
+        );
     }
     if let Some(sample) = sample {
         let reference = &sample.reference;

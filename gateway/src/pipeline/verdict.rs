@@ -84,10 +84,7 @@ async fn known(gateway: &Gateway, entity: EntityId, address: &EmailAddress) -> R
     if gateway.store.phone_of(entity, &sealpost_gate::tiqr::owner(address)).await?.is_some() {
         enrolled.push(sealpost_envelope::GateMethod::Tiqr);
     }
-    Ok(Known {
-        phone: person.as_ref().and_then(Person::usable_phone).map(str::to_owned),
-        enrolled,
-    })
+    Ok(Known { phone: person.as_ref().and_then(Person::usable_phone).map(str::to_owned), enrolled })
 }
 
 fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<Treatment>) -> MessageFacts {

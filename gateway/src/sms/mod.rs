@@ -15,7 +15,7 @@ pub mod callback;
 mod service;
 mod text;
 
-pub use service::{Service, check};
+pub use service::Service;
 
 use crate::gateway::{Gateway, Organisation};
 use anyhow::Result;

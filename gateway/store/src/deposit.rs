@@ -13,8 +13,8 @@ mod read;
 mod statistics;
 mod write;
 
+pub use follow::{DepositState, FollowFilter, Followed, RecipientMatch, Sight, StateFilter};
 pub(crate) use read::address;
-pub use follow::{DepositState, Followed, FollowFilter, RecipientMatch, Sight, StateFilter};
 pub use read::{Deposit, DepositFilter, DepositRow, PartRow};
 pub use statistics::DayCount;
 pub(crate) use write::INSERT_TOKENS;

@@ -37,12 +37,13 @@ pub mod upload;
 pub mod write;
 
 pub use consignment::{
-    Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, NoteText, Progress, answer_token,
+    Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, NoteText,
+    Progress, answer_token,
 };
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
-    DayCount,     Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter, Followed,
-    NewConsignment, NewDeposit, NewPart, PartRow, RecipientMatch, Sight, StateFilter, StoredBody,
+    DayCount, Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter,
+    Followed, NewConsignment, NewDeposit, NewPart, PartRow, RecipientMatch, Sight, StateFilter, StoredBody,
 };
 pub use draft::DraftError;
 pub use endoflife::{EndError, EndingDeposit};

@@ -67,7 +67,12 @@ async fn note_fetch(state: &WebState, ctx: &Ctx, door: &Door, content: &Content)
 }
 
 /// A POST from one of our own pages about a living link.
-pub(crate) async fn posted(state: &WebState, ctx: &Ctx, token: &str, body: Body) -> Result<(Door, Fields), Fault> {
+pub(crate) async fn posted(
+    state: &WebState,
+    ctx: &Ctx,
+    token: &str,
+    body: Body,
+) -> Result<(Door, Fields), Fault> {
     let door = Door::enter(state, token).await?;
     let fields = Fields::read(state, body).await?;
     if ctx.is_ours(state, &door.path(), fields.csrf.as_deref()) {
@@ -189,7 +194,8 @@ pub(crate) async fn logout(
             Grant::close(state.store.db(), grant.hash, state.clock.now()).await?;
         }
         let l = ctx.language;
-        let back = Back { href: door.path(), label: l.pick("Revenir au message", "Back to the message").to_owned() };
+        let back =
+            Back { href: door.path(), label: l.pick("Revenir au message", "Back to the message").to_owned() };
         if let Some(page) = crate::oidc::left(&state, &ctx, Some(&door), back.clone()) {
             let mut response = page?;
             door.set_session(&mut response, "");

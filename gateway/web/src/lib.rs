@@ -16,8 +16,8 @@
 //!
 //! **Failure.** Errors become a plain page; the cause goes to the log, without addresses or tokens.
 
-mod actions;
 mod account;
+mod actions;
 mod admin;
 mod api;
 mod app;
@@ -53,18 +53,20 @@ mod whole;
 mod zip;
 
 pub use actions::{
-    Act, ActionError, Addressee, DepositDesk, MailSource, NewMail, NoDesk, ProofFile, ProofWanted, Refusal, Submit,
-    SubmitError,
-};
-pub use app::operations::{
-    CertificateShown, CertificateUse, Hand, Health, HealthLine, LogVerdict, NoOperations, Operations, Question,
-    RuleShown, SettingsShown, WouldBe,
+    Act, ActionError, Addressee, DepositDesk, MailSource, NewMail, NoDesk, ProofFile, ProofWanted, Refusal,
+    Submit, SubmitError,
 };
 pub use admin::{AdminState, Metrics, admin_router};
+pub use app::operations::{
+    CertificateShown, CertificateUse, Hand, Health, HealthLine, LogVerdict, NoOperations, Operations,
+    Question, RuleShown, SettingsShown, WouldBe,
+};
 pub use card::{CardJudge, card_router};
 pub use demo::{DemoMail, DemoMailbox, DemoMessage, DemoState, demo_router};
 pub use serve::{ServeLimits, serve};
-pub use state::{CodeByMail, EntitySite, Hooks, MailAccess, StaffRules, WebKeys, WebLimits, WebParts, WebState};
+pub use state::{
+    CodeByMail, EntitySite, Hooks, MailAccess, StaffRules, WebKeys, WebLimits, WebParts, WebState,
+};
 pub use verify::{JudgeError, ProofCheck, ProofJudge, ProofReport, VerifyState, verify_router};
 
 use axum::Router;

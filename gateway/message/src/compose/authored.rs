@@ -209,7 +209,10 @@ mod tests {
     }
 
     /// What our own walk makes of it: names, types and decoded content of the attachments, and the header.
-    fn walk(message: &[u8]) -> (crate::Structure, Vec<(Option<String>, String, Vec<u8>)>) {
+    /// Name, media type and content.
+    type File = (Option<String>, String, Vec<u8>);
+
+    fn walk(message: &[u8]) -> (crate::Structure, Vec<File>) {
         let (mut walker, mut events) = (Walker::new(Limits::default()), Vec::new());
         walker.push(message, &mut events).unwrap();
         let structure = walker.finish(&mut events).unwrap();

@@ -201,7 +201,7 @@ fn is_personal(top: &TopHeaders) -> bool {
 async fn allowed(gateway: &Gateway, asker: &EmailAddress) -> Result<(), Reply> {
     let fault = |e: &dyn std::fmt::Display| ours("counting questions", e);
     let rates = gateway.store.keys().purpose("rates").map_err(|e| fault(&e))?;
-    let key = rates.hmac(&[b"verify by mail", asker.key().as_str().as_bytes()]);
+    let key = rates.hmac(&[b"verify by mail", asker.key().as_bytes()]);
     let most = gateway.config.limits.proofs_per_hour;
     let within = gateway.store.db().rate_allows(key, HOUR, most, gateway.clock.now()).await;
     match within.map_err(|e| fault(&e))? {

@@ -163,7 +163,8 @@ impl Store {
         let length = deposits.len().next_power_of_two();
         let marks = (1..=length).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
         let sql = format!("{COLUMNS} WHERE deposit IN ({marks}) ORDER BY deposit, recipient");
-        let values = deposits.iter().chain(std::iter::repeat(last)).take(length).map(|d| (*d).into()).collect();
+        let values =
+            deposits.iter().chain(std::iter::repeat(last)).take(length).map(|d| (*d).into()).collect();
         let rows = self.db.fetch_all(sqlx::AssertSqlSafe(sql), values).await?;
         rows.iter().map(consignment).collect()
     }

@@ -113,8 +113,10 @@ pub(super) async fn left(State(state): State<WebState>, ctx: Ctx) -> Response {
             return see_other(super::START);
         }
         let l = ctx.language;
-        let back =
-            Back { href: "/login".to_owned(), label: l.pick("Se connecter de nouveau", "Log in again").to_owned() };
+        let back = Back {
+            href: "/login".to_owned(),
+            label: l.pick("Se connecter de nouveau", "Log in again").to_owned(),
+        };
         if let Some(page) = crate::oidc::left(&state, &ctx, None, back.clone()) {
             return page;
         }
