@@ -106,6 +106,11 @@ async fn autodiscover(State(state): State<WebState>, body: Bytes) -> Response {
     }
 }
 
+/// A tag's name, its prefix included.
+fn name_of(tag: &str) -> &str {
+    tag.split_ascii_whitespace().next().unwrap_or_default()
+}
+
 /// The address that is asked about. Declarations, entities, comments and CDATA are not read but refused.
 fn requested(body: &[u8]) -> Option<EmailAddress> {
     let text = std::str::from_utf8(body).ok()?;
@@ -118,9 +123,11 @@ fn requested(body: &[u8]) -> Option<EmailAddress> {
         let tag = &rest[at + 1..];
         let end = tag.find('>')?;
         let (name, after) = (&tag[..end], &tag[end + 1..]);
-        let local = name.split_ascii_whitespace().next().unwrap_or_default();
+        let local = name_of(name);
         if local.rsplit(':').next() == Some("EMailAddress") {
-            return EmailAddress::parse(after[..after.find('<')?].trim()).ok();
+            let (inside, closing) = after.split_at(after.find('<')?);
+            let closed = closing.strip_prefix("</").is_some_and(|t| t.strip_prefix(name_of(name)).is_some());
+            return closed.then(|| EmailAddress::parse(inside.trim()).ok()).flatten();
         }
         rest = after;
     }

@@ -23,6 +23,8 @@ pub struct FieldTaker {
     at: At,
     taken: Vec<u8>,
     found: bool,
+    /// The field being read is the first of its name.
+    believed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,7 @@ impl FieldTaker {
             // Room for all that is kept: growing would leave copies behind.
             taken: Vec::with_capacity(LONGEST),
             found: false,
+            believed: false,
         }
     }
 
@@ -115,11 +118,13 @@ impl FieldTaker {
 
     fn end_of_line(&mut self, out: &mut Vec<u8>) {
         if self.is_ours() {
-            let first = self.at != At::Field;
+            let folded = matches!(self.line.first(), Some(b' ' | b'\t'));
             // A second field of the name is taken out too, and not believed.
-            let believed = !(first && self.found);
-            let skip = if first { self.name.len() } else { 0 };
-            if believed {
+            if !folded {
+                self.believed = !self.found;
+            }
+            let skip = if folded { 0 } else { self.name.len() };
+            if self.believed {
                 let room = LONGEST.saturating_sub(self.taken.len());
                 self.taken.extend(self.line.iter().skip(skip).take(room));
             }

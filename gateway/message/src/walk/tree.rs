@@ -174,11 +174,15 @@ impl Tree {
                 raw.extend_from_slice(bytes);
             }
             Sink::Text { node, raw } => {
+                // Its beginning tells the same in whatever pieces it arrives.
+                let room = self.text_inline.min(self.skeleton_left).saturating_sub(raw.len());
+                let (begins, rest) = bytes.split_at(room.min(bytes.len()));
+                raw.extend_from_slice(begins);
                 let (node, raw) = (*node, std::mem::take(raw));
                 self.look_at(node, &raw);
                 self.start_part(node, out);
                 self.deliver(&raw, out)?;
-                return self.deliver(bytes, out);
+                return self.deliver(rest, out);
             }
         }
         Ok(())
