@@ -127,7 +127,9 @@ pub fn wait_for(what: &str, patience: Duration, mut condition: impl FnMut() -> R
 /// The one link `https://…/m/<token>` in a raw message.
 pub fn link_in(mail: &str) -> Result<String> {
     let unfolded = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
-    let at = unfolded.find("/m/").context("no link in the mail")?;
-    let start = unfolded[..at].rfind("https://").context("no https link")?;
-    Ok(unfolded[start..].chars().take_while(|c| !c.is_whitespace() && !"<>\"'".contains(*c)).collect())
+    // A signature may hold the same letters by chance.
+    let addresses = unfolded.match_indices("https://").map(|(at, _)| {
+        unfolded[at..].chars().take_while(|c| !c.is_whitespace() && !"<>\"'".contains(*c)).collect::<String>()
+    });
+    addresses.into_iter().find(|address| address.contains("/m/")).context("no link in the mail")
 }
