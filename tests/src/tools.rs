@@ -128,8 +128,8 @@ pub fn wait_for(what: &str, patience: Duration, mut condition: impl FnMut() -> R
 pub fn link_in(mail: &str) -> Result<String> {
     let unfolded = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
     // A signature may hold the same letters by chance.
-    let addresses = unfolded.match_indices("https://").map(|(at, _)| {
+    let mut addresses = unfolded.match_indices("https://").map(|(at, _)| {
         unfolded[at..].chars().take_while(|c| !c.is_whitespace() && !"<>\"'".contains(*c)).collect::<String>()
     });
-    addresses.into_iter().find(|address| address.contains("/m/")).context("no link in the mail")
+    addresses.find(|address| address.contains("/m/")).context("no link in the mail")
 }
