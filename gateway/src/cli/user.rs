@@ -1,0 +1,191 @@
+//! `sealpost user …`: accounts, their tokens, and recipients' tokens.
+
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// `sealpost user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add an account; prints its password and app password once.
+    Add {
+        /// Login, a mail address.
+        login: String,
+        /// Role.
+        #[arg(long, default_value = "sender", value_parser = ["sender", "auditor", "admin"])]
+        role: String,
+        /// Name as it stands on mails.
+        #[arg(long)]
+        name: Option<String>,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+        /// Make no password: mail a link by which the person chooses one, good for a day.
+        #[arg(long)]
+        invite: bool,
+    },
+    /// Add or correct accounts from a table with the columns login, name, role, access_code, civility,
+    /// contact and phone, separated by commas or semicolons.
+    Import {
+        /// File, UTF-8.
+        file: PathBuf,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Mail each new person a link to choose a password.
+        #[arg(long)]
+        invite: bool,
+    },
+    /// Hand what somebody who leaves has deposited to a successor, with mail for their addresses; their
+    /// account is disabled. The journal still names who acted.
+    Handover {
+        /// Login of the leaver.
+        from: String,
+        /// Login of the successor.
+        to: String,
+    },
+    /// Take the second factor off an account, whose phone is lost: the person enrols again.
+    Reenrol {
+        /// Login.
+        login: String,
+    },
+    /// End every session and every app password of an account.
+    Logout {
+        /// Login.
+        login: String,
+    },
+    /// Enable an account that was disabled.
+    Enable {
+        /// Login.
+        login: String,
+    },
+    /// List accounts.
+    List,
+    /// Give a new password; prints it once.
+    Passwd {
+        /// Login.
+        login: String,
+    },
+    /// Change the role.
+    Role {
+        /// Login.
+        login: String,
+        /// New role.
+        #[arg(value_parser = ["sender", "auditor", "admin"])]
+        role: String,
+    },
+    /// Disable an account; its evidence and deposits stay.
+    Disable {
+        /// Login.
+        login: String,
+    },
+    /// Make an app password for a mail client; prints it once.
+    AppPassword {
+        /// Login.
+        login: String,
+        /// What it is for.
+        #[arg(long, default_value = "mail client")]
+        label: String,
+    },
+    /// Tokens of programs that use the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// `sealpost user token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; prints it once.
+    Create {
+        /// Login of the account it acts for.
+        login: String,
+        /// What it is for.
+        #[arg(long, default_value = "program")]
+        label: String,
+        /// What it may do; may be repeated. When absent: all that its account may do by the API, mail apart.
+        #[arg(long, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics", "mail"])]
+        scope: Vec<String>,
+        /// Its end (RFC 3339); none when absent.
+        #[arg(long)]
+        until: Option<jiff::Timestamp>,
+    },
+    /// List the tokens of an account.
+    List {
+        /// Login.
+        login: String,
+    },
+    /// End a token at once.
+    Revoke {
+        /// Login.
+        login: String,
+        /// Its id, as `list` shows it.
+        id: String,
+    },
+    #[command(flatten)]
+    Otp(OtpCommand),
+}
+
+/// `sealpost user token …` for tokens and apps of people who receive.
+#[derive(Debug, Subcommand)]
+pub enum OtpCommand {
+    /// Take over hardware tokens from a file: PSKC (RFC 6030) or a table of serial numbers and secrets.
+    Import {
+        /// File. Delete it afterwards.
+        file: PathBuf,
+        /// Key of an encrypted PSKC file: `file:PATH`, first line, hexadecimal.
+        #[arg(long)]
+        key: Option<String>,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+        /// Only say what would be taken over.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List tokens and apps.
+    Tokens {
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Give a token to a recipient, or take it back when no address is named.
+    Assign {
+        /// Serial number.
+        serial: String,
+        /// Recipient's address.
+        address: Option<String>,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Find a token again whose clock or counter has run away, by two codes in a row.
+    Resync {
+        /// Serial number.
+        serial: String,
+        /// First code.
+        first: String,
+        /// The code after it.
+        second: String,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Make a secret for a recipient's authenticator app; prints its `otpauth:` address once.
+    App {
+        /// Recipient's address.
+        address: String,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Remove a token or app for good.
+    Remove {
+        /// Serial number, or id as `tokens` shows it.
+        serial: String,
+        /// Name of the organisation, where there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+}
