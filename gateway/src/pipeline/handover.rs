@@ -25,7 +25,9 @@ use sealpost_store::access::CodeDelivery;
 use sealpost_store::content::Place;
 use sealpost_store::keys::DepositKey;
 use sealpost_store::mailbox::NewMail;
-use sealpost_store::queue::{NewOutbound, Outbound, OutboundId, Priority, State, insert_all, settle};
+use sealpost_store::queue::{
+    NewOutbound, Outbound, OutboundId, Priority, State, forget_recipe, insert_all, settle,
+};
 use sealpost_store::{Change, StoreError};
 use std::sync::Arc;
 
@@ -259,15 +261,21 @@ impl Handover {
                 })
                 .await
             }
-            Spec::Receipt { .. }
-            | Spec::Said { .. }
-            | Spec::Report(_)
-            | Spec::Forward { .. }
-            | Spec::AccountCode { .. }
+            Spec::Receipt { .. } | Spec::Said { .. } | Spec::Report(_) | Spec::Forward { .. } => {
+                self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop)
+            }
+            Spec::AccountCode { .. }
             | Spec::AccountLink { .. }
             | Spec::AccountNews { .. }
             | Spec::Verification(_) => {
-                self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop)
+                let (id, settlement) = (item.id, report.settlement());
+                let sent = report.decision == Decision::Sent;
+                let db = self.gateway.store.db();
+                db.write(async move |tx| {
+                    settle(tx, id, &settlement).await?;
+                    if sent { forget_recipe(tx, id).await } else { Ok(()) }
+                })
+                .await
             }
         }
         .map_err(later)

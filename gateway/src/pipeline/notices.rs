@@ -2,7 +2,7 @@
 //!
 //! **Job.** Fills the templates of such mail. What a row of the queue says of it holds no secret: whatever is
 //! one (a code, a link) is derived from an identifier when the mail is composed. Its recipe lies under a key of
-//! the installation and is removed once the mail has left (`housekeeping`).
+//! the installation and is removed when the mail has left or was taken out of the queue (`handover`).
 //!
 //! **Failure.** As composition.
 

@@ -110,7 +110,7 @@ impl KeyStore {
     }
 
     /// The key of mail that belongs to no deposit. It lasts as long as the installation: what lies under it is
-    /// removed once it has left.
+    /// removed when it has left.
     pub fn notices(&self) -> Result<DepositKey, KeyError> {
         Ok(DepositKey::from_raw(Secret::new(*self.purpose("notices")?.expose())))
     }

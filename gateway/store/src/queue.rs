@@ -17,7 +17,7 @@ mod settle;
 
 pub use list::Filter;
 pub use row::{NewOutbound, Outbound, OutboundId, ParseStateError, Priority, State};
-pub use settle::{Composed, Settlement, set_recipe, settle, take_out};
+pub use settle::{Composed, Settlement, forget_recipe, set_recipe, settle, take_out};
 
 use crate::write::Group;
 use crate::{Db, StoreError, Tx, args};

@@ -10,7 +10,7 @@ use sealpost_envelope::{DepositId, Sha256Digest};
 use sealpost_store::StoreError;
 use sealpost_store::queue::{
     Composed, Filter, MAX_REPLY, NewOutbound, Outbound, OutboundId, Priority, Queue, Settlement, State,
-    settle,
+    forget_recipe, settle,
 };
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ on_both_engines!(
     the_first_recipe_stays,
     retries_wait,
     people_hold_retry_and_drop,
+    bytes_without_a_deposit_are_forgotten,
     what_has_happened_is_recorded,
     rows_are_listed_and_counted,
     a_failing_unit_changes_nothing,
@@ -224,6 +225,26 @@ async fn people_hold_retry_and_drop(t: TestStore) {
     assert!(!q.drop_row(id, "not wanted", vec![event(t.entity, t.now(), None)]).await.unwrap());
     assert!(!q.retry_now(id, t.now()).await.unwrap());
     assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM journal").await, 1);
+}
+
+/// A mail about an account may hold a code or a link: nothing of it stays once it is out.
+async fn bytes_without_a_deposit_are_forgotten(t: TestStore) {
+    let q = queue(&t);
+    let (sent, dropped) =
+        (ready(&t, &q, Priority::Mail, "a@b.test").await, ready(&t, &q, Priority::Mail, "c@d.test").await);
+    assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM recipes").await, 2);
+    t.db()
+        .write(async move |tx| {
+            settle(tx, sent, &Settlement::Sent { reply: "250 ok".into() }).await?;
+            forget_recipe(tx, sent).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM recipes").await, 1);
+    assert!(q.recipe(sent).await.is_err());
+    assert!(q.recipe(dropped).await.is_ok());
+    assert!(q.drop_row(dropped, "no longer needed", Vec::new()).await.unwrap());
+    assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM recipes").await, 0);
 }
 
 async fn what_has_happened_is_recorded(t: TestStore) {

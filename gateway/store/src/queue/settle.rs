@@ -81,11 +81,22 @@ pub async fn settle(tx: &mut Tx, id: OutboundId, settlement: &Settlement) -> Res
     Ok(touched == 1)
 }
 
+/// Removes the composed bytes of mail that belongs to no deposit and will not be sent again: no week's key ends
+/// them. What belongs to a deposit ends with it.
+pub async fn forget_recipe(tx: &mut Tx, id: OutboundId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM recipes WHERE id = $1 AND deposit IS NULL", args![id.0]).await?;
+    Ok(())
+}
+
 /// Takes a row out for good, inside the caller's transaction. False when it has been sent or taken out before.
 pub async fn take_out(tx: &mut Tx, id: OutboundId, reason: &str) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE outbound SET state = $1, last_reply = $2, claimed_by = NULL, \
                        claimed_until = NULL WHERE id = $3 AND state NOT IN ('sent', 'dropped')";
-    Ok(tx.execute(SQL, args![State::Dropped.as_str(), cut(reason), id.0]).await? == 1)
+    if tx.execute(SQL, args![State::Dropped.as_str(), cut(reason), id.0]).await? == 0 {
+        return Ok(false);
+    }
+    forget_recipe(tx, id).await?;
+    Ok(true)
 }
 
 impl Queue {
