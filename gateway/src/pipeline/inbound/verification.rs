@@ -155,24 +155,22 @@ impl Proof {
 
     async fn judge(mut self, gateway: &Gateway) -> Result<Judged, Reply> {
         let sha256 = Sha256Digest::from_slice(self.digest.finish().as_ref()).expect("SHA-256 has 32 octets");
-        let (checks, failed) = (0, Vec::new());
-        let judged =
-            |outcome| Judged { name: self.name.clone(), sha256, outcome, checks, failed: Vec::new() };
+        let name = self.name;
+        let judged = |outcome| Judged { name: name.clone(), sha256, outcome, checks: 0, failed: Vec::new() };
         if self.too_large {
             return Ok(judged(Outcome::TooHeavy));
         }
         self.file.rewind().map_err(|e| ours("reading a proof", &e))?;
         match gateway.judge.judge(self.file).await {
             Ok(report) => {
-                let mut failed: Vec<(String, String)> = failed;
-                let wrong = report.checks.iter().filter(|c| !c.ok);
-                failed.extend(wrong.take(NAMED).map(|c| (cut(&c.subject), cut(&c.what))));
+                let wrong = report.checks.iter().filter(|c| !c.ok).take(NAMED);
+                let failed = wrong.map(|c| (cut(&c.subject), cut(&c.what))).collect();
                 let outcome = match (report.verdict.as_str(), report.aged) {
                     ("VALID", _) => Outcome::Valid,
                     (_, true) => Outcome::Aged,
                     (_, false) => Outcome::Invalid,
                 };
-                Ok(Judged { name: self.name, sha256, outcome, checks: report.checks.len(), failed })
+                Ok(Judged { name, sha256, outcome, checks: report.checks.len(), failed })
             }
             Err(JudgeError::NotProof) => Ok(judged(Outcome::NotProof)),
             Err(JudgeError::TooHeavy) => Ok(judged(Outcome::TooHeavy)),
