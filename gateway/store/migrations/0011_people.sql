@@ -45,16 +45,6 @@ CREATE TABLE otp_tokens (
 CREATE UNIQUE INDEX otp_tokens_serial ON otp_tokens (entity, serial) WHERE serial IS NOT NULL;
 CREATE INDEX otp_tokens_owner ON otp_tokens (entity, address_key);
 
--- Codes on paper for the day the token is lost, as a keyed hash.
-CREATE TABLE people_backup_codes (
-  entity BIGINT NOT NULL,
-  address_key TEXT NOT NULL,
-  hash {BLOB} NOT NULL,
-  created BIGINT NOT NULL,
-  used BIGINT,
-  PRIMARY KEY (entity, address_key, hash)
-);
-
 -- Codes by SMS on their way. The code is derived from the challenge and kept nowhere.
 CREATE TABLE sms_messages (
   id TEXT PRIMARY KEY,

@@ -156,6 +156,10 @@ async fn a_text_is_claimed_by_one(t: TestStore) {
     assert_eq!(settle(SmsState::Delivered, None).await.state, SmsState::Delivered);
     assert_eq!(settle(SmsState::Failed, None).await.state, SmsState::Delivered, "a final word stays");
     assert!(Sms::claim(t.db(), after(now, 200), after(now, 260)).await.unwrap().is_none());
+    // It names a telephone number: once over, it is forgotten.
+    assert_eq!(sealpost_store::access::sweep(t.db(), after(now, 299)).await.unwrap(), 0);
+    assert_eq!(sealpost_store::access::sweep(t.db(), after(now, 301)).await.unwrap(), 1);
+    assert!(Sms::get(t.db(), id).await.unwrap().is_none());
 }
 
 async fn an_effort_counts_once(t: TestStore) {

@@ -7,7 +7,7 @@ use sealpost_envelope::Timestamp;
 const UNIT: &str = "500";
 
 /// What ended before a time.
-const ENDED: [(&str, &str, &str); 7] = [
+const ENDED: [(&str, &str, &str); 8] = [
     ("access_challenge", "id", "expires"),
     ("access_sending", "id", "sent"),
     ("access_grant", "hash", "expires"),
@@ -15,6 +15,7 @@ const ENDED: [(&str, &str, &str); 7] = [
     ("tiqr_sessions", "key", "expires"),
     ("code_deliveries", "challenge", "at"),
     ("card_tickets", "start", "expires"),
+    ("sms_messages", "id", "expires"),
 ];
 /// What belongs to a session, and goes after it.
 const OF_SESSIONS: [&str; 2] = ["access_span", "access_file"];
