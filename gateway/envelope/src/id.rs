@@ -1,6 +1,5 @@
 //! Identifiers. UUIDs are version 7: sortable by time, unguessable enough for a name but never a secret.
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -80,9 +79,7 @@ const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 impl Reference {
     /// Random; uniqueness within the entity is the store's to enforce.
     pub fn generate() -> Self {
-        let mut raw = [0u8; 8];
-        // aws-lc's generator reseeds from the kernel and has no recoverable failure.
-        SystemRandom::new().fill(&mut raw).expect("the system's random generator works");
+        let raw = crate::random::octets::<8>();
         Self(raw.iter().map(|b| CROCKFORD[usize::from(b & 31)] as char).collect())
     }
     /// Reads what a person typed: case, spaces, dashes and look-alikes (I, L → 1; O → 0) are forgiven.

@@ -19,6 +19,7 @@ pub mod hex;
 pub mod id;
 pub mod language;
 pub mod password;
+pub mod random;
 pub mod secret;
 pub mod transaction;
 pub mod treatment;

@@ -20,15 +20,14 @@ const SALT: usize = 16;
 /// which nobody would use before the next login; larger ones go back to the system at once.
 const RESERVED: usize = (33 << 20) / Block::SIZE;
 
-/// The password could not be stretched: no random numbers, or no memory.
+/// The password could not be stretched, for want of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a password could not be hashed")]
 pub struct StretchError;
 
 /// The verifier to store for a password.
 pub fn stretch(password: &str) -> Result<String, StretchError> {
-    let mut salt = [0u8; SALT];
-    aws_lc_rs::rand::fill(&mut salt).map_err(|_| StretchError)?;
+    let salt = crate::random::octets::<SALT>();
     let params = Params::default();
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),

@@ -13,7 +13,7 @@
 //! **Absent on purpose.** No store, no clock, no push: the public apps take messages of their publisher only.
 
 use crate::ocra::{OcraInput, Suite};
-use aws_lc_rs::rand;
+use sealpost_envelope::random::octets;
 use sealpost_envelope::{EmailAddress, Secret, Timestamp, hex};
 use std::fmt::Write;
 use std::time::Duration;
@@ -35,23 +35,15 @@ const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 /// Letters of a userId: 60 random bits, no secret.
 const USER: usize = 12;
 
-/// Random octets. `Debug` shows nothing.
-fn random<const N: usize>() -> [u8; N] {
-    let mut raw = [0u8; N];
-    // aws-lc's generator reseeds from the kernel and has no recoverable failure.
-    rand::fill(&mut raw).expect("the system's random generator works");
-    raw
-}
-
 /// A fresh key of 128 bits in hexadecimal: enrolment key, enrolment secret.
 pub fn fresh_key() -> Secret<String> {
-    Secret::new(hex::encode(&random::<KEY>()))
+    Secret::new(hex::encode(&octets::<KEY>()))
 }
 
 /// A fresh userId: opaque, since it is shown and typed by hand. Every enrolment has its own, because the apps
 /// refuse an identity that they know already.
 pub fn fresh_user() -> String {
-    random::<USER>().iter().map(|b| char::from(LETTERS[usize::from(b % 32)])).collect()
+    octets::<USER>().iter().map(|b| char::from(LETTERS[usize::from(b % 32)])).collect()
 }
 
 /// The recipient of an address, as the owner of a phone.
@@ -76,7 +68,7 @@ pub struct Question {
 impl Question {
     /// A fresh one.
     pub fn fresh() -> Self {
-        let mut challenge = hex::encode(&random::<{ QUESTION / 2 }>());
+        let mut challenge = hex::encode(&octets::<{ QUESTION / 2 }>());
         challenge.truncate(QUESTION);
         Self { session: fresh_key(), challenge: Secret::new(challenge) }
     }

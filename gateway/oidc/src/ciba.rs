@@ -8,7 +8,7 @@
 
 use crate::OidcError;
 use crate::client::SignIn;
-use sealpost_envelope::Secret;
+use sealpost_envelope::{Secret, random};
 use serde::Deserialize;
 
 /// Pause between two polls where the provider names none (CIBA Core §7.3).
@@ -73,10 +73,7 @@ pub(crate) fn pending(error: &str) -> Option<u32> {
 
 /// Two digits for both screens.
 pub fn binding_message() -> String {
-    let mut raw = [0u8; 8];
-    // aws-lc's generator reseeds from the kernel and has no recoverable failure.
-    aws_lc_rs::rand::fill(&mut raw).expect("the system's random generator works");
-    format!("{:02}", u64::from_be_bytes(raw) % 100)
+    format!("{:02}", u64::from_be_bytes(random::octets()) % 100)
 }
 
 /// Whether a text can be a national identifier of a professional: RPPS with its type digit, or one of the others.

@@ -7,7 +7,7 @@
 
 use crate::{Metadata, OidcError, Settings};
 use aws_lc_rs::hmac;
-use sealpost_envelope::{Secret, Sha256Digest};
+use sealpost_envelope::{Secret, Sha256Digest, random};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use url::Url;
@@ -32,10 +32,7 @@ pub struct Fresh {
 impl Fresh {
     /// A new request.
     pub fn new(key: &[u8; 32]) -> Self {
-        let mut raw = [0u8; STATE];
-        // aws-lc's generator reseeds from the kernel and has no recoverable failure.
-        aws_lc_rs::rand::fill(&mut raw).expect("the system's random generator works");
-        Self::of(key, base64_simd::URL_SAFE_NO_PAD.encode_to_string(raw))
+        Self::of(key, base64_simd::URL_SAFE_NO_PAD.encode_to_string(random::octets::<STATE>()))
     }
     /// The request that a state belongs to.
     pub fn of(key: &[u8; 32], state: String) -> Self {

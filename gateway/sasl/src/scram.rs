@@ -8,7 +8,7 @@ use crate::{ChannelBindings, Mechanism, SaslError};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, hmac};
 use base64_simd::STANDARD;
-use sealpost_envelope::Secret;
+use sealpost_envelope::{Secret, random};
 
 /// Names a record to whoever keeps it.
 pub type RecordId = [u8; 16];
@@ -42,11 +42,7 @@ const MAX_NONCE: usize = 512;
 
 /// 144 random bits, printable and without a comma.
 pub(crate) fn nonce() -> String {
-    let mut random = [0u8; 18];
-    // The operating system's generator does not fail once it is seeded; without randomness there is no
-    // safe way on.
-    aws_lc_rs::rand::fill(&mut random).expect("the operating system gives random bytes");
-    STANDARD.encode_to_string(random)
+    STANDARD.encode_to_string(random::octets::<18>())
 }
 
 /// The client's first message, read.

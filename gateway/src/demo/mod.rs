@@ -13,7 +13,8 @@ use crate::config::{Profile, template_with};
 use crate::gateway::Gateway;
 use anyhow::{Context, Result};
 use sealpost_certs::files::write_atomic;
-use sealpost_envelope::{EmailAddress, Secret, Timestamp};
+use sealpost_envelope::{EmailAddress, Secret, Timestamp, random};
+use sealpost_gate::oath::base32::base32;
 use sealpost_store::account::{NewAccount, Role};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -231,10 +232,9 @@ async fn person(
         }
     };
     let app = gateway.accounts.add_app_password(&account, "demo", Vec::new()).await?;
-    let mut raw = vec![0u8; 20];
-    aws_lc_rs::rand::fill(&mut raw).map_err(|_| anyhow::anyhow!("no random numbers"))?;
-    let totp_secret = base32(&raw);
-    gateway.accounts.set_totp(account.id, Some(&Secret::new(raw)), Vec::new()).await?;
+    let raw = Secret::new(random::octets::<20>().to_vec());
+    let totp_secret = base32(raw.expose());
+    gateway.accounts.set_totp(account.id, Some(&raw), Vec::new()).await?;
     Ok(Person {
         login: login.to_owned(),
         role: role.as_str().to_owned(),
@@ -242,26 +242,4 @@ async fn person(
         app_password: app.password.expose().clone(),
         totp_secret,
     })
-}
-
-/// RFC 4648 §6, without padding; the length is a multiple of five octets.
-fn base32(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let mut text = String::new();
-    for group in bytes.chunks(5) {
-        let number = group.iter().fold(0u64, |n, b| n << 8 | u64::from(*b)) << (8 * (5 - group.len()));
-        for place in (0..8).rev() {
-            text.push(char::from(ALPHABET[(number >> (5 * place) & 31) as usize]));
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn base32_known_answer() {
-        // RFC 4648 §10.
-        assert_eq!(super::base32(b"fooba"), "MZXW6YTB");
-    }
 }

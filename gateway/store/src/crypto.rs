@@ -38,9 +38,4 @@ pub enum CryptoError {
     Library,
 }
 
-/// Fills `out` with random bytes.
-pub(crate) fn random(out: &mut [u8]) {
-    use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-    // aws-lc reseeds from the kernel and has no recoverable failure.
-    SystemRandom::new().fill(out).expect("the system's random generator works");
-}
+pub(crate) use sealpost_envelope::random::fill as random;

@@ -156,10 +156,7 @@ pub(crate) fn set_cookie(response: &mut Response, name: &str, value: &str, max_a
 
 /// 256 random bits as base64url.
 pub(crate) fn random() -> String {
-    let mut raw = [0u8; RANDOM];
-    // aws-lc's generator reseeds from the kernel and has no recoverable failure.
-    aws_lc_rs::rand::fill(&mut raw).expect("the system's random generator works");
-    base64_simd::URL_SAFE_NO_PAD.encode_to_string(raw)
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(sealpost_envelope::random::octets::<RANDOM>())
 }
 
 /// Whether a cookie looks like [`random`]'s.

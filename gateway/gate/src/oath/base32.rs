@@ -1,8 +1,26 @@
-//! Base32 as people and dealers write secrets (RFC 4648 §6); writing it is [`super::totp::base32`].
+//! Base32 as apps, people and dealers write secrets (RFC 4648 §6).
 
 use sealpost_envelope::Secret;
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// RFC 4648 §6 without padding, as apps show and take a secret.
+pub fn base32(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
+    let (mut held, mut bits) = (0u32, 0u32);
+    for byte in bytes {
+        held = (held & 0xff) << 8 | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(ALPHABET[(held >> bits & 31) as usize]));
+        }
+    }
+    if bits > 0 {
+        text.push(char::from(ALPHABET[(held << (5 - bits) & 31) as usize]));
+    }
+    text
+}
 
 /// Reads a secret; blanks, dashes, padding and small letters are forgiven.
 pub fn from_base32(text: &str) -> Option<Secret<Vec<u8>>> {
@@ -22,7 +40,6 @@ pub fn from_base32(text: &str) -> Option<Secret<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::totp::base32;
     use super::*;
     use proptest::prelude::*;
 

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use sealpost_envelope::{EmailAddress, EntityId, Secret, hex};
 use sealpost_evidence::{BuiltEvent, Detail};
+use sealpost_gate::oath::base32::base32;
 use sealpost_gate::oath::seeds::{self, Counts, Seed};
 use sealpost_gate::oath::{Algorithm, Typed, hotp, totp};
 use sealpost_store::person::{NewToken, Token, TokenError, TokenKind, Tokens};
@@ -245,7 +246,7 @@ async fn app(
     let mut secret = vec![0u8; APP];
     SystemRandom::new().fill(&mut secret).map_err(|_| anyhow::anyhow!("no random numbers"))?;
     let secret = Secret::new(secret);
-    let text = Secret::new(totp::base32(secret.expose()));
+    let text = Secret::new(base32(secret.expose()));
     let uri = Secret::new(totp::uri(issuer, owner.as_str(), text.expose()));
     let shape = totp::Shape::default();
     let new = NewToken {

@@ -12,8 +12,9 @@ use crate::tiqr::page::Code as QrCode;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use sealpost_envelope::{GateMethod, Secret};
+use sealpost_envelope::{GateMethod, Secret, random};
 use sealpost_evidence::Detail;
+use sealpost_gate::oath::base32::base32;
 use sealpost_gate::{strength, totp};
 use sealpost_store::account::{AccountError, AccountLink, Accounts};
 use sealpost_store::queue;
@@ -109,9 +110,7 @@ pub(super) async fn begin_app(State(state): State<WebState>, ctx: Ctx, staff: St
         if let Some(word) = confirmed(&state, &ctx, &staff, &typed).await? {
             return show(&state, &ctx, &staff, Some(word), None).await;
         }
-        let mut raw = vec![0u8; SECRET];
-        aws_lc_rs::rand::fill(&mut raw).map_err(|e| Fault::internal("random numbers", e))?;
-        let once = enrolment(&state, &staff, &Secret::new(raw))?;
+        let once = enrolment(&state, &staff, &Secret::new(random::octets::<SECRET>().to_vec()))?;
         show(&state, &ctx, &staff, None, Some(once)).await
     };
     let page = page.await;
@@ -121,7 +120,7 @@ pub(super) async fn begin_app(State(state): State<WebState>, ctx: Ctx, staff: St
 fn enrolment(state: &WebState, staff: &Staff, secret: &Secret<Vec<u8>>) -> Result<Once, Fault> {
     let until = state.clock.now().saturating_add(ENROLMENT).unwrap_or(staff.session.expires);
     let sealed = state.accounts.seal_enrolment(staff.id(), secret, until)?;
-    let text = Secret::new(totp::base32(secret.expose()));
+    let text = Secret::new(base32(secret.expose()));
     let uri = totp::uri(&staff.site.name, staff.account.login.as_str(), text.expose());
     Ok(Once::App {
         qr: QrCode::of(uri)?,
