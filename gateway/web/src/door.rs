@@ -50,6 +50,22 @@ pub(crate) async fn landing(State(state): State<WebState>, ctx: Ctx, Path(token)
     respond(&state, &ctx, page)
 }
 
+/// A step's address without its form: the language was changed on its page, or the page was opened anew. Leads to
+/// the landing page, where the way goes on.
+pub(crate) async fn back(
+    State(state): State<WebState>,
+    ctx: Ctx,
+    Path(parts): Path<Vec<(String, String)>>,
+) -> Response {
+    let token = parts.first().map(|(_, token)| token.as_str());
+    let fits = |t: &&str| t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let page = match token.filter(fits) {
+        Some(token) => see_other(&format!("/m/{token}")),
+        None => Err(Fault::Unknown),
+    };
+    respond(&state, &ctx, page)
+}
+
 /// Journals the fetch, once per link and minute.
 async fn note_fetch(state: &WebState, ctx: &Ctx, door: &Door, content: &Content) -> Result<(), Fault> {
     let (db, now, link) = (state.store.db(), state.clock.now(), door.link);

@@ -225,4 +225,15 @@ async fn english_is_spoken() {
     assert!(browser.get(&format!("{path}?lang=fr")).await.text().contains("Un message sécurisé"));
     // The choice is kept.
     assert!(browser.get(&path).await.text().contains("Un message sécurisé"));
+    // A page that a form led to has the same link: it leads back to where the way goes on.
+    for step in ["gate/otp-mail", "gate/otp-mail/answer", "open", "logout"] {
+        let answer = browser.get(&format!("{path}/{step}?lang=en")).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (StatusCode::SEE_OTHER, path.as_str()),
+            "{step}"
+        );
+    }
+    assert!(browser.get(&path).await.text().contains("A secure message is waiting"));
+    assert_eq!(browser.get("/m/%2F%2Fother.example/open").await.status, StatusCode::NOT_FOUND);
 }
