@@ -16,7 +16,7 @@ use crate::listeners::{bind, card, imap, tls};
 use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
-use crate::pipeline::{anchor, composition, folders, housekeeping, seal};
+use crate::pipeline::{anchor, composition, folders, housekeeping, seal, webhooks};
 use crate::{routes, site};
 use anyhow::Result;
 use sealpost_relay::Relay;
@@ -262,6 +262,7 @@ fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<Task
     stages.spawn(anchor::run(gateway.clone(), format!("{holder}/anchor"), stop.clone()));
     stages.spawn(housekeeping::run(gateway.clone(), holder.clone(), stop.clone()));
     stages.spawn(folders::run(gateway.clone(), holder.clone(), stop.clone()));
+    webhooks::start(gateway, stop)?.into_iter().for_each(|task| drop(stages.spawn(task)));
     let relay = Relay::new(
         routes::relay_config(gateway, holder)?,
         gateway.queue.clone(),

@@ -3,11 +3,11 @@
 use anyhow::{Context, Result, ensure};
 use sealpost_tests::axe::{Visit, judge};
 use sealpost_tests::browser::script;
-use sealpost_tests::demo::DemoOptions;
+use sealpost_tests::demo::{DemoOptions, binary};
 use sealpost_tests::mail::{File, Mail, sha256};
 use sealpost_tests::sending::Place;
 use sealpost_tests::staff::Staff;
-use sealpost_tests::tools::{link_in, run, wait_for_deposit, wait_until};
+use sealpost_tests::tools::{link_in, must, run, wait_for_deposit, wait_until};
 use sealpost_tests::{Demo, Door, Parsed};
 use serde_json::{Value, json};
 
@@ -142,6 +142,33 @@ fn a_message_is_written_without_scripts() -> Result<()> {
     written(false)
 }
 
+/// All proofs that a list shows come as one archive, whose index names each with its digest.
+fn proofs_together(demo: &Demo, alice: &Staff, carol: &Staff) -> Result<()> {
+    for (who, query, number) in [(carol, "", 2), (alice, "q=bob@", 1), (alice, "q=nobody@nowhere.test", 0)] {
+        let answer = who.get(&format!("/deposits/proofs?{query}"))?;
+        ensure!(answer.status == 200, "{query}: {}", answer.status);
+        let file = demo.dir.join("proofs.zip");
+        std::fs::write(&file, &answer.body)?;
+        let (archive, binary) =
+            (file.to_string_lossy().into_owned(), binary()?.to_string_lossy().into_owned());
+        let read = |name: &str| run("unzip", &["-p", &archive, name]).map(|o| o.stdout);
+        ensure!(run("unzip", &["-tq", &archive])?.status.success(), "{query}: a broken archive");
+        let index = String::from_utf8(read("index.jsonl")?)?;
+        ensure!(index.lines().count() == number, "{query}: {index}");
+        for line in index.lines() {
+            let line: Value = serde_json::from_str(line)?;
+            let proof = read(line["file"].as_str().context("no file")?)?;
+            assert_eq!(line["sha256"], sha256(&proof));
+            let one = demo.dir.join("one.asice");
+            std::fs::write(&one, proof)?;
+            let (one, ca) = (one.to_string_lossy(), demo.dir.join("ca.pem"));
+            let said = must(&binary, &["proof", "verify", &one, "--trust", &ca.to_string_lossy()])?;
+            ensure!(said.contains("VALID"), "{said}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn roles_and_people_stay_apart() -> Result<()> {
     let (demo, id) = lived_in()?;
@@ -201,6 +228,7 @@ fn roles_and_people_stay_apart() -> Result<()> {
     }
     let proof = alice.get(&format!("{one}/proof"))?;
     ensure!(proof.status == 200 && proof.body.starts_with(b"PK"), "{}", proof.status);
+    proofs_together(&demo, &alice, &carol)?;
     let page = adele.get("/admin/accounts")?;
     let text = page.text();
     let action = text

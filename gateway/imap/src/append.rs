@@ -35,7 +35,8 @@ impl<B: Backend> Session<B> {
             return Err(Stop::No("[CANNOT] an empty message is none".into()));
         }
         if self.limits.append > 0 && size > self.limits.append {
-            return Err(Stop::No(format!("[LIMIT] messages have at most {} bytes", self.limits.append)));
+            // RFC 7889 §4.
+            return Err(Stop::No(format!("[TOOBIG] messages have at most {} bytes", self.limits.append)));
         }
         let folder = self.destination(&mailbox).await?;
         let flags = crate::store::flags(&flags)?;

@@ -110,6 +110,8 @@ pub struct Status {
     pub deleted: u32,
     /// Bytes of all messages.
     pub size: u64,
+    /// Bytes that count against the quota and that EXPUNGE would free.
+    pub deleted_size: u64,
     /// UID of the next message.
     pub uid_next: u32,
     /// Changes when UIDs lose their meaning.
@@ -226,6 +228,15 @@ pub trait Body: Send {
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, MailboxError>> + Send;
 }
 
+/// What an account's own messages take (RFC 9208).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes.
+    pub used: u64,
+    /// Bytes at most; `None` without a limit.
+    pub limit: Option<u64>,
+}
+
 /// What an account sees.
 pub trait Mailboxes: Send + Sync {
     /// A message being appended.
@@ -239,6 +250,8 @@ pub trait Mailboxes: Send + Sync {
     fn folder(&self, name: &str) -> impl Future<Output = Result<Folder, MailboxError>> + Send;
     /// Counters.
     fn status(&self, folder: FolderId) -> impl Future<Output = Result<Status, MailboxError>> + Send;
+    /// What the account's messages take, in all folders.
+    fn quota(&self) -> impl Future<Output = Result<Quota, MailboxError>> + Send;
     /// Everything at SELECT.
     fn open(&self, folder: FolderId) -> impl Future<Output = Result<Opened, MailboxError>> + Send;
     /// What happened since.
@@ -247,6 +260,13 @@ pub trait Mailboxes: Send + Sync {
         folder: FolderId,
         since: u64,
     ) -> impl Future<Output = Result<Changes, MailboxError>> + Send;
+
+    /// UIDs that left since a modification sequence, ascending.
+    fn expunged(
+        &self,
+        folder: FolderId,
+        since: u64,
+    ) -> impl Future<Output = Result<Vec<u32>, MailboxError>> + Send;
 
     /// Creates a folder.
     fn create(&self, name: &str) -> impl Future<Output = Result<(), MailboxError>> + Send;

@@ -13,11 +13,21 @@ impl<B: Backend> Session<B> {
     pub(crate) fn capabilities(&self) -> Cow<'static, str> {
         match (&self.mailboxes, self.tls) {
             (Some(_), _) => {
-                "IMAP4rev1 IMAP4rev2 LITERAL- CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE LIST-EXTENDED LIST-STATUS \
-                 MOVE NAMESPACE SASL-IR SEARCHRES SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT"
-                    .into()
+                // RFC 7889 §2: without a number it is asked by STATUS.
+                let limit = match self.limits.append {
+                    0 => String::new(),
+                    most => format!("={most}"),
+                };
+                format!(
+                    "IMAP4rev1 IMAP4rev2 LITERAL- APPENDLIMIT{limit} CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE \
+                     LIST-EXTENDED LIST-STATUS MOVE NAMESPACE QRESYNC QUOTA QUOTA=RES-STORAGE SASL-IR SEARCHRES \
+                     SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT UTF8=ACCEPT"
+                )
+                .into()
             }
-            (None, true) => format!("IMAP4rev1 IMAP4rev2 LITERAL- {} ENABLE ID SASL-IR", self.mechanisms()).into(),
+            (None, true) => {
+                format!("IMAP4rev1 IMAP4rev2 LITERAL- {} ENABLE ID SASL-IR", self.mechanisms()).into()
+            }
             (None, false) => "IMAP4rev1 IMAP4rev2 LITERAL- ENABLE ID LOGINDISABLED STARTTLS".into(),
         }
     }
@@ -71,7 +81,7 @@ impl<B: Backend> Session<B> {
             C::Lsub { reference, mailbox_wildcard } => self.lsub(&reference, &mailbox_wildcard, reply).await,
             C::Status { mailbox, item_names } => {
                 let folder = self.folder(&mailbox).await?;
-                let items = crate::folders::status_items(&item_names, extras.status_size)?;
+                let items = crate::folders::status_items(&item_names, &extras.status_more)?;
                 self.status(&folder, &items, reply).await?;
                 done("STATUS")
             }
@@ -89,6 +99,7 @@ impl<B: Backend> Session<B> {
                     self.mailboxes()?.expunge(folder, None).await?;
                 }
                 self.selected = None;
+                // No HIGHESTMODSEQ: changes by others were not told (RFC 7162 §3.2.8).
                 done("CLOSE")
             }
             C::Unselect => {
@@ -112,6 +123,9 @@ impl<B: Backend> Session<B> {
                 let request = crate::search::Request { charset, criteria: criteria.as_ref(), uid, tag };
                 self.search(request, &extras, reply).await
             }
+            C::GetQuotaRoot { mailbox } => self.quota_root(&mailbox, reply).await,
+            C::GetQuota { root } => self.quota(root.as_ref(), reply).await,
+            C::SetQuota { .. } => Err(Stop::No("[NOPERM] the administration sets the quota".into())),
             _ => Err(Stop::Bad("this command is not offered".into())),
         }
     }
@@ -127,9 +141,19 @@ impl<B: Backend> Session<B> {
             self.condstore = true;
             enabled.push_str(" CONDSTORE");
         }
-        if wanted.iter().any(|c| c.to_string().eq_ignore_ascii_case("IMAP4rev2")) {
+        let asked = |word: &str| wanted.iter().any(|c| c.to_string().eq_ignore_ascii_case(word));
+        if asked("IMAP4rev2") {
             self.rev2 = true;
             enabled.push_str(" IMAP4REV2");
+        }
+        if asked("QRESYNC") {
+            // RFC 7162 §3.2.3: it brings CONDSTORE with it.
+            (self.qresync, self.condstore) = (true, true);
+            enabled.push_str(" QRESYNC");
+        }
+        if asked("UTF8=ACCEPT") {
+            self.utf8 = true;
+            enabled.push_str(" UTF8=ACCEPT");
         }
         // RFC 5161 §3.1: what is not known is left out without an error.
         reply.line(&format!("* ENABLED{enabled}")).await?;

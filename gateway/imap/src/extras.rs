@@ -15,8 +15,8 @@ pub(crate) struct Extras {
     pub list_return: Vec<String>,
     /// Items of `RETURN (STATUS (…))` (RFC 5819), upper case.
     pub list_status: Option<Vec<String>>,
-    /// `STATUS … (SIZE)` (RFC 8438).
-    pub status_size: bool,
+    /// Items of `STATUS … (…)` that the parser does not know: SIZE (RFC 8438), APPENDLIMIT (RFC 7889).
+    pub status_more: Vec<&'static str>,
 }
 
 /// Splits a command, final CR LF included, into what the parser knows and the options.
@@ -121,17 +121,20 @@ fn string_end(text: &[u8]) -> Option<usize> {
     Some(at + 1)
 }
 
-/// Takes SIZE out of the items of STATUS; alone it becomes MESSAGES, which harms nobody.
+/// Items of STATUS that the parser does not know.
+const STATUS_MORE: [&str; 2] = ["SIZE", "APPENDLIMIT"];
+
+/// Takes them out of STATUS; with nothing left it asks for MESSAGES, which harms nobody.
 fn status(line: &[u8], extras: &mut Extras) -> Option<Vec<u8>> {
     let open = memchr::memrchr(b'(', line)?;
     let inner = line[open + 1..].strip_suffix(b")\r\n")?;
     let mut items = words(inner);
-    let before = items.len();
-    items.retain(|i| i != "SIZE");
-    if items.len() == before {
+    let more: Vec<&str> = STATUS_MORE.into_iter().filter(|m| items.iter().any(|i| i == m)).collect();
+    if more.is_empty() {
         return None;
     }
-    extras.status_size = true;
+    items.retain(|i| !more.contains(&i.as_str()));
+    extras.status_more = more;
     if items.is_empty() {
         items.push("MESSAGES".to_owned());
     }
@@ -169,7 +172,12 @@ mod tests {
         assert_eq!(extras.list_patterns, [&b"Sent"[..], b"a\"b"]);
         assert_eq!(extras.list_return, ["CHILDREN"]);
         let (plain, extras) = get("a STATUS x (SIZE UNSEEN)\r\n");
-        assert_eq!((plain.as_str(), extras.status_size), ("a STATUS x (UNSEEN)\r\n", true));
+        assert_eq!((plain.as_str(), &extras.status_more[..]), ("a STATUS x (UNSEEN)\r\n", &["SIZE"][..]));
+        let (plain, extras) = get("a STATUS x (appendlimit)\r\n");
+        assert_eq!(
+            (plain.as_str(), &extras.status_more[..]),
+            ("a STATUS x (MESSAGES)\r\n", &["APPENDLIMIT"][..])
+        );
         for same in [
             "a NOOP\r\n",
             "a LIST \"\" *\r\n",

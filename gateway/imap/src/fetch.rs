@@ -7,6 +7,7 @@ use crate::flags::Flags;
 use crate::output::{Output, Reply};
 use crate::section::{self, MAX_NESTED_HEADER, Source};
 use crate::session::{Answer, Session, SessionError, Stop};
+use crate::set::Ranges;
 use crate::structure::{Scanner, Structure};
 use crate::{envelope, structure_text};
 use imap_types::command::FetchModifier;
@@ -146,12 +147,16 @@ impl<B: Backend> Session<B> {
         modifiers: &[FetchModifier],
         reply: &mut Reply<'_, O>,
     ) -> Answer {
-        let mut since = None;
+        let (mut since, mut vanished) = (None, false);
         for modifier in modifiers {
             match modifier {
                 FetchModifier::ChangedSince(n) => since = Some(n.get()),
-                FetchModifier::Vanished => return Err(Stop::Bad("VANISHED is not offered".into())),
+                FetchModifier::Vanished => vanished = true,
             }
+        }
+        if vanished && !(uid && self.qresync && since.is_some()) {
+            // RFC 7162 §3.2.6.
+            return Err(Stop::Bad("VANISHED needs UID FETCH, CHANGEDSINCE and QRESYNC enabled".into()));
         }
         let names = match &names {
             MacroOrMessageDataItemNames::Macro(m) => m.expand(),
@@ -163,6 +168,10 @@ impl<B: Backend> Session<B> {
         let mut positions = selected.positions(set, uid)?;
         if let Some(since) = since {
             positions.retain(|n| selected.rows[*n].modseq > since);
+            if vanished {
+                let ranges = Ranges::new(set, u32::MAX);
+                self.vanished_earlier(since, |uid| ranges.contains(uid), reply).await?;
+            }
         }
         let mut gone = false;
         for batch in positions.chunks(BATCH) {

@@ -10,8 +10,11 @@ use imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_types::status::StatusDataItemName;
 
 /// Items of STATUS in the words of the protocol.
-pub(crate) fn status_items(names: &[StatusDataItemName], size: bool) -> Result<Vec<&'static str>, Stop> {
-    let mut items = Vec::with_capacity(names.len() + 1);
+pub(crate) fn status_items(
+    names: &[StatusDataItemName],
+    more: &[&'static str],
+) -> Result<Vec<&'static str>, Stop> {
+    let mut items = Vec::with_capacity(names.len() + more.len());
     for name in names {
         items.push(match name {
             StatusDataItemName::Messages => "MESSAGES",
@@ -20,11 +23,11 @@ pub(crate) fn status_items(names: &[StatusDataItemName], size: bool) -> Result<V
             StatusDataItemName::UidValidity => "UIDVALIDITY",
             StatusDataItemName::Unseen => "UNSEEN",
             StatusDataItemName::Deleted => "DELETED",
+            StatusDataItemName::DeletedStorage => "DELETED-STORAGE",
             StatusDataItemName::HighestModSeq => "HIGHESTMODSEQ",
-            _ => return Err(Stop::Bad("this item is not offered".into())),
         });
     }
-    items.extend(size.then_some("SIZE"));
+    items.extend(more);
     Ok(items)
 }
 
@@ -38,6 +41,8 @@ fn status_value(item: &str, status: &Status) -> Option<u64> {
         "DELETED" => status.deleted.into(),
         "HIGHESTMODSEQ" => status.modseq.max(1),
         "SIZE" => status.size,
+        // In the units of the quota (RFC 9208 §4.1.4).
+        "DELETED-STORAGE" => crate::quota::units(status.deleted_size),
         _ => return None,
     })
 }
@@ -104,15 +109,19 @@ fn pattern(mailbox: &Mailbox<'_>, wildcard: &ListMailbox<'_>, utf8: bool) -> Opt
 }
 
 impl<B: Backend> Session<B> {
+    /// Whether names of folders are UTF-8 (RFC 9051 §5.1, RFC 6855 §3).
+    pub(crate) fn utf8_names(&self) -> bool {
+        self.rev2 || self.utf8
+    }
     /// The folder that a command names.
     pub(crate) async fn folder(&self, mailbox: &Mailbox<'_>) -> Result<Folder, Stop> {
         let mailboxes = self.mailboxes()?;
-        Ok(mailboxes.folder(&name(mailbox, self.rev2)?).await?)
+        Ok(mailboxes.folder(&name(mailbox, self.utf8_names())?).await?)
     }
     /// The folder that COPY, MOVE and APPEND write to.
     pub(crate) async fn destination(&self, mailbox: &Mailbox<'_>) -> Result<Folder, Stop> {
         let mailboxes = self.mailboxes()?;
-        match mailboxes.folder(&name(mailbox, self.rev2)?).await {
+        match mailboxes.folder(&name(mailbox, self.utf8_names())?).await {
             Err(MailboxError::NotFound) => Err(Stop::No("[TRYCREATE] no such folder".into())),
             other => Ok(other?),
         }
@@ -126,13 +135,15 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Answer {
         let folders = self.mailboxes()?.folders().await?;
-        let Some((start, wanted)) = pattern(reference, wildcard, self.rev2) else { return done("LIST") };
+        let Some((start, wanted)) = pattern(reference, wildcard, self.utf8_names()) else {
+            return done("LIST");
+        };
         if wanted.is_empty() && extras.list_patterns.is_empty() {
             // RFC 3501 §6.3.8: asks for the separator.
             reply.line("* LIST (\\Noselect) \"/\" \"\"").await?;
             return done("LIST");
         }
-        let more = extras.list_patterns.iter().filter_map(|raw| text::folder_name(raw, self.rev2));
+        let more = extras.list_patterns.iter().filter_map(|raw| text::folder_name(raw, self.utf8_names()));
         let wanted: Vec<String> =
             std::iter::once(wanted).chain(more).map(|w| format!("{start}{w}")).collect();
         let asked = |list: &[String], word: &str| list.iter().any(|w| w == word);
@@ -169,7 +180,9 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Answer {
         let folders = self.mailboxes()?.folders().await?;
-        let Some((start, wanted)) = pattern(reference, wildcard, self.rev2) else { return done("LSUB") };
+        let Some((start, wanted)) = pattern(reference, wildcard, self.utf8_names()) else {
+            return done("LSUB");
+        };
         let wanted = start + &wanted;
         for folder in folders.iter().filter(|f| f.subscribed && list_matches(&wanted, &f.name)) {
             self.list_line(reply, "LSUB", "", &folder.name, false).await?;
@@ -184,21 +197,22 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Result<(), Stop> {
         let status = self.mailboxes()?.status(folder.id).await?;
-        let values: Vec<String> = items
-            .iter()
-            .filter_map(|item| Some(format!("{item} {}", status_value(item, &status)?)))
-            .collect();
+        let value = |item: &&str| match *item {
+            "APPENDLIMIT" => Some(format!("APPENDLIMIT {}", self.append_limit())),
+            item => Some(format!("{item} {}", status_value(item, &status)?)),
+        };
+        let values: Vec<String> = items.iter().filter_map(value).collect();
         let out = reply.buffer();
         out.extend_from_slice(b"* STATUS ");
-        text::folder(out, &folder.name, self.rev2);
+        text::folder(out, &folder.name, self.utf8_names());
         Ok(reply.line(&format!(" ({})", values.join(" "))).await?)
     }
 
     pub(crate) async fn create(&mut self, mailbox: &Mailbox<'_>) -> Answer {
-        let name = name(mailbox, self.rev2)?;
+        let name = name(mailbox, self.utf8_names())?;
         // RFC 3501 §6.3.3: a final separator only declares that folders will follow.
         let name = name.strip_suffix('/').unwrap_or(&name);
-        if name.split('/').any(str::is_empty) || name.contains(['*', '%']) {
+        if !is_shaped(name) {
             return Err(Stop::No("[CANNOT] this is not a folder name".into()));
         }
         let mailboxes = self.mailboxes()?;
@@ -229,11 +243,11 @@ impl<B: Backend> Session<B> {
     }
 
     pub(crate) async fn rename(&mut self, from: &Mailbox<'_>, to: &Mailbox<'_>) -> Answer {
-        let to = name(to, self.rev2)?;
+        let to = name(to, self.utf8_names())?;
         if *from == Mailbox::Inbox || to == "INBOX" {
             return Err(Stop::No("[CANNOT] INBOX keeps its name".into()));
         }
-        if to.split('/').any(str::is_empty) || to.contains(['*', '%']) {
+        if !is_shaped(&to) {
             return Err(Stop::No("[CANNOT] this is not a folder name".into()));
         }
         let folder = self.folder(from).await?;
@@ -255,7 +269,7 @@ impl<B: Backend> Session<B> {
     ) -> std::io::Result<()> {
         let out = reply.buffer();
         out.extend_from_slice(format!("* {kind} ({attributes}) \"/\" ").as_bytes());
-        text::folder(out, name, self.rev2);
+        text::folder(out, name, self.utf8_names());
         reply.line(if below { " (\"CHILDINFO\" (\"SUBSCRIBED\"))" } else { "" }).await
     }
 
@@ -269,6 +283,11 @@ impl<B: Backend> Session<B> {
 fn list_matches(pattern: &str, name: &str) -> bool {
     // INBOX has no case (RFC 3501 §5.1).
     matches(pattern, name) || name == "INBOX" && matches(&pattern.to_ascii_uppercase(), name)
+}
+
+/// Whether a new folder may have this name. Programs make directories of them: no level is `.` or `..`.
+fn is_shaped(name: &str) -> bool {
+    name.split('/').all(|level| !matches!(level, "" | "." | "..")) && !name.contains(['*', '%'])
 }
 
 fn is_below(name: &str, above: &str) -> bool {

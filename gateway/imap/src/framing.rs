@@ -40,7 +40,7 @@ enum State {
     Literal(usize),
     /// So many bytes of a message are to come.
     Message { left: u64, skip: bool },
-    /// The CR LF after a message.
+    /// What ends the command after a message.
     AfterMessage { skip: bool },
 }
 
@@ -53,16 +53,28 @@ pub(crate) struct Framer {
     state: State,
     limit: usize,
     raw_lines: bool,
+    /// The message stands within `UTF8 (~{…}…)` (RFC 6855 §4).
+    closes: bool,
 }
 
 /// LITERAL- (RFC 7888 §4): longer literals need the server's consent.
 const MAX_NON_SYNC: u64 = 4096;
+/// What stands before the message where its header may hold UTF-8 (RFC 6855 §4).
+const UTF8: &[u8] = b"UTF8 (~";
 /// Message bytes handed on at once.
 const PIECE: usize = 64 * 1024;
 
 impl Framer {
     pub fn new(limit: usize) -> Self {
-        Self { input: Vec::new(), at: 0, command: Vec::new(), state: State::Line(0), limit, raw_lines: false }
+        Self {
+            input: Vec::new(),
+            at: 0,
+            command: Vec::new(),
+            state: State::Line(0),
+            limit,
+            raw_lines: false,
+            closes: false,
+        }
     }
     /// Bytes that one command may have.
     pub fn set_limit(&mut self, limit: usize) {
@@ -127,11 +139,12 @@ impl Framer {
                     }
                 }
                 State::AfterMessage { skip } => {
-                    let end = self.input.get(self.at..self.at + 2)?;
-                    if end != b"\r\n" {
+                    let expected: &[u8] = if self.closes { b")\r\n" } else { b"\r\n" };
+                    let end = self.input.get(self.at..self.at + expected.len())?;
+                    if end != expected {
                         return Some(Frame::Fatal("a line end belongs after the message"));
                     }
-                    self.at += 2;
+                    self.at += expected.len();
                     self.state = State::Line(0);
                     if !skip {
                         return Some(Frame::MessageEnd);
@@ -183,7 +196,11 @@ impl Framer {
         literal: Literal,
         is_append: &impl Fn(&[u8]) -> bool,
     ) -> Result<Option<Frame>, ()> {
-        let mut head = self.command[..start + literal.at].to_vec();
+        let before = &self.command[..start + literal.at];
+        let plain = before.len().checked_sub(UTF8.len()).map(|at| before.split_at(at));
+        let plain = plain.filter(|(_, end)| end.eq_ignore_ascii_case(UTF8)).map(|(plain, _)| plain);
+        self.closes = plain.is_some();
+        let mut head = plain.unwrap_or(before).to_vec();
         head.extend_from_slice(b"{0+}\r\n\r\n");
         if is_append(&head) {
             self.command.clear();
@@ -295,5 +312,12 @@ mod tests {
         );
         assert!(matches!(frames(&[b"a APPEND x {1}\r\nxyz"])[..], [Message { .. }, Data(_), Fatal(_)]));
         assert!(matches!(frames(&[b"a APPEND x {9999+}\r\n"])[..], [Fatal(_)]));
+        // RFC 6855 §4: the parenthesis belongs to the command, not to the message.
+        let got = frames(&[b"a APPEND x utf8 (~{2+}\r\nhe", b")\r", b"\nb NOOP\r\n"]);
+        assert!(matches!(got[..], [Message { size: 2, .. }, Data(_), MessageEnd, Command(_)]), "{got:?}");
+        assert!(matches!(
+            frames(&[b"a APPEND x UTF8 (~{1}\r\nx\r\n "])[..],
+            [Message { .. }, Data(_), Fatal(_)]
+        ));
     }
 }

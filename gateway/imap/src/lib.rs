@@ -12,7 +12,8 @@
 //!
 //! **Standards.** RFC 3501 (IMAP4rev1) and 9051 (IMAP4rev2), 2177 IDLE, 2342 NAMESPACE, 2971 ID, 3516 BINARY (FETCH),
 //! 3691 UNSELECT, 4315 UIDPLUS, 4731 ESEARCH, 4959 SASL-IR, 5161 ENABLE, 5182 SEARCHRES, 5258 LIST-EXTENDED, 5819
-//! LIST-STATUS, 6154 SPECIAL-USE, 6851 MOVE, 7162 CONDSTORE, 7888 LITERAL-, 8438 STATUS=SIZE.
+//! LIST-STATUS, 6154 SPECIAL-USE, 6851 MOVE, 6855 UTF8=ACCEPT, 7162 CONDSTORE and QRESYNC, 7888 LITERAL-, 7889
+//! APPENDLIMIT, 8438 STATUS=SIZE, 9208 QUOTA=RES-STORAGE.
 //!
 //! **Failure.** `NO` when the mailbox says no, `BAD` when the client is wrong; [`Flow::Close`] after too many
 //! errors, after what cannot be answered any more, and after LOGOUT. [`SessionError`] when the connection
@@ -33,6 +34,8 @@ mod header;
 mod login;
 mod normal;
 mod output;
+mod quota;
+mod resync;
 mod search;
 mod section;
 mod selected;
@@ -45,7 +48,7 @@ mod text;
 
 pub use backend::{
     Append, AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Folder, FolderId, Header,
-    LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
+    LoginError, MailboxError, Mailboxes, Opened, Quota, Row, Special, Status,
 };
 pub use flags::{Flags, ParseFlagError};
 pub use header::message_id;

@@ -259,6 +259,10 @@ impl<B: Backend> Session<B> {
         extras: &Extras,
         reply: &mut Reply<'_, O>,
     ) -> Answer {
+        if self.utf8 && request.charset.is_some() {
+            // RFC 6855 §3.
+            return Err(Stop::Bad("after UTF8=ACCEPT a search is in UTF-8".into()));
+        }
         if let Some(charset) = &request.charset {
             let name = match charset {
                 Charset::Atom(atom) => atom.inner(),

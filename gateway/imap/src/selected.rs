@@ -6,7 +6,7 @@ use crate::command::done;
 use crate::flags::Flags;
 use crate::output::{Output, Reply};
 use crate::session::{Answer, Session, Stop};
-use crate::set::Ranges;
+use crate::set::{Ranges, compact};
 use imap_types::command::SelectParameter;
 use imap_types::mailbox::Mailbox;
 use imap_types::sequence::SequenceSet;
@@ -85,8 +85,10 @@ impl<B: Backend> Session<B> {
         examine: bool,
         reply: &mut Reply<'_, O>,
     ) -> Answer {
-        if parameters.iter().any(|p| !matches!(p, SelectParameter::CondStore)) {
-            return Err(Stop::Bad("this parameter is not offered".into()));
+        let known = crate::resync::known(parameters);
+        if known.is_some() && !self.qresync {
+            // RFC 7162 §3.2.5.
+            return Err(Stop::Bad("enable QRESYNC first".into()));
         }
         self.condstore |= !parameters.is_empty();
         // RFC 3501 §6.3.1: a failed SELECT leaves nothing selected.
@@ -128,6 +130,9 @@ impl<B: Backend> Session<B> {
         reply.line(&format!("* OK [HIGHESTMODSEQ {}] highest", opened.modseq.max(1))).await?;
         let mode = if selected.read_only { "READ-ONLY" } else { "READ-WRITE" };
         self.selected = Some(selected);
+        if let Some(known) = known {
+            self.resync(&known, opened.uid_validity, reply).await?;
+        }
         done(&format!("[{mode}] {}", if examine { "EXAMINE" } else { "SELECT" }))
     }
 
@@ -140,7 +145,9 @@ impl<B: Backend> Session<B> {
         let selected = self.selected_mut()?;
         selected.modseq = selected.modseq.max(changes.modseq);
         let (mut changed, mut grown) = (Vec::new(), false);
-        for row in changes.rows {
+        // One that left while the changes were read must not come back as a new one.
+        let left = |row: &Row| changes.expunged.binary_search(&row.uid).is_ok();
+        for row in changes.rows.into_iter().filter(|row| !left(row)) {
             match selected.position(row.uid) {
                 Some(n) if selected.rows[n] == row => {}
                 Some(_) => changed.push(row),
@@ -158,18 +165,22 @@ impl<B: Backend> Session<B> {
         self.announce(changed, true, false, reply).await
     }
 
-    /// Removes messages from the client's view, the last first.
+    /// Removes messages, named in any order, from the client's view, the last first.
     pub(crate) async fn forget<O: Output>(
         &mut self,
         uids: &[u32],
         reply: &mut Reply<'_, O>,
     ) -> Result<(), Stop> {
         let Some(selected) = &mut self.selected else { return Ok(()) };
+        if uids.is_empty() {
+            return Ok(());
+        }
         // RFC 5182 §2.1: what is gone is in no saved result.
         self.saved.retain(|uid| !uids.contains(uid));
         let mut positions: Vec<usize> = uids.iter().filter_map(|uid| selected.position(*uid)).collect();
         positions.sort_unstable();
         positions.dedup();
+        let gone = selected.uids(&positions);
         let mut next = 0;
         let mut n = 0;
         selected.rows.retain(|_| {
@@ -178,6 +189,13 @@ impl<B: Backend> Session<B> {
             n += 1;
             !gone
         });
+        if self.qresync {
+            // RFC 7162 §3.2.10: by UID, in one answer.
+            if !gone.is_empty() {
+                reply.line(&format!("* VANISHED {}", compact(gone))).await?;
+            }
+            return Ok(());
+        }
         for position in positions.iter().rev() {
             reply.line(&format!("* {} EXPUNGE", position + 1)).await?;
         }
@@ -193,6 +211,8 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Result<(), Stop> {
         let condstore = self.condstore;
+        // RFC 7162 §3.2.4: then each FETCH names its UID.
+        let uid = uid || self.qresync;
         let Some(selected) = &mut self.selected else { return Ok(()) };
         for row in rows {
             let Some(n) = selected.position(row.uid) else { continue };

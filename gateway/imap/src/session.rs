@@ -12,6 +12,7 @@ use imap_codec::decode::Decoder;
 use imap_types::command::CommandBody;
 use sealpost_envelope::Secret;
 use sealpost_sasl::{ChannelBindings, Exchange};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a stranger meets.
@@ -21,7 +22,7 @@ pub struct Limits {
     pub command_before_login: usize,
     /// Bytes of one command after login.
     pub command: usize,
-    /// Commands in the session.
+    /// Commands of a session that has not logged in; afterwards a hundred times as many.
     pub commands: u32,
     /// Errors before it is closed.
     pub errors: u32,
@@ -36,7 +37,7 @@ impl Default for Limits {
         Self {
             command_before_login: 8 * 1024,
             command: 256 * 1024,
-            commands: 100_000,
+            commands: 1000,
             errors: 20,
             append: 0,
             search_body: 1024 * 1024,
@@ -140,6 +141,10 @@ pub struct Session<B: Backend> {
     pub(crate) condstore: bool,
     /// IMAP4rev2 was enabled (RFC 9051 §6.3.1).
     pub(crate) rev2: bool,
+    /// UTF8=ACCEPT was enabled (RFC 6855 §3).
+    pub(crate) utf8: bool,
+    /// QRESYNC was enabled: what is gone is told by UID (RFC 7162 §3.2.3).
+    pub(crate) qresync: bool,
     /// UIDs of the last saved search result (RFC 5182).
     pub(crate) saved: Vec<u32>,
     commands: u32,
@@ -165,6 +170,8 @@ impl<B: Backend> Session<B> {
             appending: None,
             condstore: false,
             rev2: false,
+            utf8: false,
+            qresync: false,
             saved: Vec::new(),
             commands: 0,
             errors: 0,
@@ -243,8 +250,8 @@ impl<B: Backend> Session<B> {
 
     async fn frames<O: Output>(&mut self, reply: &mut Reply<'_, O>) -> Result<Flow, SessionError> {
         loop {
-            let inside = self.mailboxes.is_some();
-            let Some(frame) = self.framer.next(|head| inside && is_append(head)) else {
+            let (inside, utf8) = (self.mailboxes.is_some(), self.utf8_names());
+            let Some(frame) = self.framer.next(|head| inside && is_append(head, utf8)) else {
                 return Ok(Flow::Continue);
             };
             let flow = match frame {
@@ -281,7 +288,13 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Result<Flow, SessionError> {
         self.commands += 1;
-        if self.commands > self.limits.commands {
+        // A program that fills a mailbox needs one command for each message.
+        let most = if self.mailboxes.is_some() {
+            self.limits.commands.saturating_mul(100)
+        } else {
+            self.limits.commands
+        };
+        if self.commands > most {
             reply.line("* BYE too many commands in one session").await?;
             return Ok(Flow::Close);
         }
@@ -342,7 +355,7 @@ impl<B: Backend> Session<B> {
 
     /// The command in the words of IMAP4rev1.
     fn normal(&self, line: Vec<u8>) -> Normal {
-        let line = if self.rev2 { crate::normal::unquote_utf8(line) } else { line };
+        let line = if self.utf8_names() { crate::normal::unquote_utf8(line) } else { line };
         let Some(selected) = &self.selected else { return Normal::Command(line) };
         if !line.contains(&b'$') {
             return Normal::Command(line);
@@ -412,7 +425,8 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Result<Flow, SessionError> {
         let tag = tag_of(head);
-        match self.append_begin(&tag, head, size).await {
+        let head = if self.utf8_names() { crate::normal::unquote_utf8(head.to_vec()) } else { head.to_vec() };
+        match self.append_begin(&tag, &head, size).await {
             Ok(()) => {
                 self.framer.take_literal(size);
                 if waits {
@@ -441,8 +455,12 @@ fn tag_of(line: &[u8]) -> String {
 }
 
 /// Whether the literal that a command announces is the message of APPEND.
-fn is_append(head: &[u8]) -> bool {
+fn is_append(head: &[u8], utf8: bool) -> bool {
     let mut words = head.splitn(3, |b| *b == b' ');
-    words.nth(1).is_some_and(|w| w.eq_ignore_ascii_case(b"APPEND"))
-        && matches!(CommandCodec::default().decode(head), Ok((b"", c)) if matches!(c.body, CommandBody::Append { .. }))
+    if !words.nth(1).is_some_and(|w| w.eq_ignore_ascii_case(b"APPEND")) {
+        return false;
+    }
+    let plain =
+        if utf8 { Cow::Owned(crate::normal::unquote_utf8(head.to_vec())) } else { Cow::Borrowed(head) };
+    matches!(CommandCodec::default().decode(&plain), Ok((b"", c)) if matches!(c.body, CommandBody::Append { .. }))
 }

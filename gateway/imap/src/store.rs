@@ -77,13 +77,15 @@ impl<B: Backend> Session<B> {
     ) -> Answer {
         let selected = self.writable()?;
         let uids = set.map(|set| selected.positions(set, true)).transpose()?.map(|p| selected.uids(&p));
+        let mut some = false;
         if uids.as_ref().is_none_or(|u| !u.is_empty()) {
             let folder = selected.folder;
             let gone = self.mailboxes()?.expunge(folder, uids.as_deref()).await?;
+            some = !gone.is_empty();
             self.forget(&gone, reply).await?;
         }
         self.update(reply).await?;
-        done("EXPUNGE")
+        self.expunge_done("EXPUNGE", some)
     }
 
     pub(crate) async fn copy<O: Output>(
@@ -125,7 +127,7 @@ impl<B: Backend> Session<B> {
         let gone: Vec<u32> = moved.pairs.iter().map(|(old, _)| *old).collect();
         self.forget(&gone, reply).await?;
         self.update(reply).await?;
-        done("MOVE")
+        self.expunge_done("MOVE", !gone.is_empty())
     }
 }
 

@@ -9,22 +9,31 @@ use sealpost_imap::{Flow, Limits, Session};
 use std::path::Path;
 use std::sync::Arc;
 
-async fn run(path: &Path) {
+/// How much of what the client says comes at once.
+#[derive(Clone, Copy, PartialEq)]
+enum Pieces {
+    Lines,
+    Bytes,
+}
+
+async fn run(path: &Path, pieces: Pieces) {
     let text = std::fs::read_to_string(path).unwrap();
-    let memory = Arc::new(Memory::new());
+    let quota = text.contains("# quota").then_some(4096);
+    let memory = Arc::new(Memory { quota, ..Memory::new() });
     for mail in ["1-plain.eml", "2-mixed.eml"] {
         let bytes = std::fs::read(path.parent().unwrap().with_file_name("mails").join(mail)).unwrap();
         memory.deliver(1, bytes, if mail.starts_with('1') { "\\Seen $Sealed" } else { "" });
     }
     let tls = !text.contains("# clear");
     let errors = if text.contains("# errors") { 4 } else { 40 };
-    let limits = Limits { errors, append: 1000, ..Limits::default() };
+    let append = if text.contains("# no limit") { 0 } else { 1000 };
+    let limits = Limits { errors, append, ..Limits::default() };
     let mut session = Session::new(memory.clone(), tls, limits);
     let mut out = Collected::default();
     session.greet(&mut out).await.unwrap();
     let (mut got, mut flow) = (Vec::<String>::new(), Flow::Continue);
     take(&mut out, &mut got);
-    let bless = std::env::var_os("SEALPOST_BLESS").is_some();
+    let bless = pieces == Pieces::Lines && std::env::var_os("SEALPOST_BLESS").is_some();
     let mut blessed = String::new();
     let bless_rest = |got: &mut Vec<String>, blessed: &mut String| {
         got.drain(..).for_each(|l| blessed.push_str(&format!("S: {l}\n")));
@@ -41,7 +50,11 @@ async fn run(path: &Path) {
         match line.split_at_checked(3).unwrap_or((line, "")) {
             ("C: ", rest) => {
                 assert!(got.is_empty(), "{at}: not expected: {got:#?}");
-                flow = session.receive(format!("{rest}\r\n").as_bytes(), &mut out).await.unwrap();
+                let line = format!("{rest}\r\n");
+                let size = if pieces == Pieces::Bytes { 1 } else { line.len() };
+                for piece in line.as_bytes().chunks(size) {
+                    flow = session.receive(piece, &mut out).await.unwrap();
+                }
                 take(&mut out, &mut got);
             }
             ("S: ", rest) => {
@@ -53,6 +66,7 @@ async fn run(path: &Path) {
                 memory.deliver(1, &b"Subject: new\r\n\r\nx\r\n"[..], "");
             }
             _ if line == "! expunge 1" => memory.expunge(1, 1),
+            _ if line == "! expunge 3" => memory.expunge(1, 3),
             _ if line == "! tls" => session.tls_started(),
             _ if line == "! changed" => {
                 assert!(session.is_idle(), "{at}");
@@ -76,18 +90,28 @@ fn take(out: &mut Collected, got: &mut Vec<String>) {
     got.extend(text.split("\r\n").map(str::to_owned));
 }
 
-#[tokio::test]
-async fn dialogues() {
+async fn all(pieces: Pieces) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces");
     let mut paths: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
     assert!(paths.len() >= 8);
     for path in paths {
-        run(&path).await;
+        run(&path, pieces).await;
     }
 }
 
-/// Every dialogue gives the same when its bytes come one by one.
+#[tokio::test]
+async fn dialogues() {
+    all(Pieces::Lines).await;
+}
+
+/// Every dialogue is the same when its bytes come one by one.
+#[tokio::test]
+async fn dialogues_byte_by_byte() {
+    all(Pieces::Bytes).await;
+}
+
+/// A whole session without waiting for a single answer.
 #[tokio::test]
 async fn bytes_one_by_one() {
     let memory = Arc::new(Memory::new());

@@ -20,6 +20,7 @@ pub(super) fn check(settings: &Settings, context: &mut Context) -> Vec<Arc<Polic
     gates(settings, context);
     super::cards::check(settings, context);
     super::providers::check(settings, context);
+    super::webhooks::check(settings, context);
     limits(settings, context);
     demo(settings, context);
     others(settings, context);

@@ -27,6 +27,7 @@ mod signing;
 mod sms;
 mod template;
 mod unsupported;
+mod webhooks;
 
 pub use cards::CardSettings;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use sections::{Entity, Rule, Settings, Sms, TimestampSettings, Trusted};
 pub use signing::KeySource;
 pub use template::{template, template_with};
 pub use unsupported::unsupported;
+pub use webhooks::Webhook;
 
 use reader::{Context, Mistake, Spot};
 use sealpost_policy::Policy;

@@ -12,6 +12,7 @@ use super::places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, We
 use super::providers::ProviderSettings;
 use super::section::section;
 use super::signing::KeySource;
+use super::webhooks::Webhook;
 use sealpost_certs::KeyKind;
 use sealpost_envelope::{EmailAddress, Gate, Language, Treatment};
 use sealpost_policy::Period;
@@ -90,6 +91,8 @@ section! {
         dkim: Dkim = section;
         /// How long things are kept.
         retention: Retention = section;
+        /// Programs that are told what happens to its deposits.
+        webhook: Vec<Webhook> = sections;
     }
 }
 

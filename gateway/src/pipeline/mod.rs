@@ -41,3 +41,4 @@ pub mod standing;
 pub mod submission;
 pub mod submitter;
 pub mod verdict;
+pub mod webhooks;

@@ -13,7 +13,7 @@ mod read;
 mod statistics;
 mod write;
 
-pub use follow::{DepositState, FollowFilter, Followed, RecipientMatch, Sight, StateFilter};
+pub use follow::{DepositState, FollowFilter, Followed, PAGE, RecipientMatch, Sight, StateFilter};
 pub(crate) use read::address;
 pub use read::{Deposit, DepositFilter, DepositRow, PartRow};
 pub use statistics::DayCount;

@@ -13,6 +13,7 @@
 
 mod anchor;
 mod checkpoint;
+mod follower;
 mod former;
 mod prune;
 mod rows;
@@ -22,6 +23,7 @@ mod verify;
 
 pub use anchor::Anchor;
 pub use checkpoint::Checkpoint;
+pub(crate) use follower::{follow_from, followed_to};
 pub use prune::{Pruned, Ranges};
 pub use sequence::{LogHead, Sequenced};
 pub use verify::{Finding, LogReport};

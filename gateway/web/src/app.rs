@@ -21,6 +21,7 @@ pub(crate) mod icons;
 mod journal;
 mod opened;
 pub(crate) mod operations;
+mod proofs;
 mod statistics;
 mod told;
 pub(crate) mod typed;
@@ -35,6 +36,7 @@ use axum::routing::{get, post};
 pub(crate) fn routes() -> Router<WebState> {
     Router::new()
         .route("/deposits", get(deposits::list))
+        .route("/deposits/proofs", get(proofs::collection))
         .route("/deposits/{id}", get(deposit::show_one))
         .route("/deposits/{id}/proof", get(act::proof))
         .route("/deposits/{id}/{what}", post(act::act).get(act::back))

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use sealpost_imap::{
     Append, AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId,
-    Header, LoginError, MailboxError, Mailboxes, Opened, Output, Row, Special, Status,
+    Header, LoginError, MailboxError, Mailboxes, Opened, Output, Quota, Row, Special, Status,
 };
 use sealpost_sasl::{Credentials, Proof, ScramSecrets};
 use std::collections::BTreeMap;
@@ -31,10 +31,12 @@ pub type Shared = Arc<Mutex<BTreeMap<FolderId, Box_>>>;
 #[derive(Debug, Default)]
 pub struct Memory {
     pub boxes: Shared,
+    /// Bytes that all folders together hold.
+    pub quota: Option<u64>,
 }
 
 #[derive(Debug)]
-pub struct View(Shared);
+pub struct View(Shared, Option<u64>);
 
 impl Memory {
     pub fn new() -> Self {
@@ -79,6 +81,7 @@ fn remove(b: &mut Box_, uids: &[u32]) {
     let modseq = b.modseq;
     b.mails.retain(|m| !uids.contains(&m.row.uid));
     b.expunged.extend(uids.iter().map(|u| (*u, modseq)));
+    b.expunged.sort_unstable();
 }
 
 impl Backend for Memory {
@@ -93,7 +96,7 @@ impl Backend for Memory {
     async fn login(&self, credentials: &Credentials) -> Result<View, LoginError> {
         let good = matches!(&credentials.proof, Proof::Password(p) if p.expose() == "secret");
         match credentials.authcid.as_str() {
-            "bob@example.test" if good => Ok(View(self.boxes.clone())),
+            "bob@example.test" if good => Ok(View(self.boxes.clone(), self.quota)),
             "busy@example.test" => Err(LoginError::Throttled),
             _ => Err(LoginError::Refused),
         }
@@ -156,11 +159,24 @@ impl Mailboxes for View {
                 unseen: b.mails.iter().filter(|m| !m.row.flags.has(Flags::SEEN)).count() as u32,
                 deleted: b.mails.iter().filter(|m| m.row.flags.has(Flags::DELETED)).count() as u32,
                 size: b.mails.iter().map(|m| m.row.size).sum(),
+                deleted_size: b
+                    .mails
+                    .iter()
+                    .filter(|m| m.row.flags.has(Flags::DELETED))
+                    .map(|m| m.row.size)
+                    .sum(),
                 uid_next: b.uid_next,
                 uid_validity: 7,
                 modseq: b.modseq,
             })
         })
+    }
+    async fn quota(&self) -> Result<Quota, MailboxError> {
+        let used = self.0.lock().unwrap().values().flat_map(|b| &b.mails).map(|m| m.row.size).sum();
+        Ok(Quota { used, limit: self.1 })
+    }
+    async fn expunged(&self, id: FolderId, since: u64) -> Result<Vec<u32>, MailboxError> {
+        self.with(id, |b| Ok(b.expunged.iter().filter(|e| e.1 > since).map(|e| e.0).collect()))
     }
     async fn open(&self, id: FolderId) -> Result<Opened, MailboxError> {
         self.with(id, |b| {
@@ -183,7 +199,7 @@ impl Mailboxes for View {
             return Err(MailboxError::Exists);
         }
         let id = self.0.lock().unwrap().keys().max().unwrap() + 1;
-        Memory { boxes: self.0.clone() }.add_folder(id, name, None);
+        Memory { boxes: self.0.clone(), quota: None }.add_folder(id, name, None);
         Ok(())
     }
     async fn delete(&self, id: FolderId) -> Result<(), MailboxError> {
@@ -287,6 +303,10 @@ impl Mailboxes for View {
         })
     }
     async fn append(&self, id: FolderId, info: AppendInfo) -> Result<Writing, MailboxError> {
+        let quota = self.quota().await?;
+        if quota.limit.is_some_and(|most| quota.used + info.size > most) {
+            return Err(MailboxError::OverQuota);
+        }
         Ok(Writing(self.0.clone(), id, info, Vec::new()))
     }
 }

@@ -197,17 +197,12 @@ impl Mailboxes {
 
     /// Where the follower of the log stands; `None` before its first step.
     pub async fn followed_to(&self) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT position FROM followers WHERE name = $1";
-        let row = self.db.fetch_optional(sql, args![FOLLOWER]).await?;
-        row.map(|r| r.size("position")).transpose()
+        crate::log::followed_to(&self.db, FOLLOWER).await
     }
 
     /// The follower has dealt with all entries before `position`.
     pub async fn follow_from(&self, position: u64) -> Result<(), StoreError> {
-        let sql = "INSERT INTO followers (name, position) VALUES ($1, $2) \
-             ON CONFLICT (name) DO UPDATE SET position = excluded.position";
-        self.db.execute(sql, vec![FOLLOWER.into(), Value::size(position)?]).await?;
-        Ok(())
+        crate::log::follow_from(&self.db, FOLLOWER, position).await
     }
 
     /// Entries of the log from `position` on, in its order, with whose folders they concern.

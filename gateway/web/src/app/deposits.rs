@@ -59,6 +59,7 @@ struct Page<'a> {
     to: &'a str,
     filtered: bool,
     everybody: bool,
+    rest: String,
     first: Option<String>,
     next: Option<String>,
 }
@@ -78,13 +79,8 @@ async fn page(state: &WebState, ctx: &Ctx, staff: &Staff, query: &str) -> Result
     may(staff, Section::Deposits)?;
     let typed = Typed::query(query).await?;
     let (l, zone) = (ctx.language, state.zone(staff.entity()));
-    let mut filter = filter(staff, &typed, &zone);
+    let filter = selection(state, staff, &typed, &zone).await?;
     let mut found = state.store.follow(&filter).await?;
-    // Eight letters may be a reference or part of somebody's name.
-    if found.is_empty() && filter.reference.take().is_some() {
-        filter.recipient = Some(RecipientMatch::Part(typed.get("q").to_owned()));
-        found = state.store.follow(&filter).await?;
-    }
     let more = found.len() > PAGE as usize;
     found.truncate(PAGE as usize);
     let rest = typed.query_without(&["after", "lang", "done"]);
@@ -104,9 +100,28 @@ async fn page(state: &WebState, ctx: &Ctx, staff: &Staff, query: &str) -> Result
         filtered: !rest.is_empty(),
         everybody,
         first: filter.after.is_some().then(|| format!("?{}", rest.trim_end_matches('&'))),
+        rest,
         next,
         f: &frame,
     })
+}
+
+/// What is asked for: a page of it, and one more.
+pub(super) async fn selection(
+    state: &WebState,
+    staff: &Staff,
+    typed: &Typed,
+    zone: &TimeZone,
+) -> Result<FollowFilter, Fault> {
+    let mut filter = filter(staff, typed, zone);
+    // Eight letters may be a reference or part of somebody's name.
+    if let Some(reference) = filter.reference.take() {
+        match state.store.follow_one(filter.sight, reference.as_str()).await? {
+            Some(_) => filter.reference = Some(reference),
+            None => filter.recipient = Some(RecipientMatch::Part(typed.get("q").to_owned())),
+        }
+    }
+    Ok(filter)
 }
 
 fn filter(staff: &Staff, typed: &Typed, zone: &TimeZone) -> FollowFilter {
