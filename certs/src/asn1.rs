@@ -54,11 +54,18 @@ pub(crate) mod oid {
     pub const SUBJECT_ALT_NAME: ObjectIdentifier = oid("2.5.29.17");
     pub const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");
     pub const CRL_NUMBER: ObjectIdentifier = oid("2.5.29.20");
+    pub const CRL_REASON: ObjectIdentifier = oid("2.5.29.21");
+    pub const DELTA_CRL_INDICATOR: ObjectIdentifier = oid("2.5.29.27");
+    pub const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = oid("2.5.29.28");
     pub const AUTHORITY_KEY_ID: ObjectIdentifier = oid("2.5.29.35");
     pub const EXT_KEY_USAGE: ObjectIdentifier = oid("2.5.29.37");
     pub const EKU_SERVER_AUTH: ObjectIdentifier = oid("1.3.6.1.5.5.7.3.1");
     pub const EKU_EMAIL: ObjectIdentifier = oid("1.3.6.1.5.5.7.3.4");
     pub const EKU_TIME_STAMPING: ObjectIdentifier = oid("1.3.6.1.5.5.7.3.8");
+    // RFC 5280 §4.2.2.1
+    pub const AD_OCSP: ObjectIdentifier = oid("1.3.6.1.5.5.7.48.1");
+    // RFC 5940 §2.2
+    pub const OCSP_REVOCATION: ObjectIdentifier = oid("1.3.6.1.5.5.7.16.2");
     // RFC 5280 appendix A.1, X.520
     pub const COMMON_NAME: ObjectIdentifier = oid("2.5.4.3");
     pub const COUNTRY: ObjectIdentifier = oid("2.5.4.6");

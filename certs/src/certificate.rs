@@ -12,7 +12,8 @@ use std::sync::Arc;
 use thiserror::Error;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
-    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier,
+    AccessDescription, AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage,
+    KeyUsage, SubjectAltName, SubjectKeyIdentifier,
 };
 
 /// Why a certificate cannot be read.
@@ -172,6 +173,49 @@ impl Certificate {
         let der = rustls_pki_types::CertificateDer::from(self.der());
         webpki::EndEntityCert::try_from(&der)
             .is_ok_and(|key| key.verify_signature(algorithm, message, signature).is_ok())
+    }
+
+    /// Whether `signature` over `message`, by an algorithm as certificates and lists name it, was made with the
+    /// certificate's key.
+    pub(crate) fn has_signed(
+        &self,
+        by: &der::asn1::ObjectIdentifier,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        use crate::asn1::oid;
+        use webpki::aws_lc_rs as algs;
+        let candidates = match *by {
+            oid::ECDSA_SHA256 => vec![algs::ECDSA_P256_SHA256, algs::ECDSA_P384_SHA256],
+            oid::ECDSA_SHA384 => vec![algs::ECDSA_P256_SHA384, algs::ECDSA_P384_SHA384],
+            oid::RSA_SHA256 => vec![algs::RSA_PKCS1_2048_8192_SHA256],
+            oid::RSA_SHA384 => vec![algs::RSA_PKCS1_2048_8192_SHA384],
+            oid::RSA_SHA512 => vec![algs::RSA_PKCS1_2048_8192_SHA512],
+            _ => return false,
+        };
+        let der = rustls_pki_types::CertificateDer::from(self.der());
+        webpki::EndEntityCert::try_from(&der)
+            .is_ok_and(|key| candidates.iter().any(|a| key.verify_signature(*a, message, signature).is_ok()))
+    }
+
+    /// Addresses of its issuer's revocation lists (RFC 5280 §4.2.1.13), as written.
+    pub fn list_addresses(&self) -> Vec<String> {
+        let points = self.extension::<CrlDistributionPoints>().map(|(_, p)| p.0).unwrap_or_default();
+        // Lists of somebody else, or for some reasons, are not read here.
+        let plain = points.into_iter().filter(|p| p.crl_issuer.is_none() && p.reasons.is_none());
+        plain.filter_map(|p| p.distribution_point).flat_map(|n| crate::crl::addresses(&n)).collect()
+    }
+
+    /// Addresses of responders that speak of it (RFC 5280 §4.2.2.1), as written.
+    pub fn responder_addresses(&self) -> Vec<String> {
+        let all = self.extension::<AuthorityInfoAccessSyntax>().map(|(_, a)| a.0).unwrap_or_default();
+        let address = |a: AccessDescription| match a.access_location {
+            GeneralName::UniformResourceIdentifier(uri) if a.access_method == crate::asn1::oid::AD_OCSP => {
+                Some(uri.as_str().to_owned())
+            }
+            _ => None,
+        };
+        all.into_iter().filter_map(address).collect()
     }
 
     pub(crate) fn parsed(&self) -> &x509_cert::Certificate {

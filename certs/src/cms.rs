@@ -2,15 +2,17 @@
 //!
 //! A signature is made over a SHA-256 digest, so that the size of what is signed does not matter. Signing
 //! has two steps, because a time authority may be a network away: [`sign`] makes the signature,
-//! [`Signature::with_timestamp`] adds the token over [`Signature::imprint`].
+//! [`Signature::with_timestamp`] adds the token over [`Signature::imprint`]. What issuers say of the certificates comes
+//! later ([`crate::complete_seal`]).
 //!
 //! **Standards.** RFC 5652, RFC 5035 (signing-certificate-v2), RFC 6211 (algorithm protection, which leaves
 //! no byte of the structure unbound), ETSI EN 319 122-1 §6 (levels B-B and B-T), RFC 8551.
 
 use crate::asn1::{self, algorithm, attribute, octets, oid, oid_der, seq, set_members, tag, tlv};
-use crate::pem;
 use crate::signer::{Identity, SignError, Signer};
+use crate::{Certificate, pem};
 use der::asn1::ObjectIdentifier;
+use der::{Decode, Encode};
 use jiff::Timestamp;
 use sealpost_envelope::Sha256Digest;
 
@@ -136,6 +138,13 @@ fn signed_data(version: u8, enclosed: &[u8], certificates: &[u8], signer_info: &
         &tlv(tag::SET, &[signer_info]),
     ]);
     seq(&[&oid_der(&oid::SIGNED_DATA), &tlv(tag::context(0), &[&data])])
+}
+
+/// The certificates inside a signature or a token, as they stand there; nothing is checked.
+pub fn certificates(cms: &[u8]) -> Vec<Certificate> {
+    let Ok(info) = asn1::ContentInfo::from_der(cms) else { return Vec::new() };
+    let all = info.content.certificates.iter().flat_map(|set| set.iter());
+    all.filter_map(|any| Certificate::from_der(&any.to_der().ok()?).ok()).collect()
 }
 
 /// The body of an `smime.p7s` part: base64 in lines of 64 characters ended by CRLF.

@@ -5,15 +5,20 @@
 //! **Exposure.** Revocation lists come over plain HTTP from the network: bounded in size and time, no redirects, and
 //! they count only with the signature of an authority that is configured.
 //!
-//! **Standards.** RFC 5280 §5 (CRL), RFC 2585 (over HTTP).
+//! **Standards.** RFC 5280 §5 (CRL), RFC 6960 (OCSP).
 //!
 //! **Failure.** A list that cannot be had leaves the last good one in force until it ends; then the authority's
-//! cards are refused, and the log says so each time.
+//! cards are refused, and the log says so each time. A responder that cannot be asked, or is not believed, leaves the
+//! lists to decide; where there are none, the card is refused.
 
 use crate::config::{CardRevocation, CardSettings, CardStage, CardWord};
+use crate::issuers::Issuers;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
-use sealpost_certs::card::{CardKind, CardTrust, Holder, Range, Refusal, Revocation, Stage};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sealpost_certs::card::{CardKind, CardTrust, Examined, Holder, Range, Refusal, Revocation, Stage};
+use sealpost_certs::ocsp::Answer;
 use sealpost_certs::{Certificate, RevocationList, pem};
 use sealpost_envelope::{Clock, Timestamp};
 use sealpost_web::CardJudge;
@@ -25,8 +30,10 @@ use tokio_util::sync::CancellationToken;
 
 /// A list of a whole profession has some ten megabytes.
 const LARGEST: usize = 64 << 20;
-/// For one address.
+/// For one address of a list.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For one responder: a person is waiting.
+const PATIENCE_OF_PEOPLE: Duration = Duration::from_secs(5);
 
 /// Judges cards.
 #[derive(Debug)]
@@ -35,24 +42,21 @@ pub struct Cards {
     trust: ArcSwap<CardTrust>,
     /// The last good list of each address, in the order of `crl_urls`.
     fetched: Mutex<Vec<Option<RevocationList>>>,
-    client: reqwest::Client,
+    issuers: Issuers,
+    responders: Issuers,
     clock: Arc<dyn Clock>,
 }
 
 impl Cards {
     /// Reads authorities and lists that are files; those behind addresses come with the first [`Cards::refresh`].
     pub fn open(settings: &CardSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
-        let client = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .context("`gate.card`: the HTTP client")?;
         let trust = CardTrust::new(range(settings)?, from_files(settings)?).context("`gate.card`")?;
         let cards = Self {
             settings: ArcSwap::from_pointee(settings.clone()),
             trust: ArcSwap::from_pointee(trust),
             fetched: Mutex::new(vec![None; settings.crl_urls.len()]),
-            client,
+            issuers: Issuers::new(PATIENCE).context("`gate.card`")?,
+            responders: Issuers::new(PATIENCE_OF_PEOPLE).context("`gate.card`")?,
             clock,
         };
         if settings.revocation == CardRevocation::Optional {
@@ -111,26 +115,48 @@ impl Cards {
         for (authority, until) in trust.lists() {
             tracing::debug!(authority, %until, "revocation list of cards in force");
         }
+        let settings = self.settings.load();
         for authority in trust.without_list(self.clock.now()) {
-            let refused = self.settings.load().revocation == CardRevocation::Required;
-            tracing::error!(authority, refused, "no valid revocation list of this authority of cards");
+            if settings.ocsp_urls.is_empty() {
+                let refused = settings.revocation == CardRevocation::Required;
+                tracing::error!(authority, refused, "no valid revocation list of this authority of cards");
+            } else {
+                tracing::debug!(authority, "no revocation list: its responder decides");
+            }
         }
     }
 
     async fn fetch(&self, url: &str) -> Result<RevocationList> {
-        let mut answer = self.client.get(url).send().await?.error_for_status()?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
-            anyhow::ensure!(bytes.len() + chunk.len() <= LARGEST, "longer than {LARGEST} octets");
-            bytes.extend_from_slice(&chunk);
+        list(&self.issuers.list(url, LARGEST).await?)
+    }
+
+    /// What the first responder that can be believed says; `None` where none is configured.
+    async fn ask(&self, examined: &Examined, now: Timestamp) -> Option<Result<Answer, String>> {
+        let settings = self.settings.load_full();
+        let question = examined.question();
+        let mut answer = None;
+        for url in &settings.ocsp_urls {
+            match self.responders.ask(url.as_str(), &question, now).await {
+                Ok(said) => return Some(Ok(said)),
+                Err(error) => {
+                    tracing::warn!(url = url.as_str(), "a responder about cards: {error:#}");
+                    answer = Some(Err(format!("its responder gave no answer to believe: {error:#}")));
+                }
+            }
         }
-        list(&bytes)
+        answer
     }
 }
 
 impl CardJudge for Cards {
-    fn judge(&self, chain: &[Vec<u8>], now: Timestamp) -> Result<Holder, Refusal> {
-        self.trust.load().judge(chain, now)
+    fn judge<'a>(&'a self, chain: &'a [Vec<u8>], now: Timestamp) -> BoxFuture<'a, Result<Holder, Refusal>> {
+        async move {
+            let trust = self.trust.load_full();
+            let examined = trust.examine(chain, now)?;
+            let answer = self.ask(&examined, now).await;
+            trust.conclude(examined, answer, now)
+        }
+        .boxed()
     }
 }
 

@@ -8,7 +8,9 @@ macro_rules! say {
     ($($text:tt)*) => { $crate::commands::print_line(format_args!($($text)*)) };
 }
 
+mod antivirus;
 mod audit;
+mod backends;
 mod cards;
 mod cli;
 mod commands;
@@ -19,6 +21,7 @@ mod desk;
 mod dkim;
 mod gateway;
 mod hand;
+mod issuers;
 mod judge;
 mod listeners;
 mod mailboxes;

@@ -9,10 +9,10 @@
 use crate::gateway::{Gateway, Organisation};
 use crate::pipeline::content::{ContentError, ContentStream, OpenDeposit};
 use crate::pipeline::handover::wire;
-use crate::pipeline::{facts, seal};
+use crate::pipeline::{facts, revocation, seal};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt};
-use sealpost_certs::{Certificate, Signer, TrustAnchors, verify_timestamp};
+use sealpost_certs::{Certificate, Signer, TrustAnchors, cms, verify_timestamp};
 use sealpost_envelope::{DepositId, Language, RecipientNo, Sha256Digest, Treatment};
 use sealpost_evidence::{Actor, DepositFacts, Detail, Event, EventName, Party, render};
 use sealpost_message::compose::Recipe;
@@ -21,8 +21,9 @@ use sealpost_proof::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source, 
 use sealpost_store::content::Place;
 use sealpost_store::queue::{Filter, State};
 use sealpost_store::{Checkpoint, JournalEntry, Returned};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 /// What to put in.
@@ -87,7 +88,8 @@ pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Resu
         evidence: Vec::new(),
         entries: logged(gateway, &chosen, checkpoint.size).await?,
         roots: roots(gateway, organisation, &external),
-        revocation: vec![gateway.credentials.revocation_list(gateway.clock.now())?],
+        revocation: Vec::new(),
+        long_term: false,
         external_time: external.words,
         checkpoint: stamped(checkpoint)?,
     };
@@ -96,10 +98,25 @@ pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Resu
             bundle.evidence.push(found?);
         }
     }
+    bundle.revocation = revocation::known(gateway, outsiders(&bundle, organisation)).await?;
     if let Some(open) = open.filter(|_| options.content) {
         add_content(gateway, &mut bundle, &open, options, facts.recipients.len()).await?;
     }
     Ok(bundle)
+}
+
+/// Certificates of issuers elsewhere that the bundle's seals and tokens bring, and those of the next seal.
+fn outsiders(bundle: &Bundle<'_>, organisation: &Organisation) -> Vec<Certificate> {
+    let own = bundle.roots.first().map(Certificate::subject);
+    let seals = bundle.evidence.iter().map(|e| &e.seal).chain([&bundle.checkpoint.token]);
+    let mut all: Vec<Certificate> = seals.flat_map(|cms| cms::certificates(cms)).collect();
+    if let Some(signer) = organisation.sealing.known() {
+        all.push(signer.certificate().clone());
+        all.extend_from_slice(signer.chain());
+    }
+    let mut seen = HashSet::new();
+    all.retain(|c| Some(c.issuer()) != own && seen.insert(c.fingerprint()));
+    all
 }
 
 /// Entries that belong into this proof. For one recipient of several, what names the others stays out: the
@@ -164,7 +181,7 @@ fn outside_root(gateway: &Gateway, checkpoint: &Checkpoint, token: &[u8]) -> Opt
 /// Roots that the proof's signatures lead to: the built-in one, that of a seal from elsewhere, that of the time.
 fn roots(gateway: &Gateway, organisation: &Organisation, outside: &Outside) -> Vec<Certificate> {
     let mut roots = vec![gateway.credentials.root().clone()];
-    let brought = organisation.evidence.identity().root();
+    let brought = organisation.sealing.known().and_then(|signer| signer.identity().root());
     for root in brought.into_iter().chain(&outside.root) {
         if !roots.contains(root) {
             roots.push(root.clone());
@@ -229,8 +246,9 @@ fn note(event: EventName, entry: &[u8], l: Language) -> Option<String> {
             let words = l.pick("fichier", "file");
             Some(format!("{words} {file}, {sent} {}", l.pick("octets envoyés", "bytes sent")))
         }
-        EventName::RelayToNonERDS | EventName::NotificationForAcceptance => match (text("host"), text("tls"))
-        {
+        EventName::RelayToNonERDS
+        | EventName::NotificationForAcceptance
+        | EventName::ConsignmentNotification => match (text("host"), text("tls")) {
             (Some(host), Some("none")) => Some(format!("{host}, {}", l.pick("sans TLS", "without TLS"))),
             (Some(host), Some(tls)) => Some(format!("{host}, {tls}")),
             (Some(host), None) => Some(host.to_owned()),
@@ -391,14 +409,17 @@ pub async fn unnamed(gateway: &Gateway, id: DepositId, options: &Options) -> Res
     Ok(file)
 }
 
-fn sealed(gateway: &Gateway, bundle: Bundle<'static>, file: std::fs::File) -> Result<std::fs::File> {
+fn sealed(gateway: &Gateway, mut bundle: Bundle<'static>, file: std::fs::File) -> Result<std::fs::File> {
     let organisation = gateway.organisations.iter().find(|o| o.settings.name == bundle.organisation);
     let organisation = organisation.context("the deposit's organisation is not configured")?;
-    let signer = organisation.evidence.clone();
+    let signer = organisation.sealing.signer(gateway, &organisation.settings)?;
     let now = gateway.clock.now();
     let written = tokio::task::block_in_place(|| {
         let stamp = |imprint: &sealpost_envelope::Sha256Digest| gateway.time.stamp(imprint);
         let signer: &dyn Signer = &*signer;
+        if let Err(error) = sealpost_proof::complete(&mut bundle, signer, now) {
+            tracing::warn!(deposit = %bundle.deposit, %error, "a proof without revocation values in its seals");
+        }
         export(bundle, signer, stamp, now, std::io::BufWriter::with_capacity(1 << 18, file))
     });
     Ok(written?.into_inner().map_err(|e| e.into_error())?)
@@ -419,7 +440,7 @@ pub async fn record(gateway: &Gateway, deposit: DepositId, options: &Options, by
 }
 
 /// Completes what a proof waits for: with a gateway running, by waiting; without one, by doing its work.
-pub async fn complete(gateway: &Gateway) -> Result<()> {
+pub async fn complete(gateway: &Arc<Gateway>) -> Result<()> {
     seal::round(gateway, &format!("{}/proof", gateway.holder())).await?;
     Ok(())
 }

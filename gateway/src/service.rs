@@ -16,10 +16,13 @@ use crate::listeners::{bind, card, imap, tls};
 use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
-use crate::pipeline::{anchor, composition, folders, housekeeping, seal, webhooks};
+use crate::pipeline::{
+    alerts, anchor, composition, folders, housekeeping, revocation, seal, tlsreport, webhooks,
+};
 use crate::{routes, site};
 use anyhow::Result;
 use sealpost_relay::Relay;
+use sealpost_relay::tlsrpt::TlsResults;
 use sealpost_smtp::server::{Kind, Limits, ServerConfig, TlsState};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -260,11 +263,19 @@ fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<Task
     stages.spawn(composition::run(gateway.clone(), holder.clone(), stop.clone()));
     stages.spawn(crate::sms::run(gateway.clone(), stop.clone()));
     stages.spawn(anchor::run(gateway.clone(), format!("{holder}/anchor"), stop.clone()));
+    stages.spawn(revocation::run(gateway.clone(), format!("{holder}/revocation"), stop.clone()));
     stages.spawn(housekeeping::run(gateway.clone(), holder.clone(), stop.clone()));
     stages.spawn(folders::run(gateway.clone(), holder.clone(), stop.clone()));
     webhooks::start(gateway, stop)?.into_iter().for_each(|task| drop(stages.spawn(task)));
+    stages.spawn(alerts::run(gateway.clone(), holder.clone(), stop.clone()));
+    let mut config = routes::relay_config(gateway, holder.clone())?;
+    if let Some(dns) = config.dns.clone().filter(|_| gateway.config.relay.tls_reports) {
+        let results = Arc::new(TlsResults::new(gateway.clock.clone()));
+        config.tls_results = Some(results.clone());
+        stages.spawn(tlsreport::run(gateway.clone(), results, dns, holder, stop.clone()));
+    }
     let relay = Relay::new(
-        routes::relay_config(gateway, holder)?,
+        config,
         gateway.queue.clone(),
         Handover { gateway: gateway.clone() },
         gateway.clock.clone(),

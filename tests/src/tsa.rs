@@ -1,9 +1,10 @@
-//! An external time authority: `openssl ts -reply` behind a small HTTP server, honest or not.
+//! An external time authority: `openssl ts -reply` behind a small HTTP server, honest or not; it has its root's
+//! revocation list too.
 
 use crate::tools::must;
 use anyhow::{Context, Result, ensure};
-use sealpost_certs::{FileSigner, TimeAuthority};
-use sealpost_envelope::SystemClock;
+use sealpost_certs::{Authority, FileSigner, TimeAuthority};
+use sealpost_envelope::{Clock, SystemClock};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -52,8 +53,8 @@ impl Tsa {
     pub fn start() -> Result<Self> {
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path().to_owned();
-        prepare(&dir)?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        prepare(&dir, listener.local_addr()?.port())?;
         let url = format!("http://127.0.0.1:{}/tsr", listener.local_addr()?.port());
         let (manner, answered) = (Arc::new(Mutex::new(Manner::Honest)), Arc::new(AtomicUsize::new(0)));
         let (place, how, count) = (dir.clone(), manner.clone(), answered.clone());
@@ -88,10 +89,14 @@ impl Tsa {
 }
 
 /// Roots and signers: the real one, one of another root, one for everything.
-fn prepare(dir: &Path) -> Result<()> {
+fn prepare(dir: &Path, port: u16) -> Result<()> {
     let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    let tsu = format!(
+        "keyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n\
+         crlDistributionPoints=URI:http://127.0.0.1:{port}/root.crl\n"
+    );
     for (name, extensions) in [
-        ("tsu", "keyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n"),
+        ("tsu", tsu.as_str()),
         ("ca", "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"),
         // RFC 3161 §2.3 wants the usage alone.
         (
@@ -168,6 +173,10 @@ fn serve(stream: TcpStream, dir: &Path, manner: Manner, n: usize) -> Result<()> 
     }
     let mut reader = BufReader::new(stream.try_clone()?);
     let query = read_query(&mut reader)?;
+    if query.is_empty() {
+        let root = Authority::load(&dir.join("root.key"), &dir.join("root.pem"))?;
+        return answer(stream, "application/pkix-crl", &root.issue_crl(&[], SystemClock.now())?);
+    }
     if manner == Manner::Slow {
         std::thread::sleep(Duration::from_secs(4));
     }
@@ -175,17 +184,21 @@ fn serve(stream: TcpStream, dir: &Path, manner: Manner, n: usize) -> Result<()> 
         Manner::Page => ("text/html", b"<html>Captive portal</html>".to_vec()),
         _ => ("application/timestamp-reply", reply(dir, query, manner, n)?),
     };
-    let mut stream = stream;
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )?;
-    stream.write_all(&body)?;
-    Ok(())
+    answer(stream, kind, &body)
 }
 
-fn read_query(reader: &mut impl BufRead) -> Result<Vec<u8>> {
+/// One HTTP answer.
+pub(crate) fn answer(mut stream: TcpStream, kind: &str, body: &[u8]) -> Result<()> {
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )?;
+    Ok(stream.write_all(body)?)
+}
+
+/// The body of a request; empty where there is none.
+pub(crate) fn read_query(reader: &mut impl BufRead) -> Result<Vec<u8>> {
     let mut length = 0;
     loop {
         let mut line = String::new();

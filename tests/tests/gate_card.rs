@@ -5,10 +5,12 @@ use anyhow::{Context, Result, ensure};
 use sealpost_certs::card::issue::{CardAuthority, NewCard, Use};
 use sealpost_certs::{Certificate, FileSigner};
 use sealpost_envelope::{Clock, SystemClock, Timestamp};
+use sealpost_tests::axe::judged;
 use sealpost_tests::browser::script;
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::door::{Page, code_in};
 use sealpost_tests::mail::Mail;
+use sealpost_tests::responder::Responder;
 use sealpost_tests::sending::Place;
 use sealpost_tests::tools::{link_in, run, wait_for_deposit, wait_for_mail};
 use sealpost_tests::{Demo, Door};
@@ -159,6 +161,42 @@ fn evidence_names_the_card(demo: &Demo, id: &str, identity: &str) -> Result<()> 
     Ok(())
 }
 
+/// Without any list, the issuer's responder decides, and every card waits for it.
+#[test]
+fn a_responder_speaks_for_its_cards() -> Result<()> {
+    let env = vec![("NO_PROXY".to_owned(), "127.0.0.1".to_owned())];
+    let mut demo = Demo::start(DemoOptions { env, ..DemoOptions::default() })?;
+    let cards = demo.dir.join("cards");
+    let responder = Responder::start(&cards.join("authority.pem"), &cards.join("authority.key"))?;
+    let certificate =
+        |name: &str| Ok(Certificate::load(&cards.join(format!("{name}.certificate.pem")))?.remove(0));
+    let (nurse, lost): (Certificate, Result<Certificate>) = (certificate("nurse")?, certificate("lost"));
+    responder.knows(&[(&nurse, false), (&lost?, true)])?;
+    demo.terminate()?;
+    let line = format!("crl_files = []\nocsp_urls = [\"{}\"]", responder.url);
+    demo.edit(|c| c.replace("crl_files = [\"cards/revoked.crl\"]", &line))?;
+    demo.restart()?;
+    let (id, door) = sent(&demo, TO, "Compte rendu")?;
+    let pem = |name: &str| demo.card(name).pem.to_string_lossy().into_owned();
+    let refused = |pem: &str, code: &str, words: &str| -> Result<()> {
+        let page = show(&demo, &door, pem)?;
+        ensure!(page.status == 403 && page.text().contains(words), "{code}: {}", page.text());
+        ensure!(reasons(&demo, &id)?.last().is_some_and(|r| r == code), "{:?}", reasons(&demo, &id)?);
+        Ok(())
+    };
+    refused(&pem("lost"), "revoked", "Cette carte est révoquée")?;
+    // A card that its authority does not know, and any card while nobody answers.
+    let unsaid = "La validité de la carte ne peut pas être vérifiée";
+    refused(&pem("doctor"), "revocation-unknown", unsaid)?;
+    responder.be_down(true);
+    refused(&pem("nurse"), "revocation-unknown", unsaid)?;
+    responder.be_down(false);
+    let arrived = show(&demo, &door, &pem("nurse"))?;
+    ensure!(arrived.status == 200, "{}", arrived.text());
+    ensure!(go_on(&door, &arrived)?.text().contains("Votre message est prêt"));
+    Ok(())
+}
+
 const RULES: &str = r#"
 [[rule]]
 name = "named"
@@ -235,12 +273,12 @@ fn a_browser_shows_its_card() -> Result<()> {
     let demo = Demo::start(DemoOptions::default())?;
     let (_, door) = sent(&demo, TO, "Compte rendu")?;
     let card = demo.card("doctor");
-    let seen = script(
+    let seen = judged(
         &demo,
         "card.py",
         json!({
             "link": door.url(&door.path), "pkcs12": card.pkcs12, "password": card.password,
-            "port": demo.about.ports.card, "shots": std::env::var("SEALPOST_SHOTS").ok(),
+            "port": demo.about.ports.card, "language": "fr",
         }),
     )?;
     assert_eq!(seen["start"], "Insérez votre carte dans le lecteur");
@@ -248,5 +286,22 @@ fn a_browser_shows_its_card() -> Result<()> {
     assert_eq!(seen["read"], "Votre carte est reconnue");
     ensure!(seen["holder"].as_str().is_some_and(|h| h.contains(&card.holder)), "{seen}");
     assert_eq!(seen["ready"], "Votre message est prêt");
+    Ok(())
+}
+
+/// The card in a PKCS#11 token, and the browser's own dialogs: a wrong PIN, the right one, the certificate.
+#[test]
+fn a_browser_asks_for_the_pin_and_the_certificate() -> Result<()> {
+    let demo = Demo::start(DemoOptions::default())?;
+    let (id, door) = sent(&demo, TO, "Compte rendu")?;
+    let card = demo.card("doctor");
+    let task = json!({ "link": door.url(&door.path), "pkcs12": card.pkcs12, "password": card.password });
+    let seen = script(&demo, "card_pin.py", task)?;
+    assert_eq!(seen["pins"], 2);
+    assert_eq!(seen["read"], "Votre carte est reconnue");
+    ensure!(seen["holder"].as_str().is_some_and(|h| h.contains(&card.holder)), "{seen}");
+    assert_eq!(seen["ready"], "Votre message est prêt");
+    let passed = demo.sealpost(&["journal", "search", "--deposit", &id, "--event", "GatePassed"])?;
+    ensure!(passed.contains("\"method\":\"cps\"") && passed.contains("\"level\":\"high\""), "{passed}");
     Ok(())
 }

@@ -8,9 +8,10 @@
 //! printed name is ever split, attributes are found by their identifier wherever they stand.
 //!
 //! **Standards.** IGC-Santé certification policies (subject forms, extensions under 1.2.250.1.71.1.2), national
-//! identifier PS_IdNat (1.2.250.1.71.4.2.1), table G15 (professions), RFC 5280 §4.1.2.6, §4.2.1.3, §4.2.1.12, §5.
+//! identifier PS_IdNat (1.2.250.1.71.4.2.1), table G15 (professions), RFC 5280 §4.1.2.6, §4.2.1.3, §4.2.1.12, §5;
+//! RFC 6960.
 //!
-//! **Absent on purpose.** No sockets, no files, no clock: lists and time are passed in. Speciality and place of
+//! **Absent on purpose.** No sockets, no files, no clock: lists, answers of responders and time are passed in. Speciality and place of
 //! work are not taken from a certificate that lives for three years.
 //!
 //! **Failure.** Closed: a card whose revocation cannot be known is refused, and the reason says so.
@@ -27,7 +28,7 @@ pub use id::{IdError, IdKind, NationalId};
 pub use identity::{Card, CardError, CardKind, CardNumber, Category, Structure};
 pub use profession::Profession;
 pub use refusal::Refusal;
-pub use trust::{CardTrust, Holder, Range, Revocation, Stage};
+pub use trust::{CardTrust, Examined, Holder, Range, Revocation, Stage};
 
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,7 @@ pub enum Refusal {
     /// Its issuer revoked it.
     #[error("revoked on {0}")]
     Revoked(Timestamp),
-    /// No valid revocation list of its issuer is at hand.
+    /// No valid revocation list of its issuer is at hand, and no responder's answer; or the answer leaves it open.
     #[error("its revocation cannot be checked: {0}")]
     RevocationUnknown(String),
     /// Good, but of another person than the message is for.
@@ -175,8 +175,8 @@ impl Refusal {
                 "Its issuer withdrew it (loss, theft, change of activity). It opens nothing any more.",
             ),
             Self::RevocationUnknown(_) => l.pick(
-                "La liste des cartes révoquées n’a pas pu être obtenue. Par prudence, aucune carte n’est acceptée pour le moment : réessayez plus tard ou choisissez un autre moyen.",
-                "The list of revoked cards could not be obtained. To be safe, no card is accepted for now: try again later or choose another means.",
+                "L’émetteur de la carte n’a pas pu dire si elle est révoquée. Par prudence, elle n’est pas acceptée pour le moment : réessayez plus tard ou choisissez un autre moyen.",
+                "The card’s issuer could not say whether it has been revoked. To be safe, it is not accepted for now: try again later or choose another means.",
             ),
             Self::OtherPerson => l.pick(
                 "Le message est destiné à un autre professionnel. Reprenez avec la carte du destinataire.",

@@ -1,8 +1,14 @@
-//! Whom to believe: authorities, revocation lists, the world (real or test), and the judgement itself.
+//! Whom to believe: authorities, what they revoked, the world (real or test), and the judgement itself.
+//!
+//! A card is judged in two steps, since a responder may have to be asked in between: [`CardTrust::examine`], then
+//! [`CardTrust::conclude`]. Lists and responders ([`crate::ocsp`]) speak of the same: either may say that a card is
+//! good, and either may revoke it.
 
 use super::identity::{self, ids};
 use super::{Card, CardKind, Category, Refusal};
-use crate::{Certificate, CertificateError, RevocationList};
+use crate::crl::Change;
+use crate::ocsp::Answer;
+use crate::{Certificate, CertificateError, OcspError, OcspRequest, RevocationList};
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::time::Duration;
@@ -19,9 +25,9 @@ pub enum Stage {
 /// Whether a card's end before its time must be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
-    /// A valid list of the issuer must be at hand.
+    /// A valid list of the issuer must be at hand, or its responder's answer.
     Required,
-    /// Lists are looked at where they are at hand; evidence says that nothing was checked where not.
+    /// Lists and answers are looked at where they are at hand; evidence says that nothing was checked where not.
     Optional,
 }
 
@@ -45,8 +51,23 @@ pub struct Range {
 pub struct Holder {
     /// The card.
     pub card: Card,
-    /// When the list was made that does not name it; `None` where none was at hand and none is required.
+    /// When the list or the answer was made by which it is good; `None` where none was at hand and none is required.
     pub checked: Option<Timestamp>,
+}
+
+/// A card on a path to an accepted authority, of which only its revocation is not known yet.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    card: Card,
+    certificate: Certificate,
+    issuer: Certificate,
+}
+
+impl Examined {
+    /// The question for its issuer's responder.
+    pub fn question(&self) -> OcspRequest {
+        OcspRequest::new(self.certificate.clone(), self.issuer.clone())
+    }
 }
 
 /// Everything needed to judge a card, replaced as a whole when a list is refreshed.
@@ -91,19 +112,24 @@ impl CardTrust {
 
     /// Authorities of which no list is valid at `now`; their cards are refused where lists are required.
     pub fn without_list(&self, now: Timestamp) -> Vec<String> {
-        let missing = self.range.issuers.iter().filter(|i| self.list_of(i, now).is_err());
-        missing.map(Certificate::subject).collect()
+        let valid = |i: &Certificate| self.lists_of(i).any(|l| !l.is_delta() && is_valid(l, now));
+        self.range.issuers.iter().filter(|i| !valid(i)).map(Certificate::subject).collect()
     }
 
-    /// Judges what a client presented, its own certificate first.
+    /// Judges what a client presented, its own certificate first, by lists alone.
     pub fn judge(&self, chain: &[impl AsRef<[u8]>], now: Timestamp) -> Result<Holder, Refusal> {
+        self.conclude(self.examine(chain, now)?, None, now)
+    }
+
+    /// All but revocation.
+    pub fn examine(&self, chain: &[impl AsRef<[u8]>], now: Timestamp) -> Result<Examined, Refusal> {
         let own = chain.first().ok_or(Refusal::None)?;
         let certificate =
             Certificate::from_der(own.as_ref()).map_err(|e| Refusal::Unreadable(e.to_string()))?;
         // First what the person can act upon, whoever issued it: the certificate is refused in any case.
         self.stage(&certificate)?;
         usable(&certificate)?;
-        let issuer = self.chain(&certificate, now)?;
+        let issuer = self.chain(&certificate, now)?.clone();
         let card = Card::read(&certificate)?;
         if !self.range.kinds.contains(&card.kind) {
             return Err(Refusal::Kind(card.kind.as_str()));
@@ -112,7 +138,30 @@ impl CardTrust {
         if card.category == Category::Real && !card.id.key_holds() {
             return Err(Refusal::Identifier);
         }
-        let checked = self.revocation(&certificate, issuer, now)?;
+        Ok(Examined { card, certificate, issuer })
+    }
+
+    /// Revocation, by lists and by what a responder said where one was asked: its answer, or in words why there is
+    /// none that can be believed.
+    pub fn conclude(
+        &self,
+        examined: Examined,
+        answer: Option<Result<Answer, String>>,
+        now: Timestamp,
+    ) -> Result<Holder, Refusal> {
+        let Examined { card, certificate, issuer } = examined;
+        let listed = self.listed(&certificate, &issuer, now)?;
+        let checked = match (answer, listed) {
+            (Some(Ok(answer)), listed) => {
+                Some(self.answered(&answer, &issuer, now)?.max(listed.unwrap_or(Timestamp::MIN)))
+            }
+            (_, Ok(at)) => Some(at),
+            (_, Err(_)) if self.range.revocation == Revocation::Optional => None,
+            (Some(Err(words)), Err(why)) => {
+                return Err(Refusal::RevocationUnknown(format!("{why}, and {words}")));
+            }
+            (None, Err(why)) => return Err(Refusal::RevocationUnknown(why.into())),
+        };
         Ok(Holder { card, checked })
     }
 
@@ -177,38 +226,83 @@ impl CardTrust {
         Ok(direct)
     }
 
-    fn revocation(
+    /// When a list was made that does not name it, or why no list tells.
+    fn listed(
         &self,
         certificate: &Certificate,
         issuer: &Certificate,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, Refusal> {
+    ) -> Result<Result<Timestamp, &'static str>, Refusal> {
         // An authority that its root withdrew issues nothing that counts.
-        let above = self.range.roots.iter().filter_map(|root| self.list_of(root, now).ok());
+        let above = self.range.roots.iter().filter_map(|root| self.list_of(root, issuer, now).ok());
         if let Some(at) = above.filter_map(|l| l.revoked(issuer)).next() {
             return Err(Refusal::Revoked(at));
         }
-        match self.list_of(issuer, now) {
-            Ok(list) => match list.revoked(certificate) {
-                Some(at) => Err(Refusal::Revoked(at)),
-                None => Ok(Some(list.this_update())),
-            },
-            Err(_) if self.range.revocation == Revocation::Optional => Ok(None),
-            Err(why) => Err(Refusal::RevocationUnknown(why.into())),
+        let list = match self.list_of(issuer, certificate, now) {
+            Ok(list) => list,
+            Err(why) => return Ok(Err(why)),
+        };
+        let newer = self.continuation(issuer, list, now);
+        let end = match newer.and_then(|delta| delta.change(certificate)) {
+            Some(Change::Ended(at)) => Some(at),
+            Some(Change::Restored) => None,
+            None => list.revoked(certificate),
+        };
+        match end {
+            Some(at) => Err(Refusal::Revoked(at)),
+            None => Ok(Ok(newer.unwrap_or(list).this_update())),
         }
     }
 
-    /// The newest list of an authority that is valid at `now`.
-    fn list_of(&self, authority: &Certificate, now: Timestamp) -> Result<&RevocationList, &'static str> {
-        let own = self.lists.iter().filter(|(by, _)| by == authority).map(|(_, list)| list);
+    /// When a responder knew it to be good. "Unknown" refuses, whatever a list says: its issuer speaks there too.
+    fn answered(&self, answer: &Answer, issuer: &Certificate, now: Timestamp) -> Result<Timestamp, Refusal> {
+        // RFC 6960 §4.2.2.2.1: a responder's own certificate may have ended early.
+        let delegate = answer.delegate.as_ref();
+        let list = delegate.and_then(|d| Some((d, self.list_of(issuer, d, now).ok()?)));
+        if list.is_some_and(|(delegate, list)| list.revoked(delegate).is_some()) {
+            return Err(Refusal::RevocationUnknown("the responder's own certificate was revoked".into()));
+        }
+        answer.good().map_err(|e| match e {
+            OcspError::Revoked(at) => Refusal::Revoked(at),
+            other => Refusal::RevocationUnknown(other.to_string()),
+        })
+    }
+
+    /// The newest whole list of an authority that speaks of `certificate` and is valid at `now`.
+    fn list_of(
+        &self,
+        authority: &Certificate,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<&RevocationList, &'static str> {
+        let own = self.lists_of(authority).filter(|l| !l.is_delta() && l.concerns(certificate));
         let mut own = own.peekable();
         if own.peek().is_none() {
             return Err("no revocation list of its issuer is at hand");
         }
-        own.filter(|l| l.this_update() <= now && now <= l.next_update())
+        own.filter(|l| is_valid(l, now))
             .max_by_key(|l| l.this_update())
             .ok_or("the revocation list of its issuer is out of date")
     }
+
+    /// The newest delta list that continues `list` and is valid at `now`.
+    fn continuation(
+        &self,
+        authority: &Certificate,
+        list: &RevocationList,
+        now: Timestamp,
+    ) -> Option<&RevocationList> {
+        let deltas = self.lists_of(authority).filter(|l| l.continues(list) && is_valid(l, now));
+        deltas.max_by_key(|l| l.this_update())
+    }
+
+    fn lists_of(&self, authority: &Certificate) -> impl Iterator<Item = &RevocationList> {
+        self.lists.iter().filter(move |(by, _)| by == authority).map(|(_, list)| list)
+    }
+}
+
+fn is_valid(list: &RevocationList, now: Timestamp) -> bool {
+    list.this_update() <= now && now <= list.next_update()
 }
 
 /// RFC 5280 §4.2.1.3, §4.2.1.12: for authentication, not for signatures.

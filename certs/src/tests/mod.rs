@@ -4,6 +4,8 @@ mod authority;
 mod chains;
 mod damage;
 mod kinds;
+mod longterm;
+mod ocsp;
 mod seals;
 mod timestamps;
 mod tokens;

@@ -5,7 +5,7 @@
 //! otherwise ([`VerifiedSignature`], [`VerifiedTimestamp`]), or the first thing that is wrong.
 //!
 //! **Strictness.** One encoding only: DER, re-encoded and compared. One SignerInfo. No content inside a
-//! detached signature. Nothing that the check does not use: no other certificates, no CRLs, no unknown
+//! detached signature. Nothing that the check does not use: no other certificates or revocation values, no unknown
 //! unsigned attributes. No byte can change without the answer changing, which is what makes a proof's
 //! signatures part of the proof.
 //!
@@ -13,16 +13,20 @@
 //! (EN 319 102-1 §5.6.3: past validation by proof of existence). Whether the authority of the *last*
 //! timestamp is still in force is the caller's question: [`VerifiedTimestamp::authority`] has the date.
 //!
-//! **Not done.** Revocation: what Sealpost issues for its own use is replaced, not revoked.
+//! **Revocation.** Judged where values are inside (level B-LT). Without them, what a proof holds beside its
+//! signatures is judged by `proof`.
 
 mod canonical;
+mod longterm;
 mod path;
 mod signed_data;
 
+pub use longterm::{Use, complete_seal, enclose};
 pub use path::{Purpose, TrustAnchors};
 
 pub(crate) use canonical::canonical_token;
 
+use crate::RevocationValue;
 use crate::asn1::oid;
 use crate::certificate::Certificate;
 use crate::tsp::types::{Accuracy, TstInfo};
@@ -100,6 +104,27 @@ pub enum VerifyError {
     /// A certificate nobody needs.
     #[error("the certificate of {0} is included without being used")]
     Unused(String),
+    /// A revocation value inside cannot be read.
+    #[error("an included revocation value cannot be read: {0}")]
+    Revocation(#[from] crate::revocation::ValueError),
+    /// No revocation value for a certificate.
+    #[error("nothing says whether the certificate of {subject} was revoked by {at}")]
+    NoRevocation {
+        /// Whose certificate.
+        subject: String,
+        /// When it was used.
+        at: Timestamp,
+    },
+    /// Revoked before its use.
+    #[error("{subject} was revoked on {end}, before it was used on {at}")]
+    Revoked {
+        /// Whose certificate.
+        subject: String,
+        /// When it ended.
+        end: Timestamp,
+        /// When it was used.
+        at: Timestamp,
+    },
     /// The timestamp is about something else.
     #[error("the timestamp is over another digest")]
     Imprint,
@@ -123,6 +148,8 @@ pub enum Level {
 /// A signature that verified. Holding one is the proof that it did.
 #[derive(Debug, Clone)]
 pub struct VerifiedSignature {
+    at: Timestamp,
+    revocation: Vec<RevocationValue>,
     signing_time: Option<Timestamp>,
     timestamp: Option<VerifiedTimestamp>,
     path: Vec<Certificate>,
@@ -223,8 +250,19 @@ pub fn verify_detached(
     };
     let found = path::build(&checked.signer, &checked.others, trust, at, purpose)?;
     found.refuse_unused(&checked.others)?;
-    let (path, anchor) = (found.path, found.anchor);
-    Ok(VerifiedSignature { signing_time: checked.signing_time, timestamp, path, anchor, imprint })
+    let verified = VerifiedSignature {
+        at,
+        revocation: opened.into_revocation(),
+        signing_time: checked.signing_time,
+        timestamp,
+        path: found.path,
+        anchor: found.anchor,
+        imprint,
+    };
+    if !verified.revocation.is_empty() {
+        longterm::check(&verified.revocation, &verified.uses())?;
+    }
+    Ok(verified)
 }
 
 /// Verifies a timestamp token over a SHA-256 imprint, at its genTime.

@@ -1,6 +1,7 @@
 //! Opening SignedData: the form, the attributes, the digest and the signature itself; no trust yet.
 
 use super::VerifyError;
+use crate::RevocationValue;
 use crate::asn1::{ContentInfo, SigningCertificate, SigningCertificateV2, oid};
 use crate::certificate::Certificate;
 use ::cms::content_info::CmsVersion;
@@ -20,6 +21,7 @@ pub(super) struct Opened {
     content: Option<Vec<u8>>,
     signer_info: SignerInfo,
     certificates: Vec<Certificate>,
+    revocation: Vec<RevocationValue>,
 }
 
 /// What was signed.
@@ -36,7 +38,7 @@ pub(super) struct Checked {
 }
 
 impl Opened {
-    /// Reads the one accepted form: DER, one signer, one digest algorithm, no CRLs.
+    /// Reads the one accepted form: DER, one signer, one digest algorithm; no revocation values in a token.
     pub(super) fn parse(bytes: &[u8], content_type: &ObjectIdentifier) -> Result<Self, VerifyError> {
         let not_der = |e: der::Error| VerifyError::NotDer(e.to_string());
         let info = ContentInfo::from_der(bytes).map_err(not_der)?;
@@ -51,7 +53,13 @@ impl Opened {
         if found != *content_type {
             return Err(VerifyError::ContentType(found.to_string()));
         }
-        // RFC 5652 §5.1: version 3 for content other than id-data. (1 or 3 else, by the kind of sid.)
+        let read = data.crls.iter().flat_map(|set| set.iter()).map(RevocationValue::from_choice);
+        let revocation = read.collect::<Result<Vec<_>, _>>()?;
+        if data.crls.is_some() && (revocation.is_empty() || found != oid::DATA) {
+            return Err(VerifyError::NotCanonical("CRLs are included without being used"));
+        }
+        // RFC 5652 §5.1: version 5 with an OCSP response; 3 for content other than id-data. (1 or 3 else, by the
+        // kind of sid.)
         let (signer_info, count) = (data.signer_infos.get(0).cloned(), data.signer_infos.len());
         let signer_info = match (signer_info, count) {
             (Some(s), 1) => s,
@@ -59,7 +67,11 @@ impl Opened {
         };
         let by_key_id = matches!(signer_info.sid, SignerIdentifier::SubjectKeyIdentifier(_));
         let info_version = if by_key_id { CmsVersion::V3 } else { CmsVersion::V1 };
-        let version = if by_key_id || found != oid::DATA { 3 } else { 1 };
+        let version = match by_key_id || found != oid::DATA {
+            _ if revocation.iter().any(|v| !v.is_list()) => 5,
+            true => 3,
+            false => 1,
+        };
         if data.version != version || signer_info.version != info_version {
             return Err(VerifyError::NotCanonical("version"));
         }
@@ -69,9 +81,6 @@ impl Opened {
         {
             return Err(VerifyError::NotCanonical("digest algorithms"));
         }
-        if data.crls.is_some() {
-            return Err(VerifyError::NotCanonical("CRLs are included without being used"));
-        }
         let unreadable = |e: String| VerifyError::Certificate(e);
         let mut certificates = Vec::new();
         for any in data.certificates.iter().flat_map(|set| set.iter()) {
@@ -79,7 +88,11 @@ impl Opened {
             certificates.push(Certificate::from_der(&der).map_err(|e| unreadable(e.to_string()))?);
         }
         let content = data.encap_content_info.econtent.map(|c| c.as_bytes().to_vec());
-        Ok(Self { content_type: found, content, signer_info, certificates })
+        Ok(Self { content_type: found, content, signer_info, certificates, revocation })
+    }
+
+    pub(super) fn into_revocation(self) -> Vec<RevocationValue> {
+        self.revocation
     }
 
     pub(super) fn content(&self) -> Option<&[u8]> {

@@ -1,6 +1,6 @@
 //! What goes into a proof, in the vocabulary of the evidence; the gateway fills it from the store.
 
-use sealpost_certs::Certificate;
+use sealpost_certs::{Certificate, RevocationValue};
 use sealpost_envelope::{DepositId, Digests, EntryId, Language, RecipientNo, Reference, Timestamp};
 use sealpost_evidence::{EventName, PartFacts, Party};
 use std::io::{self, Read};
@@ -38,7 +38,7 @@ pub struct SealedEvidence {
     pub event: EventName,
     /// ETSI XML.
     pub xml: Vec<u8>,
-    /// Detached CAdES-B-T over it.
+    /// Detached CAdES over it, B-T or B-LT.
     pub seal: Vec<u8>,
 }
 
@@ -145,8 +145,10 @@ pub struct Bundle<'a> {
     pub external_time: ExternalTime,
     /// The one checkpoint.
     pub checkpoint: Checkpointed,
-    /// Revocation lists of those who issued the certificates used, in DER.
-    pub revocation: Vec<Vec<u8>>,
+    /// What issuers of certificates used here said of them: lists and responders' answers.
+    pub revocation: Vec<RevocationValue>,
+    /// Whether all seals have theirs inside too (level B-LT); set by [`crate::complete`].
+    pub long_term: bool,
     /// Roots that the signatures lead to, for convenience; a verifier must have them from elsewhere.
     pub roots: Vec<Certificate>,
 }

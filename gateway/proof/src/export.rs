@@ -9,7 +9,7 @@ use crate::container::{MIMETYPE, Writer};
 use crate::manifest::{self, Listed};
 use crate::name::{EntryPart, MemberName};
 use crate::{readme, report};
-use sealpost_certs::{SignError, Signer, cms};
+use sealpost_certs::{RevocationValue, SignError, Signer, TrustAnchors, cms, complete_seal};
 use sealpost_envelope::{Sha256Digest, Timestamp};
 use sealpost_evidence::checkpoint::{NoteError, SignedCheckpoint, TlogProof};
 use sealpost_evidence::journal::{EntryError, EntryView, OpeningError, check_openings};
@@ -79,14 +79,19 @@ where
     for (n, root) in (1..).zip(&bundle.roots) {
         e.bytes(MemberName::Root(n), root.to_pem().as_bytes())?;
     }
-    for (n, list) in (1..).zip(&bundle.revocation) {
-        e.bytes(MemberName::Revocation(n), list)?;
-    }
+    e.revocation(&bundle.revocation)?;
     let manifest = manifest::write(&MemberName::Signature, &e.listed);
     e.bytes(MemberName::Manifest, &manifest)?;
     let signature = cms::sign(signer, &Sha256Digest::of(&manifest), now, cms::Use::Seal)?;
     let token = stamp(&signature.imprint()).map_err(|e| ExportError::Stamp(e.to_string()))?;
-    e.bytes(MemberName::Signature, &signature.with_timestamp(&token))?;
+    let mut seal = signature.with_timestamp(&token);
+    if bundle.long_term {
+        let wrong = |what: &dyn std::fmt::Display| inconsistent(MemberName::Signature, what);
+        let trust = TrustAnchors::new(bundle.roots).map_err(|e| wrong(&e))?;
+        seal = complete_seal(&seal, &Sha256Digest::of(&manifest), &trust, &bundle.revocation)
+            .map_err(|e| wrong(&e))?;
+    }
+    e.bytes(MemberName::Signature, &seal)?;
     Ok(e.writer.finish()?)
 }
 
@@ -161,6 +166,18 @@ impl<W: Write + Seek> Exporter<W> {
         for (recipient, source) in receipts {
             let number = numbers.entry(recipient).and_modify(|n| *n += 1).or_insert(1u32);
             self.source(MemberName::Receipt(recipient, *number), source)?;
+        }
+        Ok(())
+    }
+
+    /// Lists first, then answers, each numbered by itself.
+    fn revocation(&mut self, values: &[RevocationValue]) -> Result<(), ExportError> {
+        let (lists, answers): (Vec<_>, Vec<_>) = values.iter().partition(|v| v.is_list());
+        for (n, list) in (1..).zip(lists) {
+            self.bytes(MemberName::Revocation(n), list.der())?;
+        }
+        for (n, answer) in (1..).zip(answers) {
+            self.bytes(MemberName::Answer(n), answer.der())?;
         }
         Ok(())
     }

@@ -49,8 +49,10 @@ pub enum MemberName {
     CheckpointSeal,
     /// `certificates/root-N.pem`.
     Root(u32),
-    /// `revocation/crl-N.crl`.
+    /// `revocation/crl-N.crl`, a list.
     Revocation(u32),
+    /// `revocation/ocsp-N.ors`, a responder's answer.
+    Answer(u32),
     /// `META-INF/ASiCManifest001.xml`.
     Manifest,
     /// `META-INF/signature001.p7s`.
@@ -123,9 +125,10 @@ impl MemberName {
                 let rest = rest.strip_prefix("timestamp")?;
                 Some(Self::Archive { number: number(rest.strip_suffix(".tst"))?, token: true })
             }
-            "revocation" => {
-                Some(Self::Revocation(rest.strip_prefix("crl-")?.strip_suffix(".crl")?.parse().ok()?))
-            }
+            "revocation" => match rest.strip_prefix("crl-") {
+                Some(rest) => Some(Self::Revocation(rest.strip_suffix(".crl")?.parse().ok()?)),
+                None => Some(Self::Answer(rest.strip_prefix("ocsp-")?.strip_suffix(".ors")?.parse().ok()?)),
+            },
             "certificates" => {
                 Some(Self::Root(rest.strip_prefix("root-")?.strip_suffix(".pem")?.parse().ok()?))
             }
@@ -152,6 +155,7 @@ impl MemberName {
             }
             Self::Root(_) => "application/x-pem-file",
             Self::Revocation(_) => "application/pkix-crl",
+            Self::Answer(_) => "application/ocsp-response",
         }
     }
 
@@ -187,6 +191,7 @@ impl fmt::Display for MemberName {
             Self::CheckpointSeal => f.write_str("log/checkpoint.p7s"),
             Self::Root(n) => write!(f, "certificates/root-{n}.pem"),
             Self::Revocation(n) => write!(f, "revocation/crl-{n}.crl"),
+            Self::Answer(n) => write!(f, "revocation/ocsp-{n}.ors"),
             Self::Manifest => f.write_str("META-INF/ASiCManifest001.xml"),
             Self::Signature => f.write_str("META-INF/signature001.p7s"),
             Self::Archive { number, token: false } => {
@@ -223,6 +228,8 @@ mod tests {
             "log/checkpoint.p7s",
             "certificates/root-1.pem",
             "revocation/crl-1.crl",
+            "revocation/ocsp-1.ors",
+            "revocation/ocsp-2.ors",
             "META-INF/ASiCManifest001.xml",
             "META-INF/signature001.p7s",
             "META-INF/ASiCArchiveManifest001.xml",
@@ -241,6 +248,8 @@ mod tests {
             "evidence/01-Nothing.xml",
             "log/01.json",
             "log/1.xml",
+            "revocation/ocsp-01.ors",
+            "revocation/crl-1.ors",
             "META-INF/ASiCArchiveManifest1.xml",
             "META-INF/timestamp0001.tst",
             "/mimetype",

@@ -24,13 +24,16 @@ section! {
         kinds: Vec<CardWord> = default(vec![CardWord::Cps, CardWord::Cpf, CardWord::Cpe, CardWord::Cpa]);
         /// `production` refuses test cards, `test` refuses real ones.
         stage: CardStage = default(CardStage::Production);
-        /// `required` refuses all cards of an authority without a valid revocation list; `optional` lets them in
-        /// and evidence says that nothing was checked.
+        /// `required` refuses all cards of an authority without a valid revocation list or a responder's answer;
+        /// `optional` lets them in and evidence says that nothing was checked.
         revocation: CardRevocation = default(CardRevocation::Required);
         /// Revocation lists as files, PEM or DER, that something else keeps fresh.
         crl_files: Vec<PathBuf> = default(Vec::new());
-        /// Revocation lists to fetch; they are signed, so that plain `http` is as good.
+        /// Revocation lists to fetch, delta lists among them; they are signed, so that plain `http` is as good.
         crl_urls: Vec<WebUrl> = default(Vec::new());
+        /// Responders (OCSP) to ask about each card besides the lists, one after the other until one gives an answer
+        /// that can be believed. They learn which card is shown here, and when: with valid lists nobody needs them.
+        ocsp_urls: Vec<WebUrl> = default(Vec::new());
         /// Pause between two looks at files and addresses. The last good list is kept as long as it is valid.
         refresh: Period = default(Period::hours(1));
         /// Newest version of TLS on `listen.card`: `1.3`, or `1.2` for old card software that cannot sign as 1.3 asks.
@@ -54,10 +57,10 @@ pub(super) fn check(settings: &Settings, context: &mut Context) {
         if card.kinds.is_empty() {
             context.wrong_at("gate.card.kinds", "at least one is needed");
         }
-        let lists = card.crl_files.len() + card.crl_urls.len();
-        if lists == 0 && card.revocation == CardRevocation::Required {
-            let message =
-                "every card would be refused without revocation lists: name `crl_files` or `crl_urls`";
+        let sources = card.crl_files.len() + card.crl_urls.len() + card.ocsp_urls.len();
+        if sources == 0 && card.revocation == CardRevocation::Required {
+            let message = "every card would be refused without revocation lists: name `crl_files`, `crl_urls` or \
+                           `ocsp_urls`";
             context.wrong_at("gate.card.crl_urls", message);
         }
     }

@@ -3,13 +3,13 @@
 //! The doc comments below are what administrators read: in the file that `init` writes and in
 //! `docs/configuration.md`. Defaults are safe: a key that is absent opens nothing and weakens nothing.
 
+use super::backends::BackendSettings;
 use super::cards::CardSettings;
-use super::kinds::{
-    CodeByMail, DomainName, Mode, Network, Profile, Receipts, Siren, Size, SmsProvider, Tolerance,
-    UpstreamTls,
-};
-use super::places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via, WebUrl};
+use super::kinds::{SentCodes, DomainName, Mode, Network, Profile, Receipts, Siren, Size, SmsProvider};
+use super::outgoing::{Alerts, DnsSettings, Relay, Route};
+use super::places::{Blobs, Database, DkimSource, SecretSource, WebUrl};
 use super::providers::ProviderSettings;
+use super::screening::{AntivirusSettings, Trusted};
 use super::section::section;
 use super::signing::KeySource;
 use super::webhooks::Webhook;
@@ -51,6 +51,8 @@ section! {
         trusted: Vec<Trusted> = sections;
         /// How recipients prove who they are.
         gate: GateSettings = section;
+        /// Virus scanner that looks at content before it leaves.
+        antivirus: AntivirusSettings = section;
         /// Senders' accounts.
         accounts: Accounts = section;
         /// What a stranger meets. All limits are enforced early and answered clearly.
@@ -214,7 +216,7 @@ section! {
         blobs: Blobs = required("\"file:blobs\"");
         /// Directory of the keys that open content. Never backed up together with the database.
         keys: PathBuf = required("\"keys\"");
-        /// Access key of the S3 bucket.
+        /// Access key of the S3 bucket; the environment's `AWS_ACCESS_KEY_ID` when absent.
         s3_access_key: Option<SecretSource> = unset("\"env:S3_ACCESS_KEY\"");
         /// Secret key of the S3 bucket.
         s3_secret_key: Option<SecretSource> = unset("\"env:S3_SECRET_KEY\"");
@@ -240,80 +242,15 @@ section! {
         timeout: Period = default(Period::seconds(10));
         /// An answer whose time is further than this from our clock is not believed.
         tolerance: Period = default(Period::minutes(5));
+        /// A clock that is further ahead of the last time this installation has seen than this is not trusted with
+        /// destroying content and ending access, until `sealpost clock --confirm` says that it is right.
+        jump: Period = default(Period::days(7));
+        /// Asks the addresses named in certificates of outside authorities, and of seals brought from elsewhere, whether
+        /// those were revoked, and keeps the answers for proofs. Off, such proofs hold what their seals have, and no more.
+        revocation: bool = default(true);
         /// Lets anyone ask the built-in authority for the time, at `/tsa` of the https listener. The admin
         /// listener answers there in any case.
         public: bool = default(false);
-    }
-}
-
-section! {
-    /// Outgoing mail.
-    pub struct Relay {
-        /// Server that takes all outgoing mail, `HOST:PORT`; mail goes to the recipients' own servers when absent.
-        smarthost: Option<HostPort> = unset("\"smtp.provider.example:587\"");
-        /// TLS towards it: `require` (STARTTLS with a valid certificate), `tls` (from the first byte,
-        /// valid certificate), `opportunistic` (STARTTLS when offered, any certificate) or `none`.
-        smarthost_tls: UpstreamTls = default(UpstreamTls::Require);
-        /// Certificates that servers must chain to where verified TLS is asked for, PEM; the system's roots
-        /// when absent.
-        smarthost_ca: Option<PathBuf> = unset("\"provider-ca.pem\"");
-        /// Login at the smarthost.
-        smarthost_user: Option<String> = unset("\"lilas\"");
-        /// Its password.
-        smarthost_password: Option<SecretSource> = unset("\"file:smarthost.password\"");
-        /// Pauses between attempts; the last one repeats.
-        retry: Vec<Period> = default(vec![
-            Period::minutes(1), Period::minutes(5), Period::minutes(15), Period::hours(1), Period::hours(4),
-        ]);
-        /// After this long without success the sender gets a non-delivery notice.
-        give_up: Period = default(Period::days(5));
-        /// A message that waits for its sender's answer is returned after this long.
-        hold_for: Period = default(Period::hours(48));
-        /// Deliveries at the same time.
-        connections: u32 = default(16);
-        /// Port of recipients' own servers; another one is for trials.
-        mx_port: u16 = default(25);
-    }
-}
-
-section! {
-    /// How names are looked up.
-    pub struct DnsSettings {
-        /// Resolvers, `ADDRESS:PORT`; the system's when empty.
-        servers: Vec<SocketAddr> = default(Vec::new());
-        /// Check the answers by DNSSEC, which DANE needs. Switch it off only with a resolver that removes
-        /// signatures.
-        validate: bool = default(true);
-        /// File of DNSKEY records to trust instead of the root's, for trials and closed networks.
-        trust_anchor: Option<PathBuf> = unset("\"root.key\"");
-    }
-}
-
-section! {
-    /// Exceptions to `relay` by recipient domain.
-    pub struct Route {
-        /// Recipient domains; `*.example.org` names all below, `*` any.
-        domains: Vec<String> = required("[\"partner.example\"]");
-        /// `mx` (the domain's own servers), `local` (mailboxes of this installation) or `HOST:PORT`.
-        via: Via = required("\"mx\"");
-        /// TLS towards a `HOST:PORT`, as `relay.smarthost_tls`.
-        tls: UpstreamTls = default(UpstreamTls::Require);
-        /// Certificates that it must chain to, PEM.
-        ca: Option<PathBuf> = unset("\"partner-ca.pem\"");
-    }
-}
-
-section! {
-    /// Servers that may hand mail over without logging in.
-    pub struct Trusted {
-        /// What evidence calls the server.
-        name: String = required("\"messagerie interne\"");
-        /// Addresses it connects from, as networks.
-        networks: Vec<Network> = required("[\"10.1.2.3/32\"]");
-        /// What may stand in From: addresses, or domains as `@lilas.example`.
-        from: Vec<String> = required("[\"@lilas.example\"]");
-        /// Faults that are tolerated from it: `bare-lf`, `no-date`, `no-tls`.
-        tolerate: Vec<Tolerance> = default(Vec::new());
     }
 }
 
@@ -396,11 +333,19 @@ section! {
         receipts: Receipts = default(Receipts::Both);
         /// Who may log in to the web application with a code by mail as second step: `all`, `without-app`
         /// (those who have no authenticator app) or `none`. A password alone opens nothing.
-        code_by_mail: CodeByMail = default(CodeByMail::WithoutApp);
+        code_by_mail: SentCodes = default(SentCodes::WithoutApp);
+        /// The same for a code by SMS, where `[gate.sms]` names a service and the person's number is on file.
+        code_by_sms: SentCodes = default(SentCodes::WithoutApp);
         /// A session in the web application ends after this long without a request.
         session_idle: Period = default(Period::minutes(30));
         /// … and after this long in any case.
         session: Period = default(Period::hours(12));
+        /// Servers that know people's passwords: a directory, or the organisation's own mail server. The second factor
+        /// stays ours.
+        backend: Vec<BackendSettings> = sections;
+        /// Groups that give a role, each as `GROUP=ROLE`, in order: of directories (by distinguished name or its first
+        /// value) and of SCIM (by name). Who is in none is a `sender`.
+        groups: Vec<String> = default(Vec::new());
     }
 }
 
@@ -411,7 +356,7 @@ section! {
         connections: u32 = default(1000);
         /// Connections of one address.
         connections_per_address: u32 = default(50);
-        /// Commands in one SMTP or IMAP session.
+        /// Commands in one SMTP or IMAP session; a hundred times as many in IMAP once somebody has logged in.
         commands_per_session: u32 = default(10_000);
         /// Errors in one session before it is closed.
         errors_per_session: u32 = default(10);
@@ -423,6 +368,9 @@ section! {
         data_per_minute: Size = default(Size(60_000));
         /// Largest message, offered as SIZE; 0 means no limit.
         message_size: Size = default(Size(0));
+        /// What the messages of one account's folders take; 0 means no limit. Beyond it programs can put nothing more
+        /// there; mail that arrives is never refused, and copies of deposits in Sent do not count.
+        mailbox_size: Size = default(Size(0));
         /// Recipients of one message.
         recipients: u32 = default(1000);
         /// Bytes of one header block.
@@ -443,20 +391,14 @@ section! {
         proofs_per_hour: u32 = default(30);
         /// Bytes of a request to the pages, uploads excepted.
         request_body: Size = default(Size(1_048_576));
+        /// What somebody outside may deposit at once: a guest who was invited, or a recipient who answers.
+        guest_size: Size = default(Size(50_000_000_000));
         /// Kept free on the disks of the content and of the database: below it new mail is asked to come
         /// again later (`452`), before anything breaks.
         disk_reserve: Size = default(Size(268_435_456));
         /// Kept free of the memory that the machine, or the service's control group, could still give: below
         /// it new mail and new SMTP connections are asked to come again later (`452`, `421`); 0 never asks.
         memory_reserve: Size = default(Size(67_108_864));
-    }
-}
-
-section! {
-    /// Who hears of trouble.
-    pub struct Alerts {
-        /// Mail address.
-        mail: Option<EmailAddress> = unset("\"informatique@lilas.example\"");
     }
 }
 

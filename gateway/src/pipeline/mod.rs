@@ -11,7 +11,9 @@
 //! Stages know the ones before them by their results only; nothing here owns a socket.
 
 mod account_mail;
+pub mod alerts;
 pub mod anchor;
+mod archive;
 pub mod carry;
 pub mod composed;
 pub mod composition;
@@ -20,6 +22,8 @@ pub mod deposit;
 mod dkim;
 pub mod facts;
 pub mod folders;
+pub mod foresight;
+mod guests;
 pub mod handover;
 pub mod housekeeping;
 pub mod inbound;
@@ -32,13 +36,19 @@ pub mod notices;
 pub mod notifications;
 mod postmaster;
 pub mod press;
+pub mod preview;
+mod questions;
 pub mod rejection;
 pub mod returns;
+pub mod revocation;
+pub mod screening;
 pub mod seal;
 pub mod space;
 pub mod spec;
 pub mod standing;
 pub mod submission;
 pub mod submitter;
+pub mod tolerance;
+pub mod tlsreport;
 pub mod verdict;
 pub mod webhooks;

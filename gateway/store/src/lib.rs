@@ -10,8 +10,10 @@
 pub mod access;
 pub mod account;
 pub mod backup;
+mod believed;
 pub mod blob;
 pub mod consignment;
+mod contact;
 pub mod content;
 pub mod crypto;
 pub mod db;
@@ -21,6 +23,7 @@ mod endoflife;
 mod entity;
 mod error;
 pub mod federated;
+pub mod invitation;
 mod job;
 pub mod journal;
 pub mod keys;
@@ -32,20 +35,23 @@ pub mod person;
 pub mod queue;
 mod request;
 mod returned;
+mod revocation;
 pub mod session;
 pub mod upload;
+mod watch;
 pub mod write;
 
 pub use consignment::{
-    Change, ConsignmentRow, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, NoteText,
-    Progress, answer_token,
+    Change, ConsignmentRow, HoldAnswer, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, NoteText,
+    Progress, Scan, answer_token,
 };
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
     DayCount, Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter,
     Followed, NewConsignment, NewDeposit, NewPart, PartRow, RecipientMatch, Sight, StateFilter, StoredBody,
 };
-pub use draft::DraftError;
+pub use contact::{Completion, Contact};
+pub use draft::{DraftError, KeptDraft};
 pub use endoflife::{EndError, EndingDeposit};
 pub use entity::Entity;
 pub use error::StoreError;
@@ -56,4 +62,6 @@ pub use open::{OpenError, Store, StoreConfig};
 pub use orphans::Orphans;
 pub use request::{Begun, KeptAnswer, RequestKey};
 pub use returned::{NewReturned, Returned};
+pub use revocation::KeptRevocation;
+pub use watch::TlsCount;
 pub use write::Tx;

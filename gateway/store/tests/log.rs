@@ -7,7 +7,7 @@ use common::{TestStore, count, event, new_deposit, on_both_engines};
 use futures_util::TryStreamExt;
 use sealpost_evidence::merkle::{Frontier, TILE_WIDTH, TileId, verify_consistency, verify_inclusion};
 use sealpost_store::log::SEQUENCER;
-use sealpost_store::{Anchor, Fence, Finding, JournalFilter, Store, StoreError, args};
+use sealpost_store::{Anchor, Fence, Finding, JournalFilter, KeptRevocation, Store, StoreError, args};
 use std::time::Duration;
 
 on_both_engines!(
@@ -18,6 +18,7 @@ on_both_engines!(
     checkpoints_are_written_once,
     anchors_ascend_and_are_written_once,
     evidence_is_sealed_once,
+    the_newest_word_on_a_certificate_is_kept,
     damage_is_named,
     jobs_have_one_holder,
     the_journal_is_searched,
@@ -199,16 +200,37 @@ async fn evidence_is_sealed_once(t: TestStore) {
     let new = new_deposit(t.entity, t.now(), &["bob@dupont.example"]);
     let (id, xml) = (new.events[0].id, new.events[0].evidence.clone().unwrap());
     t.deposit(new.clone()).await.unwrap();
-    let pending = t.pending_evidence(10).await.unwrap();
+    let pending = t.pending_evidence(t.entity, 10).await.unwrap();
     assert_eq!((pending.len(), pending[0].id, &pending[0].xml), (1, id, &xml));
     assert_eq!(t.evidence_of_deposit(new.id).await.unwrap()[0].p7s, None);
-    assert!(t.store_evidence_seal(id, vec![1, 2, 3]).await.unwrap());
-    assert!(!t.store_evidence_seal(id, vec![9]).await.unwrap());
-    assert!(!t.store_evidence_seal(sealpost_envelope::EntryId::generate(), vec![9]).await.unwrap());
-    assert_eq!(t.pending_evidence(10).await.unwrap(), vec![]);
+    assert!(t.store_evidence_seal(t.entity, id, vec![1, 2, 3]).await.unwrap());
+    assert!(!t.store_evidence_seal(t.entity, id, vec![9]).await.unwrap());
+    assert!(!t.store_evidence_seal(t.entity, sealpost_envelope::EntryId::generate(), vec![9]).await.unwrap());
+    assert_eq!(t.pending_evidence(t.entity, 10).await.unwrap(), vec![]);
     let stored = t.evidence(id).await.unwrap().unwrap();
     assert_eq!((stored.xml, stored.p7s), (xml, Some(vec![1, 2, 3])));
     assert_eq!(t.evidence_of_deposit(new.id).await.unwrap().len(), 1);
+}
+
+async fn the_newest_word_on_a_certificate_is_kept(t: TestStore) {
+    let certificate = sealpost_envelope::Sha256Digest::of(b"certificate");
+    let hour = Duration::from_secs(3600);
+    let said = |value: u8, hours: u32| KeptRevocation {
+        certificate,
+        is_list: value.is_multiple_of(2),
+        value: vec![value],
+        this_update: t.now() + hour * hours,
+        next_update: t.now() + hour * (hours + 24),
+        fetched: t.now(),
+    };
+    assert_eq!(t.revocation(&certificate).await.unwrap(), None);
+    for (value, hours, kept) in [(1, 0, true), (2, 5, true), (3, 4, false), (4, 5, true)] {
+        assert_eq!(t.keep_revocation(said(value, hours)).await.unwrap(), kept, "{value}");
+    }
+    assert_eq!(t.revocation(&certificate).await.unwrap(), Some(said(4, 5)));
+    let sql = "UPDATE revocation_values SET kind = 'rumour'";
+    t.db().execute(sql, args![]).await.unwrap();
+    assert!(matches!(t.revocation(&certificate).await, Err(StoreError::Damaged { .. })));
 }
 
 async fn damage_is_named(t: TestStore) {

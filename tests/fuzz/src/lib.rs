@@ -54,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cms", run: proofs::cms, rounds: 1500 },
     Target { name: "tsp", run: proofs::tsp, rounds: 1500 },
     Target { name: "certificate", run: proofs::certificate, rounds: 2000 },
+    Target { name: "revocation", run: proofs::revocation, rounds: 3000 },
     Target { name: "proof", run: proofs::proof, rounds: 250 },
     Target { name: "journal", run: proofs::journal, rounds: 4000 },
     Target { name: "log", run: proofs::log, rounds: 4000 },

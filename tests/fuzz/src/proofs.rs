@@ -4,7 +4,8 @@ use crate::choice;
 use jiff::{SignedDuration, Timestamp};
 use sealpost_certs::card::Card;
 use sealpost_certs::{
-    Certificate, Level, Purpose, TimeStampRequest, TrustAnchors, pem, verify_detached, verify_timestamp,
+    Certificate, Level, OcspRequest, Purpose, RevocationValue, TimeStampRequest, TrustAnchors, pem,
+    verify_detached, verify_timestamp,
 };
 use sealpost_envelope::Sha256Digest;
 use sealpost_evidence::checkpoint::{LogKey, SignedCheckpoint, TlogProof};
@@ -52,6 +53,18 @@ pub(crate) fn certificate(data: &[u8]) {
         let _ = pem::decode_all(text);
         let _ = Certificate::from_pem(text);
     }
+}
+
+/// Revocation lists and answers of responders: kept as they stand, and nobody is believed in another's name.
+pub(crate) fn revocation(data: &[u8]) {
+    let root = &trust().certificates()[0];
+    let read = [RevocationValue::list(data).ok(), RevocationValue::answer(data).ok()];
+    for value in read.into_iter().flatten() {
+        assert_eq!(value.der(), data);
+        assert_eq!(value.about(root, root), None);
+    }
+    let question = OcspRequest::new(root.clone(), root.clone());
+    assert!(question.accept(data, now()).is_err());
 }
 
 /// Proofs from anywhere: judged, or no proof at all.

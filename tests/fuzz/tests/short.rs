@@ -74,6 +74,7 @@ targets!(
     cms,
     tsp,
     certificate,
+    revocation,
     proof,
     journal,
     log,

@@ -87,6 +87,11 @@ pub(super) fn reading(steps: &[Step], recipient: RecipientNo, l: Language) -> (S
     let ladder = [
         (E::AcceptanceRejectionExpiry, "délai passé sans ouverture, le", "not opened in time,"),
         (E::Revoked, "accès retiré le", "access withdrawn"),
+        (
+            E::ContentConsignmentFailure,
+            "identité vérifiée ; le contenu n'a pas pu être présenté, le",
+            "identity verified; the content could not be shown,",
+        ),
         (E::GatePassed, "identité vérifiée le", "identity verified"),
         (E::NotificationAccessTracking, "lien consulté le", "link fetched"),
         (E::NotificationDelivered, "avis confirmé par son serveur le", "notice confirmed by their server"),

@@ -10,10 +10,11 @@ use sealpost_certs::{Certificate, KeyKind, Profile, Subject, TrustAnchors};
 use std::path::{Path, PathBuf};
 
 /// Name, and a time at which it must be VALID.
-const GOLDEN: [(&str, &str); 3] = [
+const GOLDEN: [(&str, &str); 4] = [
     ("proof-1-ec", "2030-01-01T00:00:00Z"),
     ("proof-1-rsa", "2030-01-01T00:00:00Z"),
     ("proof-1-renewed", "2040-01-01T00:00:00Z"),
+    ("proof-1-long-term", "2030-01-01T00:00:00Z"),
 ];
 
 fn folder() -> PathBuf {
@@ -27,7 +28,10 @@ fn make(name: &str) -> (Vec<u8>, Certificate) {
         w.seal =
             w.authority.issue_with_key(KeyKind::Rsa3072, &Profile::EvidenceSeal, &subject, w.at).unwrap();
     }
-    let mut proof = w.proof();
+    let mut proof = match name.ends_with("long-term") {
+        true => w.export_long_term(w.bundle(&w.events())),
+        false => w.proof(),
+    };
     if name.ends_with("renewed") {
         proof = ageing::renewed(&w, &proof, SignedDuration::from_hours(24 * 365 * 9));
     }

@@ -12,7 +12,8 @@ use crate::verify::Verdict;
 use crate::*;
 use jiff::{SignedDuration, Timestamp};
 use sealpost_certs::{
-    Authority, FileSigner, KeyKind, Profile, Signer, Subject, TimeAuthority, TrustAnchors, cms,
+    Authority, FileSigner, KeyKind, Profile, RevocationValue, Revoked, Signer, Subject, TimeAuthority,
+    TrustAnchors, cms,
 };
 use sealpost_envelope::*;
 use sealpost_evidence::checkpoint::{Checkpoint, LogKey};
@@ -38,10 +39,16 @@ pub(super) struct World {
 
 impl World {
     pub fn new(at: Timestamp) -> Self {
+        Self::sealing_by(KeyKind::P256, at)
+    }
+
+    /// The same with seals of another kind.
+    pub fn sealing_by(kind: KeyKind, at: Timestamp) -> Self {
         let authority = Authority::create_root(&Subject::named("Sealpost test root"), at).unwrap();
-        let issue = |profile: Profile, name: &str| {
-            authority.issue_with_key(KeyKind::P256, &profile, &Subject::named(name), at).unwrap()
+        let made = |kind, profile: Profile, name: &str| {
+            authority.issue_with_key(kind, &profile, &Subject::named(name), at).unwrap()
         };
+        let issue = |profile, name| made(KeyKind::P256, profile, name);
         let clock = Arc::new(FixedClock::new(at + SignedDuration::from_mins(2)));
         let tsu = issue(Profile::TimeStamping, "Time");
         let address = |a: &str| Party::new(EmailAddress::parse(a).unwrap());
@@ -65,7 +72,7 @@ impl World {
         };
         Self {
             at,
-            seal: issue(Profile::EvidenceSeal, "Seal"),
+            seal: made(kind, Profile::EvidenceSeal, "Seal"),
             journal: issue(Profile::EvidenceSeal, "Journal"),
             tsa: TimeAuthority::new(Arc::new(tsu), clock.clone()),
             trust: TrustAnchors::new(vec![authority.certificate().clone()]).unwrap(),
@@ -182,11 +189,23 @@ impl World {
             verify_url: Some("https://mail.sealpost.test/verify".into()),
             evidence: evidence.collect(),
             external_time: ExternalTime::None,
-            revocation: vec![self.authority.issue_crl(&[], self.at).unwrap()],
+            revocation: vec![self.list(&[])],
+            long_term: false,
             entries,
             checkpoint,
             roots: vec![self.authority.certificate().clone()],
         }
+    }
+
+    /// The authority's list as of the world's beginning.
+    pub fn list(&self, revoked: &[Revoked]) -> RevocationValue {
+        RevocationValue::list(&self.authority.issue_crl(revoked, self.at).unwrap()).unwrap()
+    }
+
+    /// As the gateway exports: with revocation values inside of the seals.
+    pub fn export_long_term(&self, mut bundle: Bundle<'_>) -> Vec<u8> {
+        complete(&mut bundle, &self.seal, self.clock.now()).unwrap();
+        self.export(bundle).unwrap()
     }
 
     pub fn export(&self, bundle: Bundle<'_>) -> Result<Vec<u8>, ExportError> {

@@ -20,7 +20,7 @@ mod second;
 use crate::container::{self, ReadError};
 use crate::name::MemberName;
 use contents::Contents;
-use sealpost_certs::{Certificate, TrustAnchors, VerifiedTimestamp};
+use sealpost_certs::{Certificate, RevocationValue, TrustAnchors, Use, VerifiedTimestamp};
 use sealpost_envelope::{Sha256Digest, Timestamp};
 use sealpost_evidence::xml::ParsedEvidence;
 use serde::Serialize;
@@ -95,6 +95,7 @@ pub fn verify<R: Read + Seek>(
         checks: Vec::new(),
         anchors: Vec::new(),
         used: Vec::new(),
+        inside: Vec::new(),
         stamps: Vec::new(),
         chain: Vec::new(),
         evidence: Vec::new(),
@@ -132,7 +133,9 @@ struct Judge<'a> {
     /// Anchors that a path ended in.
     anchors: Vec<Certificate>,
     /// Certificates that were relied on, and when.
-    used: Vec<revocation::Used>,
+    used: Vec<Use>,
+    /// Revocation values inside of each seal.
+    inside: Vec<(MemberName, Vec<RevocationValue>)>,
     /// Timestamps that the seal over the manifest covers.
     stamps: Vec<(String, VerifiedTimestamp)>,
     /// The timestamp of the seal over the manifest, then those of renewals.

@@ -65,7 +65,7 @@ impl Judge<'_> {
         }
     }
 
-    /// A detached CAdES-B-T in member `seal` over member `subject`.
+    /// A detached CAdES, B-T or B-LT, in member `seal` over member `subject`.
     pub(super) fn seal<R: Read + Seek>(
         &mut self,
         contents: &mut Contents<R>,
@@ -86,9 +86,9 @@ impl Judge<'_> {
                 self.second_on_seal(seal, verified, &bytes, &content);
             }
             self.anchors.push(verified.anchor().clone());
+            self.rely_on(verified.uses());
+            self.has_inside(seal, verified);
             if let Some(stamp) = verified.timestamp() {
-                self.rely_on(verified.path(), stamp.gen_time());
-                self.rely_on(stamp.path(), stamp.gen_time());
                 self.anchors.push(stamp.anchor().clone());
                 if *seal != MemberName::Signature {
                     self.stamps.push((seal.to_string(), stamp.clone()));
@@ -125,7 +125,7 @@ impl Judge<'_> {
         }
         let stamp = self.judge(subject, outcome, dated)?;
         self.second_on_stamp(subject, &stamp, imprint);
-        self.rely_on(stamp.path(), stamp.gen_time());
+        self.rely_on(stamp.uses());
         self.anchors.push(stamp.anchor().clone());
         Some(stamp)
     }
@@ -198,7 +198,8 @@ impl Judge<'_> {
 
 fn seal_words(v: &VerifiedSignature) -> String {
     let stamp = v.timestamp().map(dated).unwrap_or_default();
-    format!("sealed by {}, {stamp}", v.signer().subject())
+    let values = if v.revocation().is_empty() { "" } else { ", with revocation values" };
+    format!("sealed by {}, {stamp}{values}", v.signer().subject())
 }
 
 pub(super) fn dated(t: &VerifiedTimestamp) -> String {

@@ -26,6 +26,14 @@ const STEPS: &[(i64, &str, &str)] = &[
     (16, "programs and uploads", include_str!("../../migrations/0016_api.sql")),
     (17, "pages", include_str!("../../migrations/0017_pages.sql")),
     (18, "sent copies", include_str!("../../migrations/0018_sent.sql")),
+    (19, "revocation", include_str!("../../migrations/0019_revocation.sql")),
+    (20, "evidence by organisation", include_str!("../../migrations/0020_evidence.sql")),
+    (21, "second factors", include_str!("../../migrations/0021_second_factors.sql")),
+    (22, "screening", include_str!("../../migrations/0022_screening.sql")),
+    (23, "quota", include_str!("../../migrations/0023_quota.sql")),
+    (24, "watch", include_str!("../../migrations/0024_watch.sql")),
+    (25, "directories", include_str!("../../migrations/0025_directories.sql")),
+    (26, "guests and contacts", include_str!("../../migrations/0026_guests.sql")),
 ];
 
 /// Any fixed number: PostgreSQL's advisory lock against two programs migrating at once.

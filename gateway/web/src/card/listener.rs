@@ -82,7 +82,7 @@ async fn read(
         if way.ticket.refused >= REFUSALS {
             return Err(Fault::TooMany);
         }
-        let judged = judge.judge(&chain, now).and_then(|holder| way.accepts(holder, now));
+        let judged = judge.judge(&chain, now).await.and_then(|holder| way.accepts(holder, now));
         match judged {
             Ok(facts) => way.back(&state, &ctx, &facts, now).await,
             Err(refusal) => {

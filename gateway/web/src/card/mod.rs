@@ -26,6 +26,7 @@ pub use listener::card_router;
 use crate::state::WebState;
 use axum::Router;
 use axum::routing::{get, post};
+use futures_util::future::BoxFuture;
 use sealpost_certs::card::{Holder, Refusal};
 use sealpost_envelope::Timestamp;
 use std::fmt;
@@ -33,8 +34,8 @@ use std::time::Duration;
 
 /// Says whether a card may be believed.
 pub trait CardJudge: Send + Sync + fmt::Debug {
-    /// Judges what a client presented, its own certificate first.
-    fn judge(&self, chain: &[Vec<u8>], now: Timestamp) -> Result<Holder, Refusal>;
+    /// Judges what a client presented, its own certificate first; may ask the issuer's responder.
+    fn judge<'a>(&'a self, chain: &'a [Vec<u8>], now: Timestamp) -> BoxFuture<'a, Result<Holder, Refusal>>;
 }
 
 /// Inserting a card, typing its PIN, finding the reader: people take their time.
