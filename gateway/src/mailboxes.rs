@@ -17,7 +17,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use sealpost_envelope::Timestamp;
 use sealpost_imap::{
     AppendInfo, Appended, Backend, Body, Changes, Copied, FlagChange, Flags, Folder, FolderId, Header,
-    LoginError, MailboxError, Mailboxes, Opened, Row, Special, Status,
+    LoginError, MailboxError, Mailboxes, Opened, Quota, Row, Special, Status,
 };
 use sealpost_sasl::{Credentials, ScramSecrets};
 use sealpost_store::account::{Account, Role};
@@ -133,6 +133,22 @@ impl Own {
         if found.account == self.account.id { Ok(found) } else { Err(MailboxError::NotFound) }
     }
 
+    fn limited(&self) -> bool {
+        self.gateway.config.limits.mailbox_size.0 > 0
+    }
+
+    /// Refuses what would not fit any more. Sessions that write at the same time may together go a little beyond.
+    async fn room_for(&self, more: u64) -> Result<(), MailboxError> {
+        if !self.limited() {
+            return Ok(());
+        }
+        let quota = self.quota().await?;
+        match quota.limit.is_some_and(|most| quota.used.saturating_add(more) > most) {
+            true => Err(MailboxError::OverQuota),
+            false => Ok(()),
+        }
+    }
+
     async fn copy_or_move(
         &self,
         folder: FolderId,
@@ -199,10 +215,17 @@ impl Mailboxes for Own {
             unseen: number(counts.unseen),
             deleted: number(counts.deleted),
             size: counts.size,
+            deleted_size: counts.deleted_size,
             uid_next: state.uidnext,
             uid_validity: state.uidvalidity,
             modseq: state.modseq,
         })
+    }
+
+    async fn quota(&self) -> Result<Quota, MailboxError> {
+        let limit = self.gateway.config.limits.mailbox_size.0;
+        let used = self.store().usage(self.account.id).await.map_err(error)?;
+        Ok(Quota { used, limit: (limit > 0).then_some(limit) })
     }
 
     async fn open(&self, folder: FolderId) -> Result<Opened, MailboxError> {
@@ -240,13 +263,19 @@ impl Mailboxes for Own {
             }
             changes.rows.extend(page.into_iter().map(row));
         }
+        changes.expunged = self.expunged(folder, since).await?;
+        Ok(changes)
+    }
+
+    async fn expunged(&self, folder: FolderId, since: u64) -> Result<Vec<u32>, MailboxError> {
+        let mut gone: Vec<u32> = Vec::new();
         loop {
-            let after = changes.expunged.last().copied().unwrap_or(0);
-            let page = self.store().expunged(state.id, since, after).await.map_err(error)?;
+            let after = gone.last().copied().unwrap_or(0);
+            let page = self.store().expunged(kept::FolderId(folder), since, after).await.map_err(error)?;
             if page.is_empty() {
-                return Ok(changes);
+                return Ok(gone);
             }
-            changes.expunged.extend(page);
+            gone.extend(page);
         }
     }
 
@@ -328,6 +357,10 @@ impl Mailboxes for Own {
     }
 
     async fn copy(&self, folder: FolderId, uids: &[u32], to: FolderId) -> Result<Copied, MailboxError> {
+        if self.limited() {
+            let more = self.store().own_octets(kept::FolderId(folder), uids).await.map_err(error)?;
+            self.room_for(more).await?;
+        }
         self.copy_or_move(folder, uids, to, false).await
     }
 
@@ -337,6 +370,10 @@ impl Mailboxes for Own {
 
     async fn append(&self, folder: FolderId, info: AppendInfo) -> Result<Incoming, MailboxError> {
         let state = self.check(folder).await?;
+        // The client's own copy of a deposit takes no room; until its header is read it could be one.
+        if state.name != folders::SENT {
+            self.room_for(info.size).await?;
+        }
         let now = self.gateway.clock.now();
         let organisation = self.gateway.organisation(self.account.entity);
         let keep =
@@ -344,7 +381,7 @@ impl Mailboxes for Own {
         let writer = Some(self.store().writer(keep).map_err(error)?);
         let date = info.date.and_then(|s| Timestamp::from_second(s).ok()).unwrap_or(now);
         let flags = words(&info.flags)?;
-        Ok(Incoming { own: self.clone(), folder: state, flags, date, writer, known: None })
+        Ok(Incoming { own: self.clone(), folder: state, flags, date, size: info.size, writer, known: None })
     }
 }
 
@@ -354,6 +391,7 @@ pub struct Incoming {
     folder: KeptFolder,
     flags: kept::Flags,
     date: Timestamp,
+    size: u64,
     /// Nothing once it is known to be there.
     writer: Option<MailWriter>,
     /// The copy of a deposit that the message is.
@@ -374,6 +412,9 @@ impl Incoming {
     }
 
     async fn stored(self, writer: MailWriter) -> Result<u32, MailboxError> {
+        if self.folder.name == folders::SENT {
+            self.own.room_for(self.size).await?;
+        }
         let body = writer.finish().await.map_err(error)?;
         let mail = NewMail { flags: self.flags, ..NewMail::plain(self.folder.id, body, self.date) };
         self.own.store().deliver(mail, Vec::new()).await.map_err(error)

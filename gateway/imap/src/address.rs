@@ -4,13 +4,14 @@
 //! is neither. Names stay encoded.
 
 use crate::text;
+use std::borrow::Cow;
 
 /// Addresses of one field that are given.
 const MAX_ADDRESSES: usize = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
-    Word(Vec<u8>),
+enum Token<'v> {
+    Word(Cow<'v, [u8]>),
     Special(u8),
 }
 
@@ -25,7 +26,7 @@ pub(crate) fn list(out: &mut Vec<u8>, value: Option<&[u8]>) {
     while !rest.is_empty() && count < MAX_ADDRESSES {
         let end = item_end(rest);
         let (item, after) = rest.split_at(end);
-        let stop = after.first().cloned();
+        let stop = after.first();
         rest = after.get(1..).unwrap_or_default();
         match stop {
             Some(Token::Special(b':')) if !in_group => {
@@ -55,7 +56,7 @@ pub(crate) fn list(out: &mut Vec<u8>, value: Option<&[u8]>) {
 }
 
 /// Up to the next `,`, `;` or `:` outside angle brackets.
-fn item_end(tokens: &[Token]) -> usize {
+fn item_end(tokens: &[Token<'_>]) -> usize {
     let mut angle = false;
     for (at, token) in tokens.iter().enumerate() {
         match token {
@@ -69,8 +70,8 @@ fn item_end(tokens: &[Token]) -> usize {
 }
 
 /// Writes one mailbox; false when there is none.
-fn mailbox(out: &mut Vec<u8>, item: &[Token]) -> bool {
-    let is = |b: u8| move |t: &Token| *t == Token::Special(b);
+fn mailbox(out: &mut Vec<u8>, item: &[Token<'_>]) -> bool {
+    let is = |b: u8| move |t: &Token<'_>| *t == Token::Special(b);
     let (name, spec) = match item.iter().position(is(b'<')) {
         Some(open) => {
             let inner = &item[open + 1..];
@@ -102,7 +103,10 @@ fn entry(out: &mut Vec<u8>, name: Option<&[u8]>, mailbox: Option<&[u8]>, host: O
     out.push(b')');
 }
 
-fn join(tokens: &[Token], between: &[u8]) -> Vec<u8> {
+fn join<'t>(tokens: &'t [Token<'_>], between: &[u8]) -> Cow<'t, [u8]> {
+    if let [Token::Word(word)] = tokens {
+        return Cow::Borrowed(word);
+    }
     let mut out: Vec<u8> = Vec::new();
     let mut glue = true;
     for token in tokens {
@@ -120,11 +124,11 @@ fn join(tokens: &[Token], between: &[u8]) -> Vec<u8> {
             }
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Words, quoted strings without quotes, and specials; comments are dropped.
-fn tokens(value: &[u8]) -> Vec<Token> {
+fn tokens(value: &[u8]) -> Vec<Token<'_>> {
     let mut all = Vec::new();
     let mut at = 0;
     while let Some(&b) = value.get(at) {
@@ -132,14 +136,14 @@ fn tokens(value: &[u8]) -> Vec<Token> {
             b' ' | b'\t' | b'\r' | b'\n' => at += 1,
             b'"' => {
                 let (word, next) = quoted(value, at + 1);
-                all.push(Token::Word(word));
+                all.push(Token::Word(Cow::Owned(word)));
                 at = next;
             }
             b'(' => at = after_comment(value, at),
             // An address literal holds colons.
             b'[' => {
                 let end = memchr::memchr(b']', &value[at..]).map_or(value.len(), |n| at + n + 1);
-                all.push(Token::Word(value[at..end].to_vec()));
+                all.push(Token::Word(Cow::Borrowed(&value[at..end])));
                 at = end;
             }
             b'<' | b'>' | b',' | b';' | b':' | b'@' => {
@@ -149,7 +153,7 @@ fn tokens(value: &[u8]) -> Vec<Token> {
             _ => {
                 let stop = |b: &u8| b" \t\r\n\"(<>,;:@[".contains(b);
                 let end = value[at..].iter().position(stop).map_or(value.len(), |n| at + n);
-                all.push(Token::Word(value[at..end].to_vec()));
+                all.push(Token::Word(Cow::Borrowed(&value[at..end])));
                 at = end;
             }
         }

@@ -1,6 +1,7 @@
 //! ENVELOPE from a header block (RFC 3501 §7.4.2).
 
 use crate::{address, header, text};
+use std::borrow::Cow;
 
 /// Header fields of the envelope, in the order in which they are given.
 const FIELDS: [&str; 10] =
@@ -8,7 +9,7 @@ const FIELDS: [&str; 10] =
 
 /// Writes the envelope of a header block.
 pub(crate) fn write(out: &mut Vec<u8>, block: &[u8]) {
-    let mut values: [Option<Vec<u8>>; 10] = Default::default();
+    let mut values: [Option<Cow<'_, [u8]>>; 10] = Default::default();
     for field in header::fields(block) {
         let Some(n) = FIELDS.iter().position(|f| field.name.eq_ignore_ascii_case(f.as_bytes())) else {
             continue;
@@ -17,13 +18,16 @@ pub(crate) fn write(out: &mut Vec<u8>, block: &[u8]) {
             None => values[n] = Some(header::unfold(field.value)),
             // Several To or Cc are one list.
             Some(list) if (2..8).contains(&n) => {
+                let list = list.to_mut();
                 list.extend_from_slice(b", ");
-                list.extend(header::unfold(field.value));
+                list.extend_from_slice(&header::unfold(field.value));
             }
             Some(_) => {}
         }
     }
     out.push(b'(');
+    // Where the list of From stands.
+    let mut from = 0..0;
     for (n, value) in values.iter().enumerate() {
         if n > 0 {
             out.push(b' ');
@@ -31,9 +35,17 @@ pub(crate) fn write(out: &mut Vec<u8>, block: &[u8]) {
         match n {
             2..=7 => {
                 // Sender and Reply-To are From where they are missing or empty.
-                let from = || values[2].as_deref();
                 let own = value.as_deref().filter(|v| !v.is_empty());
-                address::list(out, if matches!(n, 3 | 4) { own.or_else(from) } else { own });
+                match own {
+                    None if matches!(n, 3 | 4) => out.extend_from_within(from.clone()),
+                    own => {
+                        let start = out.len();
+                        address::list(out, own);
+                        if n == 2 {
+                            from = start..out.len();
+                        }
+                    }
+                }
             }
             _ => text::nstring(out, value.as_deref()),
         }

@@ -13,10 +13,11 @@ use crate::{envelope, structure_text};
 use imap_types::command::FetchModifier;
 use imap_types::fetch::{MacroOrMessageDataItemNames, MessageDataItemName, Section};
 use imap_types::sequence::SequenceSet;
+use std::io::Write;
 use std::num::NonZeroU32;
 
 /// Messages whose headers are held at once.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 
 /// One thing to send of each message.
 #[derive(Debug)]
@@ -179,8 +180,11 @@ impl<B: Backend> Session<B> {
             gone |= self.fetch_batch(&plan, batch, reply).await?;
         }
         if uid {
+            // RFC 3501 §6.4.8: UIDs that are not there are passed over; this tells that they are gone.
             self.update(reply).await?;
+            return done("FETCH");
         }
+        // RFC 2180 §4.1.2: what is still there was sent.
         if gone { Err(Stop::No("[EXPUNGEISSUED] some messages are gone".into())) } else { done("FETCH") }
     }
 
@@ -265,7 +269,8 @@ impl<B: Backend> Session<B> {
             }
         }
         let (mut bodies, mut binaries) = (bodies.into_iter(), binaries.into_iter());
-        reply.buffer().extend_from_slice(format!("* {} FETCH (", position + 1).as_bytes());
+        // Writing to a Vec cannot fail.
+        let _ = write!(reply.buffer(), "* {} FETCH (", position + 1);
         for (n, item) in plan.items.iter().enumerate() {
             if n > 0 {
                 reply.write(b" ").await?;
@@ -412,12 +417,13 @@ fn simple(
     header: Option<&Header>,
     structure: Option<&Structure>,
 ) {
-    let text = match item {
-        Item::Flags => format!("FLAGS ({})", row.flags),
-        Item::Uid => format!("UID {}", row.uid),
-        Item::Date => format!("INTERNALDATE \"{}\"", date_time(row.date)),
-        Item::Size => format!("RFC822.SIZE {}", row.size),
-        Item::ModSeq => format!("MODSEQ ({})", row.modseq),
+    // Writing to a Vec cannot fail.
+    let _ = match item {
+        Item::Flags => write!(out, "FLAGS ({})", row.flags),
+        Item::Uid => write!(out, "UID {}", row.uid),
+        Item::Date => write!(out, "INTERNALDATE \"{}\"", date_time(row.date)),
+        Item::Size => write!(out, "RFC822.SIZE {}", row.size),
+        Item::ModSeq => write!(out, "MODSEQ ({})", row.modseq),
         Item::Envelope => {
             out.extend_from_slice(b"ENVELOPE ");
             return envelope::write(out, header.map_or(&[], |h| &h.header));
@@ -431,7 +437,6 @@ fn simple(
         }
         Item::Section { .. } | Item::Binary { .. } => return,
     };
-    out.extend_from_slice(text.as_bytes());
 }
 
 /// RFC 3501 §9 `date-time`, in UTC.

@@ -2,6 +2,8 @@
 //!
 //! Values stay encoded (RFC 2047, RFC 2231): that is how ENVELOPE and BODYSTRUCTURE give them.
 
+use std::borrow::Cow;
+
 /// The fields of a block, in order.
 pub(crate) fn fields(block: &[u8]) -> Fields<'_> {
     Fields { rest: block }
@@ -52,14 +54,19 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
 }
 
 /// A folded value on one line, without blanks around (RFC 5322 §2.2.3).
-pub(crate) fn unfold(value: &[u8]) -> Vec<u8> {
+pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    let trimmed = value.trim_ascii();
+    // Few values are folded.
+    if memchr::memchr3(b'\r', b'\n', 0, trimmed).is_none() {
+        return Cow::Borrowed(trimmed);
+    }
     let flat: Vec<u8> = value.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n' | 0)).collect();
-    flat.trim_ascii().to_vec()
+    Cow::Owned(flat.trim_ascii().to_vec())
 }
 
 /// The value of the first field of this name, unfolded.
 pub(crate) fn first(block: &[u8], name: &str) -> Option<Vec<u8>> {
-    fields(block).find(|f| f.name.eq_ignore_ascii_case(name.as_bytes())).map(|f| unfold(f.value))
+    fields(block).find(|f| f.name.eq_ignore_ascii_case(name.as_bytes())).map(|f| unfold(f.value).into_owned())
 }
 
 /// The Message-ID of a header block, without angle brackets (RFC 5322 §3.6.4).

@@ -97,6 +97,7 @@ async fn connection(
     let bounds = Limits {
         errors: limits.errors_per_session,
         commands: limits.commands_per_session,
+        append: limits.message_size.0,
         ..Limits::default()
     };
     let doorman =

@@ -180,7 +180,11 @@ async fn expunge_and_blobs(t: TestStore) {
     assert_eq!(b.blob_files(), 2);
     let before = b.boxes.refresh(b.inbox.id).await.unwrap().modseq;
     b.boxes.set_flags(b.inbox.id, &[1, 2, 3], FlagOp::Add, &flags("\\Deleted"), None).await.unwrap();
-    assert_eq!(b.boxes.status(b.inbox.id).await.unwrap().deleted, 3);
+    let status = b.boxes.status(b.inbox.id).await.unwrap();
+    assert_eq!(status.deleted, 3);
+    let (two_small, two_large) = (2 * small(1).len() as u64, 2 * large().len() as u64);
+    assert_eq!(status.deleted_size, small(1).len() as u64 + two_large);
+    assert_eq!(b.boxes.usage(b.account.id).await.unwrap(), two_small + two_large);
     assert_eq!(b.boxes.expunge(b.inbox.id, Some(&[2, 4])).await.unwrap(), [2]);
     assert_eq!(b.boxes.expunge(b.inbox.id, None).await.unwrap(), [1, 3]);
     assert_eq!(b.boxes.expunge(b.inbox.id, None).await.unwrap(), [] as [Uid; 0]);
@@ -189,6 +193,7 @@ async fn expunge_and_blobs(t: TestStore) {
     assert_eq!(b.boxes.expunged(b.inbox.id, before, 0).await.unwrap(), [1, 2, 3]);
     assert_eq!(b.boxes.expunged(b.inbox.id, before, 2).await.unwrap(), [3]);
     assert_eq!(b.put(b.inbox.id, &small(9)).await, 5, "UIDs are never used again");
+    assert_eq!(b.boxes.usage(b.account.id).await.unwrap(), two_small);
     for table in ["SELECT COUNT(*) AS n FROM mail_bodies", "SELECT COUNT(*) AS n FROM mail_headers"] {
         assert_eq!(count(&b.t.store, table).await, 2);
     }
@@ -205,6 +210,9 @@ async fn copy_and_move(t: TestStore) {
     assert!(b.boxes.messages(kept.id, 2..=2).await.unwrap()[0].flags.contains("\\Flagged"));
     assert_eq!(b.boxes.copy(b.inbox.id, &[2], kept.id, true).await.unwrap(), [(2, 3)]);
     assert_eq!(b.boxes.uids(b.inbox.id, 0).await.unwrap(), [1]);
+    let (one, two) = (small(1).len() as u64, large().len() as u64);
+    assert_eq!(b.boxes.usage(b.account.id).await.unwrap(), 2 * one + 2 * two);
+    assert_eq!(b.boxes.own_octets(kept.id, &[1, 2, 9]).await.unwrap(), one + two);
     // One blob, two messages: it goes with the last.
     assert_eq!(b.blob_files(), 1);
     b.boxes.remove(kept.id, &[2]).await.unwrap();
@@ -269,6 +277,7 @@ async fn delivered_once(t: TestStore) {
     assert!(second > 1);
     assert_eq!(b.boxes.uids(b.inbox.id, 0).await.unwrap(), [1, second]);
     assert_eq!(b.blob_files(), 2);
+    assert_eq!(b.boxes.usage(b.account.id).await.unwrap(), 2 * large().len() as u64);
 }
 
 async fn paging(t: TestStore) {
@@ -377,8 +386,11 @@ async fn copies_of_deposits(t: TestStore) {
     };
     assert_eq!((proof("p/1").await, proof("p/1").await, proof("p/2").await), (Some(1), None, Some(2)));
     assert_eq!(b.boxes.uids(proofs.id, 0).await.unwrap(), [2]);
+    // The copy takes no room of its own, the proof that is left does.
+    assert_eq!(b.boxes.usage(b.account.id).await.unwrap(), small(1).len() as u64);
     // Deleted by the sender, it stays away.
     b.boxes.remove(sent.id, &[uid]).await.unwrap();
+    assert_eq!(b.boxes.usage(b.account.id).await.unwrap(), small(1).len() as u64);
     assert!(of_account().await.is_empty());
     assert_eq!(b.boxes.deliver_copy(copy(), id, None).await.unwrap(), None);
 }

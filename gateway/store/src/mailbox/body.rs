@@ -48,6 +48,13 @@ impl MailBody {
     pub fn size(&self) -> u64 {
         self.size
     }
+    /// Octets that it takes in its folder: those of a deposit are the deposit's.
+    pub(super) fn stored(&self) -> u64 {
+        match &self.place {
+            Place::Row(_) | Place::Blob(_) => self.size,
+            Place::Deposit => 0,
+        }
+    }
     /// The header block with the empty line that ends it, cut at [`MAX_HEADER`].
     pub fn header(&self) -> &[u8] {
         &self.header

@@ -214,15 +214,22 @@ pub(super) async fn remove_unit(
     uids: &[Uid],
 ) -> Result<Removed, MailboxError> {
     let mut removed = Removed { uids: Vec::new(), modseq: None, blobs: Vec::new() };
+    let mut freed = 0u64;
     for &uid in uids {
-        let sql = "DELETE FROM mail_bodies WHERE folder = $1 AND uid = $2 RETURNING blob";
+        let sql = "DELETE FROM mail_bodies WHERE folder = $1 AND uid = $2 \
+             RETURNING blob, (body IS NOT NULL OR blob IS NOT NULL) AS own";
         let Some(body) = tx.fetch_optional(sql, args![folder, uid]).await? else { continue };
         let modseq = match removed.modseq {
             Some(modseq) => modseq,
             None => *removed.modseq.insert(bump(tx, folder).await?),
         };
         tx.execute("DELETE FROM mail_headers WHERE folder = $1 AND uid = $2", args![folder, uid]).await?;
-        tx.execute("DELETE FROM mails WHERE folder = $1 AND uid = $2", args![folder, uid]).await?;
+        let sql = "DELETE FROM mails WHERE folder = $1 AND uid = $2 RETURNING size";
+        if let Some(mail) = tx.fetch_optional(sql, args![folder, uid]).await?
+            && body.flag("own")?
+        {
+            freed += mail.size("size")?;
+        }
         tx.execute(
             "INSERT INTO mail_expunged (folder, uid, entity, modseq) SELECT id, $2, entity, $3 FROM folders WHERE id = $1",
             args![folder, uid, to_row(modseq)?],
@@ -236,6 +243,10 @@ pub(super) async fn remove_unit(
         }
         removed.uids.push(uid);
     }
+    if freed > 0 {
+        let sql = "UPDATE folders SET stored = stored - $2 WHERE id = $1";
+        tx.execute(sql, args![folder, to_row(freed)?]).await?;
+    }
     Ok(removed)
 }
 
@@ -248,15 +259,15 @@ async fn copy_unit(
 ) -> Result<Vec<(Uid, Uid, u64)>, MailboxError> {
     let mut made = Vec::new();
     for &uid in uids {
-        let known = "SELECT uid FROM mails WHERE folder = $1 AND uid = $2";
-        if tx.fetch_optional(known, args![from, uid]).await?.is_none() {
-            continue;
-        }
+        let known = "SELECT m.size, (b.body IS NOT NULL OR b.blob IS NOT NULL) AS own FROM mails m \
+             JOIN mail_bodies b ON b.folder = m.folder AND b.uid = m.uid WHERE m.folder = $1 AND m.uid = $2";
+        let Some(mail) = tx.fetch_optional(known, args![from, uid]).await? else { continue };
+        let stored = if mail.flag("own")? { mail.size("size")? } else { 0 };
         let next = tx
             .fetch_one(
-                "UPDATE folders SET uidnext = uidnext + 1, modseq = modseq + 1 WHERE id = $1 \
+                "UPDATE folders SET uidnext = uidnext + 1, modseq = modseq + 1, stored = stored + $2 WHERE id = $1 \
                  RETURNING uidnext - 1 AS uid, modseq",
-                args![to],
+                args![to, to_row(stored)?],
             )
             .await?;
         let new = Uid::try_from(next.int("uid")?).ok().filter(|u| *u < Uid::MAX).ok_or(MailboxError::Full)?;

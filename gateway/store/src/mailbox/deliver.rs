@@ -90,15 +90,17 @@ pub(super) async fn insert(
     // Takes the row's lock, so that two deliveries of one origin meet here.
     let next = tx
         .fetch_optional(
-            "UPDATE folders SET uidnext = uidnext + 1, modseq = modseq + 1 WHERE id = $1 \
+            "UPDATE folders SET uidnext = uidnext + 1, modseq = modseq + 1, stored = stored + $2 WHERE id = $1 \
              RETURNING uidnext - 1 AS uid, modseq, account, entity",
-            args![folder],
+            args![folder, to_row(mail.body.stored())?],
         )
         .await?
         .ok_or(MailboxError::NoFolder)?;
     if let Some(origin) = &mail.origin {
         let sql = "SELECT uid FROM mails WHERE folder = $1 AND origin = $2";
         if let Some(row) = tx.fetch_optional(sql, args![folder, origin]).await? {
+            let sql = "UPDATE folders SET stored = stored - $2 WHERE id = $1";
+            tx.execute(sql, args![folder, to_row(mail.body.stored())?]).await?;
             return Ok(Outcome::Before(row.small("uid")?));
         }
     }

@@ -48,6 +48,8 @@ pub struct FolderStatus {
     pub deleted: u64,
     /// Octets of all messages.
     pub size: u64,
+    /// Octets that removing the messages with `\Deleted` frees; copies of deposits free none.
+    pub deleted_size: u64,
 }
 
 const COLUMNS: &str = "id, entity, account, name, special, subscribed, uidvalidity, uidnext, modseq";
@@ -171,14 +173,34 @@ impl Mailboxes {
         let sql = "SELECT COUNT(*) AS messages, \
                    COALESCE(CAST(SUM(CASE WHEN seen THEN 0 ELSE 1 END) AS BIGINT), 0) AS unseen, \
                    COALESCE(CAST(SUM(CASE WHEN flags LIKE '%\\Deleted%' ESCAPE '!' THEN 1 ELSE 0 END) AS BIGINT), 0) \
-                   AS deleted, COALESCE(CAST(SUM(size) AS BIGINT), 0) AS size FROM mails WHERE folder = $1";
+                   AS deleted, COALESCE(CAST(SUM(size) AS BIGINT), 0) AS size, \
+                   COALESCE(CAST(SUM(CASE WHEN flags LIKE '%\\Deleted%' ESCAPE '!' AND deposit IS NULL THEN size \
+                   ELSE 0 END) AS BIGINT), 0) AS deleted_size FROM mails WHERE folder = $1";
         let row = self.db.fetch_one(sql, args![folder]).await?;
         Ok(FolderStatus {
             messages: row.size("messages")?,
             unseen: row.size("unseen")?,
             deleted: row.size("deleted")?,
             size: row.size("size")?,
+            deleted_size: row.size("deleted_size")?,
         })
+    }
+
+    /// Octets of an account's own messages in all its folders.
+    pub async fn usage(&self, account: AccountId) -> Result<u64, MailboxError> {
+        let sql = "SELECT COALESCE(CAST(SUM(stored) AS BIGINT), 0) AS stored FROM folders WHERE account = $1";
+        Ok(self.db.fetch_one(sql, args![account]).await?.size("stored")?)
+    }
+
+    /// Octets of those messages that have some of their own: what a copy of them adds.
+    pub async fn own_octets(&self, folder: FolderId, uids: &[super::Uid]) -> Result<u64, MailboxError> {
+        let mut all = 0;
+        for uid in uids {
+            let sql = "SELECT size FROM mails WHERE folder = $1 AND uid = $2 AND deposit IS NULL";
+            let row = self.db.fetch_optional(sql, args![folder, *uid]).await?;
+            all += row.map_or(Ok(0), |r| r.size("size"))?;
+        }
+        Ok(all)
     }
 
     /// Gives a folder, and those below it, another name. `INBOX` and special folders keep theirs.
