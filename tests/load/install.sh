@@ -6,6 +6,7 @@ missing=""
 [ -x /usr/sbin/postfix ] || missing="$missing postfix"
 [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 [ -x /usr/sbin/opendkim ] || missing="$missing opendkim"
+[ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -x /usr/bin/openssl ] || missing="$missing openssl"
 [ -n "$missing" ] || exit 0
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `make bench`: Sealpost beside Postfix and nginx in one run; see docs/performance.md.
+# `make bench`: Sealpost beside Postfix, nginx and Dovecot in one run; see docs/performance.md.
 # Everything runs on 127.0.0.1 from private directories; the machine's own services stay as they are.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,4 @@
-//! `make bench`: Sealpost beside Postfix and nginx, the same generator for all, ratios of one run.
+//! `make bench`: Sealpost beside Postfix, nginx and Dovecot, the same generator for all, ratios of one run.
 //!
 //! **Job.** Starts one server at a time on 127.0.0.1 from a private directory, loads it, and prints the
 //! budgets' rows with medians and ranges, as text and as JSON.
@@ -8,6 +8,7 @@
 //! **Failure.** A row that cannot be measured says why in its place; the others are still printed.
 
 mod http;
+mod imap;
 mod load;
 mod machine;
 mod message;

@@ -67,7 +67,7 @@ impl Drop for Server {
     }
 }
 
-fn status_kib(pid: u32, field: &str) -> Result<u64> {
+fn status_number(pid: u32, field: &str) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text.lines().find(|l| l.starts_with(field)).with_context(|| format!("no {field}"))?;
     let number = line.split_whitespace().nth(1).context("no number")?;
@@ -76,12 +76,12 @@ fn status_kib(pid: u32, field: &str) -> Result<u64> {
 
 /// Highest resident memory since the start or the last [`forget_peak`], in MiB.
 pub fn peak_mib(pid: u32) -> Result<f64> {
-    Ok(status_kib(pid, "VmHWM:")? as f64 / 1024.0)
+    Ok(status_number(pid, "VmHWM:")? as f64 / 1024.0)
 }
 
 /// Resident memory now, in MiB.
 pub fn resident_mib(pid: u32) -> Result<f64> {
-    Ok(status_kib(pid, "VmRSS:")? as f64 / 1024.0)
+    Ok(status_number(pid, "VmRSS:")? as f64 / 1024.0)
 }
 
 /// Begins a new measurement of the peak.
@@ -101,6 +101,27 @@ pub fn cpu_seconds(pid: &str, children: bool) -> Result<f64> {
         ticks += field.parse::<f64>()?;
     }
     Ok(ticks / TICKS)
+}
+
+/// CPU seconds of a process and of all that it has started, living or waited for.
+pub fn tree_cpu_seconds(pid: u32) -> Result<f64> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(child) = name.to_str().and_then(|n| n.parse::<u32>().ok()) else { continue };
+        // One that ends meanwhile is counted by its parent.
+        if let Ok(parent) = status_number(child, "PPid:") {
+            parents.push((child, parent));
+        }
+    }
+    let (mut family, mut at, mut all) = (vec![pid], 0, 0.0);
+    while let Some(member) = family.get(at).copied() {
+        family.extend(parents.iter().filter(|(_, p)| *p == u64::from(member)).map(|(child, _)| *child));
+        let member = member.to_string();
+        all += cpu_seconds(&member, false).unwrap_or(0.0) + cpu_seconds(&member, true).unwrap_or(0.0);
+        at += 1;
+    }
+    Ok(all)
 }
 
 /// Runs a command that must succeed; answers its standard output and CPU seconds.

@@ -55,6 +55,8 @@ fn number(value: f64) -> String {
 pub enum Budget {
     /// Our figure divided by the peer's is at least this.
     Ratio(f64),
+    /// Our figure divided by the peer's is at most this.
+    RatioAtMost(f64),
     /// Our figure is at most this.
     AtMost(f64),
     /// Our figure is at least this.
@@ -111,6 +113,7 @@ impl Row {
     fn reached(&self) -> Option<bool> {
         match self.budget {
             Budget::Ratio(least) => self.ratio().map(|r| r >= least),
+            Budget::RatioAtMost(most) => self.ratio().map(|r| r <= most),
             Budget::AtMost(most) => Some(self.ours.median() <= most),
             Budget::AtLeast(least) => Some(self.ours.median() >= least),
             Budget::Beside => None,
@@ -120,6 +123,7 @@ impl Row {
     fn budget_text(&self) -> String {
         match self.budget {
             Budget::Ratio(least) => format!("≥ {least} ×"),
+            Budget::RatioAtMost(most) => format!("≤ {most} ×"),
             Budget::AtMost(most) => format!("≤ {} {}", number(most), self.unit),
             Budget::AtLeast(least) => format!("≥ {} {}", number(least), self.unit),
             Budget::Beside => String::new(),
@@ -221,6 +225,8 @@ mod tests {
         assert_eq!(Samples(vec![4.0, 1.0]).median(), 2.5);
         let row = Row::new("x", "/s", Budget::Ratio(3.0), 31.0).against("peer", 10.0.into());
         assert_eq!((row.ratio(), row.reached()), (Some(3.1), Some(true)));
+        let row = Row::new("x", "ms", Budget::RatioAtMost(1.0), 31.0).against("peer", 30.0.into());
+        assert_eq!(row.reached(), Some(false));
         assert_eq!(Row::new("x", "s", Budget::AtMost(1.0), 1.5).reached(), Some(false));
         assert_eq!(Row::not_measured("x", "because").reached(), None);
     }

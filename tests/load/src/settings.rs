@@ -3,7 +3,7 @@
 use clap::Parser;
 use std::path::PathBuf;
 
-/// Measures Sealpost beside Postfix and nginx.
+/// Measures Sealpost beside Postfix, nginx and Dovecot.
 #[derive(Debug, Clone, Parser)]
 pub struct Settings {
     /// The gateway's program.
@@ -34,7 +34,10 @@ pub struct Settings {
     /// figure is 200000.
     #[arg(long, env = "BENCH_DEPOSITS", default_value_t = 20_000)]
     pub deposits: u64,
-    /// Only these groups of rows: accepted, dkim, large, memory, download, start, proof.
+    /// Messages in the mailbox whose envelopes are fetched over IMAP.
+    #[arg(long, env = "BENCH_MAILS", default_value_t = 10_000)]
+    pub mails: u32,
+    /// Only these groups of rows: accepted, dkim, large, memory, download, imap, start, proof.
     #[arg(long, env = "BENCH_ONLY", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Small messages at 10 sessions only, without peers: for profiles and for comparing two builds.

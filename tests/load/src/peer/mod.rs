@@ -1,5 +1,6 @@
 //! The servers that are measured, each started from a private directory on 127.0.0.1.
 
+pub mod dovecot;
 pub mod nginx;
 pub mod postfix;
 pub mod sealpost;

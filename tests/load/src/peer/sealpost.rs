@@ -1,6 +1,7 @@
 //! The gateway as a demonstration, with the sink as its smarthost and one rule for downloads without a code.
 
 use super::{local, wait_ready};
+use crate::imap;
 use crate::process::{Server, run};
 use crate::settings::Settings;
 use crate::sink::Sink;
@@ -139,13 +140,29 @@ impl Sealpost {
         (self.dir.join("tls/cert.pem"), self.dir.join("tls/key.pem"))
     }
 
-    /// Submission as Alice.
-    pub fn target(&self) -> Result<Target> {
+    /// Alice's login and the password of her mail program.
+    fn alice(&self) -> Result<(String, String)> {
         let text = std::fs::read_to_string(self.dir.join("demo-secrets.json"))?;
         let secrets: Value = serde_json::from_str(&text)?;
         let alice = &secrets["accounts"][0];
         let text = |name: &str| alice[name].as_str().map(str::to_owned).context("Alice's account");
-        let (login, password) = (text("login")?, text("app_password")?);
+        Ok((text("login")?, text("app_password")?))
+    }
+
+    /// Alice's folders over IMAP.
+    pub fn mailbox(&self) -> Result<imap::Target> {
+        let (login, password) = self.alice()?;
+        Ok(imap::Target {
+            addr: local(2993 + self.offset),
+            tls: tls::connector(&self.ca())?,
+            login,
+            password,
+        })
+    }
+
+    /// Submission as Alice.
+    pub fn target(&self) -> Result<Target> {
+        let (login, password) = self.alice()?;
         Ok(Target {
             addr: self.submission(),
             tls: tls::connector(&self.ca())?,

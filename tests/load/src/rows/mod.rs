@@ -2,6 +2,7 @@
 
 mod accepted;
 mod download;
+mod imap;
 mod large;
 mod memory;
 mod proof;
@@ -36,7 +37,7 @@ pub async fn run(settings: &Settings) -> Result<bool> {
     let sealpost = Sealpost::prepare(settings, "sealpost", offset, &sink).await?;
     let mut bench = Bench { settings, sink, sealpost, report: Report::default() };
     let mut failed = false;
-    for group in ["accepted", "dkim", "large", "memory", "download", "start", "proof"] {
+    for group in ["accepted", "dkim", "large", "memory", "download", "imap", "start", "proof"] {
         if !settings.wants(group) {
             continue;
         }
@@ -66,6 +67,7 @@ impl Bench<'_> {
             "large" => large::one_message(self).await,
             "memory" => memory::peaks(self).await,
             "download" => download::beside_nginx(self).await,
+            "imap" => imap::beside_dovecot(self).await,
             "start" => start::starts(self).await,
             _ => proof::proofs(self).await,
         }
@@ -75,11 +77,6 @@ impl Bench<'_> {
         let rsa = "accepted, RSA-3072 S/MIME on each message";
         self.report
             .add(Row::not_measured(rsa, "the built-in authority issues P-256 certificates only so far"));
-        let imap = "IMAP: FETCH of 10,000 envelopes · APPEND rate, against Dovecot";
-        self.report.add(Row::not_measured(
-            imap,
-            "needs a mailbox of 10,000 messages filled over IMAP on both sides",
-        ));
     }
 
     fn seconds(&self) -> Duration {
