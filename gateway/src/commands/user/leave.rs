@@ -58,6 +58,7 @@ impl Desk<'_> {
             .write(async move |tx| {
                 StaffSession::end_all(tx, account.id, None).await?;
                 Accounts::delete_app_passwords(tx, account.id, None).await?;
+                Accounts::delete_api_tokens(tx, account.id).await?;
                 tx.append(events).await
             })
             .await?;

@@ -13,7 +13,10 @@ impl Desk<'_> {
             TokenCommand::Create { login, label, scope, until } => {
                 let account = self.find(&login).await?;
                 let scopes: Vec<TokenScope> = match scope.is_empty() {
-                    true => TokenScope::ALL.into_iter().filter(|s| *s != TokenScope::Mail).collect(),
+                    true => TokenScope::ALL
+                        .into_iter()
+                        .filter(|s| !matches!(s, TokenScope::Mail | TokenScope::Scim))
+                        .collect(),
                     false => scope.iter().map(|s| s.parse()).collect::<Result<_, _>>()?,
                 };
                 if until.is_some_and(|end| end <= clock().now()) {

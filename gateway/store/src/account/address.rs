@@ -116,6 +116,19 @@ impl Accounts {
             .map_err(AccountError::from)
     }
 
+    /// Who acts for one of an account's own addresses: the account and the address, at most 1000.
+    pub async fn delegates(&self, account: &Account) -> Result<Vec<(Account, EmailAddress)>, AccountError> {
+        let sql = crate::db::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, x.address FROM account_addresses x JOIN accounts a ON a.id = x.account \
+             WHERE x.standing = 'acts-for' AND a.entity = $2 AND x.address_key IN \
+             (SELECT o.address_key FROM account_addresses o WHERE o.account = $1 AND o.standing = 'own') \
+             ORDER BY a.id, x.address_key LIMIT 1000"
+        ));
+        let rows = self.db.fetch_all(sql, args![account.id, account.entity]).await?;
+        let read = |row: &crate::Row| Ok((read_account(row)?, row.parse("address")?));
+        Ok(rows.iter().map(read).collect::<Result<_, StoreError>>()?)
+    }
+
     /// How an account stands to an address; `None` means it may not write as it.
     pub async fn standing(
         &self,

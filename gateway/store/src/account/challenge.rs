@@ -10,8 +10,12 @@ use uuid::Uuid;
 /// What a code is for. One is good for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CodePurpose {
-    /// Logging in.
+    /// Logging in, by mail.
     Login,
+    /// Logging in, by SMS.
+    LoginSms,
+    /// Making sure that a telephone number is the person's.
+    Number,
 }
 
 impl CodePurpose {
@@ -19,6 +23,8 @@ impl CodePurpose {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::LoginSms => "login-sms",
+            Self::Number => "number",
         }
     }
 }
@@ -110,6 +116,18 @@ impl StaffChallenge {
         )
         .await?;
         Ok(Some(Self { id, entity, account, expires, sent: now }))
+    }
+
+    /// Ends the living codes of a purpose: what they would have confirmed is no longer asked for.
+    pub async fn end_all(
+        tx: &mut Tx,
+        account: AccountId,
+        purpose: CodePurpose,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE staff_challenges SET answered = $3 \
+                   WHERE account = $1 AND purpose = $2 AND answered IS NULL";
+        tx.execute(sql, args![account, purpose.as_str(), now]).await.map(drop)
     }
 
     /// By identifier.

@@ -6,7 +6,7 @@
 
 use super::{Account, AccountError, Accounts, COLUMNS, read_account};
 use crate::crypto::random;
-use crate::{Row, StoreError, args};
+use crate::{Row, StoreError, Tx, args};
 use sealpost_envelope::{AccountId, Secret, Sha256Digest, Timestamp};
 use sealpost_evidence::BuiltEvent;
 use std::str::FromStr;
@@ -38,12 +38,21 @@ pub enum TokenScope {
     Statistics,
     /// Send and read mail, by OAUTHBEARER or XOAUTH2.
     Mail,
+    /// Keep the organisation's accounts and groups, by SCIM.
+    Scim,
 }
 
 impl TokenScope {
     /// Every scope.
-    pub const ALL: [Self; 6] =
-        [Self::DepositsRead, Self::DepositsWrite, Self::Proofs, Self::Journal, Self::Statistics, Self::Mail];
+    pub const ALL: [Self; 7] = [
+        Self::DepositsRead,
+        Self::DepositsWrite,
+        Self::Proofs,
+        Self::Journal,
+        Self::Statistics,
+        Self::Mail,
+        Self::Scim,
+    ];
 
     /// The word in commands, rows and JSON.
     pub fn as_str(self) -> &'static str {
@@ -54,13 +63,14 @@ impl TokenScope {
             Self::Journal => "journal",
             Self::Statistics => "statistics",
             Self::Mail => "mail",
+            Self::Scim => "scim",
         }
     }
 }
 
 /// A word that names no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scope {0:?}; one of deposits:read, deposits:write, proofs, journal, statistics, mail")]
+#[error("unknown scope {0:?}; one of deposits:read, deposits:write, proofs, journal, statistics, mail, scim")]
 pub struct UnknownScope(pub String);
 
 impl FromStr for TokenScope {
@@ -192,6 +202,11 @@ impl Accounts {
             Ok(true)
         });
         Ok(done.await?)
+    }
+
+    /// Ends every token of an account.
+    pub async fn delete_api_tokens(tx: &mut Tx, account: AccountId) -> Result<u64, StoreError> {
+        tx.execute("DELETE FROM api_tokens WHERE account = $1", args![account]).await
     }
 
     /// The account and token behind what a program shows; `None` for every reason why it does not count:

@@ -113,9 +113,14 @@ async fn page(
     html(&Page { rows: people.map(row).collect(), said, next, f: &frame })
 }
 
-/// Back to the list: a browser comes here when its language is changed on a page that a POST showed.
-pub(super) async fn back(State(state): State<WebState>, ctx: Ctx, _staff: Staff) -> Response {
-    let away = see_other("/admin/accounts");
+/// Back to the account: a browser comes here when its language is changed on a page that a POST showed.
+pub(super) async fn back(
+    State(state): State<WebState>,
+    ctx: Ctx,
+    _staff: Staff,
+    Path(id): Path<i64>,
+) -> Response {
+    let away = see_other(&format!("/admin/accounts/{id}"));
     show(&state, &ctx, away)
 }
 
@@ -147,6 +152,14 @@ pub(super) async fn change(
             ))
             .await;
         }
+        // Who administers the installation is named by command, and stays so.
+        if account.role == Role::Operator && staff.role() != Role::Operator {
+            return refused(l.pick(
+                "Le compte d’un exploitant ne se change pas ici.",
+                "An operator’s account is not changed here.",
+            ))
+            .await;
+        }
         let word = apply(&state, &staff, &account, &typed).await?;
         see_other(&format!("/admin/accounts?done={word}"))
     };
@@ -160,7 +173,7 @@ async fn apply(
     account: &Account,
     typed: &Typed,
 ) -> Result<&'static str, Fault> {
-    let event = |what: &str| changed(state, staff, account, what);
+    let event = |what: &str| changed(state, staff, account, what, |detail| detail);
     match typed.get("do") {
         "role" => {
             let role: Role = typed.parsed("role").filter(|r| ROLES.contains(r)).ok_or(Fault::BadForm)?;
@@ -183,15 +196,21 @@ async fn apply(
 }
 
 /// The same event as the commands write.
-fn changed(state: &WebState, staff: &Staff, account: &Account, what: &str) -> Result<BuiltEvent, Fault> {
-    let detail = Detail::new().text("change", what).personal("login", account.login.as_str());
+pub(super) fn changed(
+    state: &WebState,
+    staff: &Staff,
+    account: &Account,
+    what: &str,
+    more: impl FnOnce(Detail) -> Detail,
+) -> Result<BuiltEvent, Fault> {
+    let detail = more(Detail::new().text("change", what).personal("login", account.login.as_str()));
     let event = Event::new(EventName::AccountChanged, account.entity, state.clock.now())
         .actor(actor(&staff.account))
         .detail(detail);
     Ok(render(&staff.site.issuer, event, None)?)
 }
 
-fn fault(error: AccountError) -> Fault {
+pub(super) fn fault(error: AccountError) -> Fault {
     match error {
         AccountError::Store(e) => e.into(),
         AccountError::Unknown(_) => Fault::Unknown,

@@ -23,8 +23,9 @@ const SOON: i64 = 30;
 const DAY: i64 = 86_400;
 
 /// `GET /admin` leads to the first page.
-pub(super) async fn start(State(state): State<WebState>, ctx: Ctx, _staff: Staff) -> Response {
-    let away = see_other("/admin/health");
+pub(super) async fn start(State(state): State<WebState>, ctx: Ctx, staff: Staff) -> Response {
+    let health = Section::Health.is_for(staff.role(), staff.alone);
+    let away = see_other(if health { "/admin/health" } else { "/admin/queue" });
     show(&state, &ctx, away)
 }
 
