@@ -24,7 +24,7 @@ use cryptoki::types::AuthPin;
 use sealpost_envelope::Secret;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Where a key lies: `pkcs11:token=LABEL;object=LABEL?module-path=FILE` (RFC 7512).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,8 @@ impl TokenSigner {
 
     /// One try in the session at hand, or in a new one. A session that failed is not kept.
     fn attempt(&self, open: &mut Option<Open>, message: &[u8]) -> Result<Vec<u8>, String> {
+        let gate = gate(&self.key.module);
+        let _running = gate.read().unwrap_or_else(PoisonError::into_inner);
         let current = match open.take() {
             Some(current) => current,
             None => self.connect()?,
@@ -194,6 +196,14 @@ impl Signer for TokenSigner {
 /// Modules are initialised once for the whole process (PKCS#11 2.40 §5.4).
 static MODULES: Mutex<BTreeMap<PathBuf, Pkcs11>> = Mutex::new(BTreeMap::new());
 
+/// Held while a module is used, and alone while it is ended and begun again: other keys may lie in it.
+static GATES: Mutex<BTreeMap<PathBuf, Arc<RwLock<()>>>> = Mutex::new(BTreeMap::new());
+
+fn gate(path: &Path) -> Arc<RwLock<()>> {
+    let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+    gates.entry(path.to_owned()).or_default().clone()
+}
+
 fn module(path: &Path) -> Result<Pkcs11, String> {
     let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(module) = modules.get(path) {
@@ -214,6 +224,8 @@ fn initialise(module: &Pkcs11) -> Result<(), String> {
 
 /// Some modules look for tokens only while they start. Sessions of other keys end too and are opened again.
 fn restart(path: &Path) -> Result<(), String> {
+    let gate = gate(path);
+    let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
     let module = module(path)?;
     // A module that was not running any more is as good as one that ended now.
     let _ = module.clone().finalize();

@@ -72,6 +72,12 @@ pub enum Command {
     /// Keys of this installation.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Whether the clock is trusted with destroying content; after a long standstill or a jump it is asked for.
+    Clock {
+        /// Today's date (UTC), said by somebody who knows: from now on the clock is trusted again.
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        confirm: Option<jiff::civil::Date>,
+    },
 }
 
 /// Arguments of `demo`.

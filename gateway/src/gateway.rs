@@ -10,6 +10,8 @@ use crate::credentials::{self, Credentials};
 use crate::dkim::DomainKeys;
 use crate::judge::ChildJudge;
 use crate::pipeline::carry::Carry;
+use crate::pipeline::screening::Screen;
+use crate::pipeline::seal::organisation::Sealing;
 use crate::timeserver::External;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
@@ -22,6 +24,7 @@ use sealpost_policy::Policy;
 use sealpost_store::account::Accounts;
 use sealpost_store::mailbox::Mailboxes;
 use sealpost_store::person::Tokens;
+use sealpost_store::blob::S3Keys;
 use sealpost_store::queue::Queue;
 use sealpost_store::{Store, StoreConfig};
 use std::sync::Arc;
@@ -38,8 +41,8 @@ pub struct Organisation {
     pub issuer: Issuer,
     /// Its rules; replaced as a whole at reload.
     pub policy: ArcSwap<Policy>,
-    /// Signs its evidence and proofs.
-    pub evidence: Arc<dyn Signer>,
+    /// Seals its evidence and proofs.
+    pub sealing: Sealing,
     /// Signs the mail we write for it, where the organisation brought a key for that.
     pub mail: Option<Arc<dyn Signer>>,
     /// From address of the mail we write for it.
@@ -94,6 +97,8 @@ pub struct Gateway {
     pub tokens: Tokens,
     /// Service for codes by SMS, if any.
     pub sms: Option<crate::sms::Service>,
+    /// What looks at content before it leaves, if anything does.
+    pub screen: Option<Screen>,
     /// Their mail.
     pub mailboxes: Mailboxes,
     /// Outgoing mail.
@@ -129,8 +134,20 @@ impl Gateway {
         let credentials = Credentials::open(&config.store.keys.join("authority"), &first.name, now)
             .context("`store.keys`: the signing keys cannot be opened")?;
         let mut organisations = Vec::new();
+        let mut keyless = Vec::new();
         for (settings, policy) in config.entity.iter().zip(&config.policies) {
-            organisations.push(Arc::new(organisation(&store, &credentials, settings, policy, now).await?));
+            let (made, why) = organisation(&store, &credentials, settings, policy, now).await?;
+            keyless.extend(why.map(|why| (settings.name.clone(), why)));
+            organisations.push(Arc::new(made));
+        }
+        // One organisation's lost key is its own trouble; where nobody can seal, the installation is at fault.
+        if keyless.len() == organisations.len()
+            && let Some((_, why)) = keyless.pop()
+        {
+            return Err(why);
+        }
+        for (organisation, error) in &keyless {
+            tracing::error!(%organisation, error = format!("{error:#}"), "its evidence waits for its seal");
         }
         let external = External::open(&config.timestamp)?;
         let providers = crate::providers::open(&config)?;
@@ -139,6 +156,7 @@ impl Gateway {
         let accounts = Arc::new(Accounts::new(&store)?);
         let tokens = Tokens::new(&store)?;
         let sms = crate::sms::Service::open(&config.gate.sms)?;
+        let screen = Screen::open(&config.antivirus);
         let mailboxes = Mailboxes::new(&store);
         let queue = Queue::new(store.db().clone());
         let trusted = ArcSwap::from_pointee(config.trusted.clone());
@@ -151,6 +169,7 @@ impl Gateway {
             accounts,
             tokens,
             sms,
+            screen,
             mailboxes,
             queue,
             clock,
@@ -262,9 +281,17 @@ impl Gateway {
 
 /// Where the configuration says that everything lies.
 pub fn store_config(config: &Config) -> Result<StoreConfig> {
+    let keys = match (&config.store.s3_access_key, &config.store.s3_secret_key) {
+        (Some(access), Some(secret)) => Some(S3Keys {
+            access: access.read().context("`store.s3_access_key`")?,
+            secret: secret.read().context("`store.s3_secret_key`")?,
+        }),
+        _ => None,
+    };
     Ok(StoreConfig {
         database: config.store.database.url().context("`store.database`")?.expose().clone(),
         blobs: config.store.blobs.url(),
+        s3: keys,
         keys: config.store.keys.clone(),
     })
 }
@@ -280,10 +307,10 @@ async fn organisation(
     settings: &config::Entity,
     policy: &Arc<Policy>,
     now: Timestamp,
-) -> Result<Organisation> {
+) -> Result<(Organisation, Option<anyhow::Error>)> {
     let siren = settings.siren.as_ref().map(ToString::to_string);
     let id = store.ensure_entity(&settings.name, siren.as_deref()).await?;
-    let evidence = credentials.evidence(settings, now)?;
+    let (sealing, without_key) = Sealing::open(credentials, settings, now);
     let seal_address =
         settings.seal_address().context("`entity.seal.address`: none can be derived from the domain")?;
     let issuer = Issuer {
@@ -292,18 +319,19 @@ async fn organisation(
         identifier: siren,
         hostname: settings.hostname.clone(),
         policies: vec![format!("https://{}/policy/1", settings.hostname)],
-        certificate: Some(evidence.certificate().der().to_vec()),
+        certificate: sealing.known().map(|signer| signer.certificate().der().to_vec()),
     };
-    Ok(Organisation {
+    let made = Organisation {
         id,
         dkim: DomainKeys::open(settings)?,
         settings: settings.clone(),
         issuer,
         policy: ArcSwap::new(policy.clone()),
-        evidence,
+        sealing,
         mail: credentials::brought_mail(settings, &seal_address, now)?,
         seal_address,
-    })
+    };
+    Ok((made, without_key))
 }
 
 /// The zone of the times that people read: the machine's (`TZ`, `/etc/localtime`).

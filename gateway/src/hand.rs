@@ -87,11 +87,11 @@ impl<'a> Hand<'a> {
             return Ok(self.gateway.queue.drop_row(id, DROPPED, Vec::new()).await?);
         };
         let (name, reason) = match consignment.verdict.treatment.has_link() {
-            true => (EventName::NotificationForAcceptanceFailure, Reason::NotificationError),
-            false => (EventName::RelayToNonERDSFailure, Reason::RelayNotAllowed),
+            true => facts::notification(consignment.opened.is_some(), false, false),
+            false => (EventName::RelayToNonERDSFailure, Some(Reason::RelayNotAllowed)),
         };
         let change = Change {
-            events: vec![self.event(name, &consignment, Some(reason)).await?],
+            events: vec![self.event(name, &consignment, reason).await?],
             outbound: self.told(&consignment, ReceiptEvent::Failed).await?,
         };
         let (deposit, n, now) = (consignment.deposit, consignment.n, self.gateway.clock.now());

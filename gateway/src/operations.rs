@@ -1,21 +1,23 @@
 //! What the running gateway tells its auditors and administrators (`web/src/app/operations.rs`).
 //!
-//! **Failure.** What cannot be found out is said as such; nothing here can stop the service.
+//! **Failure.** What cannot be found out is said as such; nothing here can stop the service. The page of health is
+//! filled by [`health`].
+
+mod health;
 
 use crate::audit;
 use crate::commands::policy;
 use crate::gateway::{Gateway, Organisation};
 use crate::hand::Hand as Moving;
-use crate::pipeline::space::{Room, memory_is_short};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sealpost_certs::{Certificate, Signer};
-use sealpost_envelope::{EntityId, Timestamp};
+use sealpost_envelope::EntityId;
 use sealpost_evidence::Actor;
 use sealpost_policy::RecipientFacts;
-use sealpost_store::queue::{OutboundId, State};
+use sealpost_store::queue::OutboundId;
 use sealpost_web::{
-    CertificateShown, CertificateUse, Hand, Health, HealthLine, LogVerdict, Operations, Question, RuleShown,
+    CertificateShown, CertificateUse, Hand, HealthLine, LogVerdict, Operations, Question, RuleShown,
     SettingsShown, WouldBe,
 };
 use std::collections::BTreeMap;
@@ -103,7 +105,8 @@ impl Operations for Running {
         let credentials = &self.0.credentials;
         let mut all = vec![shown(CertificateUse::Root, credentials.root())];
         if let Some(organisation) = self.organisation(entity) {
-            all.push(shown(CertificateUse::Evidence, organisation.evidence.certificate()));
+            let evidence = organisation.sealing.known();
+            all.extend(evidence.map(|s| shown(CertificateUse::Evidence, s.certificate())));
             let mail = self.0.mail_signer(organisation, &organisation.seal_address, None);
             all.extend(mail.ok().map(|s| shown(CertificateUse::Mail, s.certificate())));
         }
@@ -114,17 +117,7 @@ impl Operations for Running {
     }
 
     fn health(&self) -> BoxFuture<'_, Vec<HealthLine>> {
-        async move {
-            vec![
-                self.database().await,
-                self.log().await,
-                self.queue_state().await,
-                self.room(),
-                self.certificates_state(),
-                self.time(),
-            ]
-        }
-        .boxed()
+        self.lines().boxed()
     }
 
     fn settings(&self) -> Vec<SettingsShown> {
@@ -172,126 +165,6 @@ fn shown(usage: CertificateUse, certificate: &Certificate) -> CertificateShown {
         fingerprint: certificate.fingerprint().to_hex(),
         not_after: certificate.not_after(),
     }
-}
-
-/// What is checked on the page of health.
-impl Running {
-    fn tls(&self) -> Option<Certificate> {
-        Certificate::load(&self.0.config.tls.cert).ok()?.into_iter().next()
-    }
-
-    async fn database(&self) -> HealthLine {
-        let name = ("Base de données", "Database");
-        match self.0.store.log_head().await {
-            Ok(_) => {
-                let engine = match self.0.store.db().engine() {
-                    sealpost_store::Engine::Sqlite => "SQLite",
-                    sealpost_store::Engine::Postgres => "PostgreSQL",
-                };
-                line(name, Health::Good, format!("{engine} répond."), format!("{engine} answers."))
-            }
-            Err(e) => {
-                line(name, Health::Bad, format!("Ne répond pas : {e}"), format!("Does not answer: {e}"))
-            }
-        }
-    }
-
-    async fn log(&self) -> HealthLine {
-        let name = ("Journal et horodatage", "Journal and timestamps");
-        let store = &self.0.store;
-        let (Ok(head), Ok(stamped)) = (store.log_head().await, store.latest_stamped().await) else {
-            return line(name, Health::Bad, "Ne peut pas être lu.".into(), "Cannot be read.".into());
-        };
-        let covered = stamped.as_ref().map_or(0, |c| c.size);
-        let age = stamped.map_or(i64::MAX, |c| self.0.clock.now().as_second() - c.time.as_second());
-        if covered >= head.size {
-            let (fr, en) = (
-                format!("{} entrées, toutes scellées et horodatées.", head.size),
-                format!("{} entries, all of them sealed and timestamped.", head.size),
-            );
-            return line(name, Health::Good, fr, en);
-        }
-        let waiting = head.size - covered;
-        let state = if age > STAMPED { Health::Bad } else { Health::Good };
-        let (fr, en) = (
-            format!("{} entrées, dont {waiting} attendent leur horodatage.", head.size),
-            format!("{} entries, of which {waiting} wait for their timestamp.", head.size),
-        );
-        line(name, state, fr, en)
-    }
-
-    async fn queue_state(&self) -> HealthLine {
-        let name = ("Envois", "Outgoing mail");
-        let Ok(counts) = self.0.queue.counts().await else {
-            return line(
-                name,
-                Health::Bad,
-                "La file ne peut pas être lue.".into(),
-                "The queue cannot be read.".into(),
-            );
-        };
-        let of = |state: State| counts.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
-        let (waiting, held, failed) =
-            (of(State::Compose) + of(State::Ready), of(State::Held), of(State::Failed));
-        let state = if held > 0 { Health::Warn } else { Health::Good };
-        let (fr, en) = (
-            format!("{waiting} en attente, {held} retenus, {failed} abandonnés."),
-            format!("{waiting} waiting, {held} held, {failed} given up."),
-        );
-        line(name, state, fr, en)
-    }
-
-    fn room(&self) -> HealthLine {
-        let name = ("Place et mémoire", "Storage and memory");
-        let config = &self.0.config;
-        let (disk, memory) = (Room::new(config).has(0), !memory_is_short(config));
-        match disk && memory {
-            true => line(name, Health::Good, "Suffisantes.".into(), "Enough of both.".into()),
-            false => line(
-                name,
-                Health::Bad,
-                "Presque épuisées : les dépôts sont refusés pour l’instant.".into(),
-                "Nearly used up: deposits are refused for now.".into(),
-            ),
-        }
-    }
-
-    fn certificates_state(&self) -> HealthLine {
-        let name = ("Certificats", "Certificates");
-        let now = self.0.clock.now();
-        let entities = self.0.organisations.iter().flat_map(|o| self.certificates(o.id));
-        let first: Option<Timestamp> = entities.map(|c| c.not_after).min();
-        let left = first.map_or(i64::MAX, |end| end.as_second() - now.as_second());
-        let days = left / 86_400;
-        let state = match left {
-            _ if left <= 0 => Health::Bad,
-            _ if left < SOON => Health::Warn,
-            _ => Health::Good,
-        };
-        line(
-            name,
-            state,
-            format!("Le premier qui prend fin est encore valable {days} jours."),
-            format!("The first to end is valid for another {days} days."),
-        )
-    }
-
-    fn time(&self) -> HealthLine {
-        let name = ("Autorité d’horodatage extérieure", "External time authority");
-        match &self.0.external {
-            Some(_) => line(name, Health::Good, "Configurée.".into(), "Configured.".into()),
-            None => line(
-                name,
-                Health::Warn,
-                "Aucune : l’organisme date lui-même ses preuves, ce qu’un tiers peut contester.".into(),
-                "None: the organisation dates its own proofs, which others may dispute.".into(),
-            ),
-        }
-    }
-}
-
-fn line(name: (&'static str, &'static str), state: Health, fr: String, en: String) -> HealthLine {
-    HealthLine { name, state, words: (fr, en) }
 }
 
 /// The file's tables, one section each; what stands before the first table comes first.

@@ -1,5 +1,6 @@
 //! One running demonstration: its process, its ports and its accounts as `demo.json` tells them.
 
+use crate::tools::must;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::net::TcpListener;
@@ -45,6 +46,7 @@ pub struct Ports {
     pub submission: u16,
     pub submissions: u16,
     pub inbound: u16,
+    pub relay: u16,
     pub imap: u16,
     pub imaps: u16,
     pub https: u16,
@@ -187,6 +189,25 @@ impl Demo {
     pub fn set_env(&mut self, name: &str, value: Option<&str>) {
         self.options.env.retain(|(n, _)| n != name);
         self.options.env.extend(value.map(|v| (name.to_owned(), v.to_owned())));
+    }
+
+    /// Ends it and moves the clock for every later start and command, by libfaketime: `+110d`.
+    pub fn move_clock(&mut self, by: &str) -> Result<()> {
+        self.terminate()?;
+        let preload = must("faketime", &["-m", "-f", "+0d", "printenv", "LD_PRELOAD"])?;
+        for (name, value) in
+            [("LD_PRELOAD", preload.trim()), ("FAKETIME", by), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]
+        {
+            self.set_env(name, Some(value));
+        }
+        Ok(())
+    }
+
+    /// Says that the clock is right, as an operator does after a long standstill.
+    pub fn confirm_clock(&self) -> Result<()> {
+        let by = self.options.env.iter().find(|(name, _)| name == "FAKETIME").map_or("+0d", |(_, by)| by);
+        let today = must("faketime", &["-f", by, "date", "-u", "+%F"])?;
+        self.sealpost(&["clock", "--confirm", today.trim()]).map(drop)
     }
 
     /// Whether the process has ended by itself.

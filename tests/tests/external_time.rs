@@ -45,6 +45,10 @@ fn verify(file: &Path, roots: &[&Path]) -> Result<(bool, String)> {
 
 /// Exports until the external time is there.
 fn completed(demo: &Demo, id: &str, roots: &[&Path]) -> Result<PathBuf> {
+    completed_within(demo, id, roots, Duration::from_secs(120))
+}
+
+fn completed_within(demo: &Demo, id: &str, roots: &[&Path], patience: Duration) -> Result<PathBuf> {
     let begun = Instant::now();
     loop {
         let file = export(demo, id, "complete.asice")?;
@@ -53,7 +57,7 @@ fn completed(demo: &Demo, id: &str, roots: &[&Path]) -> Result<PathBuf> {
         if said.contains("external time: ") {
             return Ok(file);
         }
-        ensure!(begun.elapsed() < Duration::from_secs(120), "still pending:\n{said}");
+        ensure!(begun.elapsed() < patience, "still pending:\n{said}");
         std::thread::sleep(Duration::from_millis(500));
     }
 }
@@ -107,6 +111,94 @@ fn deposits_go_on_while_the_authority_is_away_and_are_completed_later() -> Resul
     }
     let verified = demo.sealpost(&["journal", "verify"])?;
     ensure!(verified.lines().last() == Some("VALID"), "{verified}");
+    Ok(())
+}
+
+/// A number from the environment, for the long run (docs/durability.md).
+fn setting(name: &str, otherwise: u64) -> Result<u64> {
+    std::env::var(name).map_or(Ok(otherwise), |text| text.parse().with_context(|| name.to_owned()))
+}
+
+/// The authority is away for `SEALPOST_TEST_AUTHORITY_AWAY` seconds while `SEALPOST_TEST_AUTHORITY_RATE` messages a second
+/// come in, then it is back.
+#[test]
+fn an_authority_that_is_away_under_load_costs_nothing_but_waiting() -> Result<()> {
+    let away = Duration::from_secs(setting("SEALPOST_TEST_AUTHORITY_AWAY", 4)?);
+    let rate = setting("SEALPOST_TEST_AUTHORITY_RATE", 5)?.max(1);
+    let tsa = Tsa::start()?;
+    let lines = format!(
+        "url = \"{}\"\nca = \"{}\"\nevery = \"0 seconds\"\ntimeout = \"1 seconds\"",
+        tsa.url,
+        tsa.ca().display()
+    );
+    let demo = demo(&lines)?;
+    let roots = [demo.about.ca.clone(), tsa.ca()];
+    let roots: Vec<&Path> = roots.iter().map(PathBuf::as_path).collect();
+    let place = Place::new(&demo, "alice")?;
+    let database = demo.dir.join("data/sealpost.db").display().to_string();
+    let ask = |sql: &str| must("sqlite3", &["-readonly", "-cmd", ".timeout 20000", &database, sql]);
+    let (mut ids, mut slowest) = (Vec::new(), Duration::ZERO);
+    let begun = Instant::now();
+    // A little before, while it is away, and a little after: one message at a time, so that their order is known.
+    let (down, up) = (Duration::from_secs(2), Duration::from_secs(2) + away);
+    let (mut is_down, mut answers) = (false, 0);
+    while begun.elapsed() < up + Duration::from_secs(2) {
+        match begun.elapsed() {
+            now if now >= up && is_down => {
+                answers = tsa.answered();
+                tsa.be(Manner::Honest);
+                is_down = false;
+            }
+            now if (down..up).contains(&now) && !is_down => {
+                tsa.be(Manner::Down);
+                is_down = true;
+            }
+            _ => {}
+        }
+        let asked = Instant::now();
+        ids.push(place.send(&[BOB], &Mail::new(&[BOB], &format!("Lettre {}", ids.len())).bytes())?);
+        slowest = slowest.max(asked.elapsed());
+        let next = Duration::from_secs_f64(ids.len() as f64 / rate as f64);
+        std::thread::sleep(next.saturating_sub(begun.elapsed()));
+    }
+    let last = ids.last().context("no message")?;
+    let returned = Instant::now();
+    completed_within(&demo, last, &roots, Duration::from_secs(400))?;
+    let waited = returned.elapsed();
+    // The token over the newest checkpoint dates all that came before.
+    let head: u64 = ask(&format!("SELECT MAX(idx) FROM journal WHERE deposit = '{last}'"))?.trim().parse()?;
+    let anchored: u64 = ask("SELECT MAX(size) FROM anchors")?.trim().parse()?;
+    ensure!(anchored > 0 && head > 0, "{anchored} of {head}");
+    for id in ids.iter().step_by((ids.len() / 20).max(1)) {
+        completed_within(&demo, id, &roots, Duration::from_secs(120))?;
+    }
+    let accepted = "SELECT deposit FROM journal WHERE event = 'SubmissionAcceptance' AND deposit IS NOT NULL \
+         ORDER BY idx";
+    let mut numbered: Vec<String> = ask(accepted)?.lines().map(str::to_owned).collect();
+    numbered.dedup();
+    ensure!(
+        numbered == ids,
+        "{} in the log, {} acknowledged, or in another order",
+        numbered.len(),
+        ids.len()
+    );
+    let unordered = "SELECT COUNT(*) FROM anchors a JOIN anchors b ON b.size > a.size AND b.time < a.time";
+    assert_eq!(ask(unordered)?.trim(), "0", "external times go back");
+    let waiting = "SELECT (SELECT COUNT(*) FROM evidence_waiting) + (SELECT COUNT(*) FROM checkpoints WHERE tst IS NULL)";
+    sealpost_tests::tools::wait_for("all is sealed", Duration::from_secs(60), || {
+        Ok(ask(waiting)?.trim() == "0")
+    })?;
+    let verified = demo.sealpost(&["journal", "verify"])?;
+    ensure!(verified.lines().last() == Some("VALID"), "{verified}");
+    eprintln!(
+        "authority away {} s of {} s: {} deposits, slowest answer {} ms; {answers} answers before; complete {} s after \
+         the last deposit",
+        away.as_secs(),
+        begun.elapsed().as_secs(),
+        ids.len(),
+        slowest.as_millis(),
+        waited.as_secs()
+    );
     Ok(())
 }
 

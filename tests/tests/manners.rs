@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::mail::Mail;
 use sealpost_tests::sending::Place;
-use sealpost_tests::tools::{link_in, must, wait_for_deposit, wait_for_mail, wait_until};
+use sealpost_tests::tools::{link_in, wait_for_deposit, wait_for_mail, wait_until};
 use sealpost_tests::{Demo, Door};
 use serde_json::Value;
 
@@ -34,13 +34,8 @@ fn sender_reads(demo: &Demo, id: &str, word: &str) -> Result<String> {
 }
 
 fn travel(demo: &mut Demo, by: &str) -> Result<()> {
-    demo.terminate()?;
-    let preload = must("faketime", &["-m", "-f", "+0d", "printenv", "LD_PRELOAD"])?;
-    for (name, value) in
-        [("LD_PRELOAD", preload.trim()), ("FAKETIME", by), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]
-    {
-        demo.set_env(name, Some(value));
-    }
+    demo.move_clock(by)?;
+    demo.confirm_clock()?;
     demo.restart()
 }
 

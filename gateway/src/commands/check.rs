@@ -7,6 +7,8 @@ use crate::config::{Config, unsupported};
 use crate::credentials;
 use crate::dkim::{DomainKeys, Record};
 use crate::listeners::tls::Identity;
+use crate::pipeline::housekeeping::clock::glance;
+use crate::pipeline::screening::Screen;
 use crate::timeserver::External;
 use anyhow::Result;
 use sealpost_certs::Certificate;
@@ -33,6 +35,7 @@ pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
         findings.push(fault(format!("{error:#}")));
     }
     external_time(&config, &mut findings).await;
+    antivirus(&config, &mut findings).await;
     let records = domain_keys(&config, &mut findings);
     if with_dns {
         findings.extend(dns::look(&config).await);
@@ -84,8 +87,12 @@ fn certificate(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 async fn store(config: &Config, findings: &mut Vec<Finding>) {
-    if let Err(error) = crate::gateway::open_store(config, clock()).await {
-        findings.push(fault(format!("`store`: {error:#}")));
+    match crate::gateway::open_store(config, clock()).await {
+        Ok(store) => match glance(&store, &config.timestamp, clock().now()).await {
+            Ok(doubt) => findings.extend(doubt.map(|doubt| warning(doubt.to_string()))),
+            Err(error) => findings.push(fault(format!("`store`: {error:#}"))),
+        },
+        Err(error) => findings.push(fault(format!("`store`: {error:#}"))),
     }
     let authority = config.store.keys.join("authority");
     findings.extend(
@@ -96,6 +103,15 @@ async fn store(config: &Config, findings: &mut Vec<Finding>) {
             "`store.keys`: {} holds no authority yet; `serve` makes one at its first start",
             authority.display()
         )));
+    }
+}
+
+/// Mail waits while the antivirus does not answer: a fault, since nothing leaves.
+async fn antivirus(config: &Config, findings: &mut Vec<Finding>) {
+    if let Some(screen) = Screen::open(&config.antivirus)
+        && let Err(error) = screen.ping().await
+    {
+        findings.push(fault(format!("`antivirus.clamd`: {error}; no mail leaves meanwhile")));
     }
 }
 
@@ -125,10 +141,12 @@ fn seals(config: &Config, findings: &mut Vec<Finding>) {
             None => Ok(None),
         };
         for (name, signer) in [("entity.seal.key", evidence), ("entity.seal.mail_key", mail)] {
+            // With several organisations the setting alone would not say whose.
+            let whose = if config.entity.len() > 1 { format!("{}: ", entity.name) } else { String::new() };
             match signer.map(|s| s.map(|s| s.sign(b"check"))) {
                 Ok(None | Some(Ok(_))) => {}
-                Ok(Some(Err(error))) => findings.push(fault(format!("`{name}`: {error}"))),
-                Err(error) => findings.push(fault(format!("{error:#}"))),
+                Ok(Some(Err(error))) => findings.push(fault(format!("{whose}`{name}`: {error}"))),
+                Err(error) => findings.push(fault(format!("{whose}{error:#}"))),
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod check;
+mod clock;
 pub mod demo;
 pub mod deposit;
 pub mod init;
@@ -56,6 +57,7 @@ pub async fn run(cli: Cli) -> Result<Answer> {
         Command::Restore(args) => restore::run(&config, args, json).await,
         Command::Migrate(args) => migrate::run(args, json).await,
         Command::Key(command) => key::run(&config, command, json).await,
+        Command::Clock { confirm } => clock::run(&config, confirm, json).await,
     }
 }
 

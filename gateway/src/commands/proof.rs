@@ -16,6 +16,7 @@ use sealpost_proof::{Report, Verdict, verify};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs one of the commands.
@@ -64,7 +65,7 @@ pub async fn run(config: &Path, command: ProofCommand, json: bool) -> Result<Ans
 
 /// Writes one proof and records that; negative while something is still missing and nobody waits for it.
 async fn export(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     deposit: DepositId,
     options: &Options,
     file: &Path,

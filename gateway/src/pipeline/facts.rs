@@ -2,7 +2,7 @@
 
 use super::content::OpenDeposit;
 use super::deposit::part_facts;
-use sealpost_evidence::{DepositFacts, Party};
+use sealpost_evidence::{DepositFacts, EventName, Party, Reason};
 use sealpost_message::{Mailbox, Structure};
 use sealpost_store::{Store, StoreError};
 
@@ -24,4 +24,24 @@ fn described(mut facts: DepositFacts, structure: &Structure) -> DepositFacts {
     facts.sender.name = structure.top.from.iter().find(author).and_then(|m| m.name.clone());
     facts.parts = part_facts(structure);
     facts
+}
+
+/// What it is that a mail with a link was taken, or given up (EN 319 522-1 §6.2): before the recipient has opened, an
+/// invitation to accept (C.1, C.2), `again` for a later one; afterwards word of content that is theirs already (D.3,
+/// D.4), for which ETSI has no reasons of its own.
+pub fn notification(opened: bool, again: bool, sent: bool) -> (EventName, Option<Reason>) {
+    match (opened, sent, again) {
+        (true, true, _) => (EventName::ConsignmentNotification, None),
+        (true, false, _) => (EventName::ConsignmentNotificationFailure, Some(Reason::Other)),
+        (false, true, true) => {
+            (EventName::NotificationForAcceptance, Some(Reason::SubsequentNotificationSent))
+        }
+        (false, false, true) => {
+            (EventName::NotificationForAcceptanceFailure, Some(Reason::SubsequentNotificationError))
+        }
+        (false, true, false) => (EventName::NotificationForAcceptance, Some(Reason::NotificationSent)),
+        (false, false, false) => {
+            (EventName::NotificationForAcceptanceFailure, Some(Reason::NotificationError))
+        }
+    }
 }

@@ -10,6 +10,7 @@
 
 use super::carry::Carried;
 use super::content::{ContentError, ContentStream, OpenDeposit, produce};
+use super::inbound::answers;
 use super::inbound::verification::{self, Question};
 use super::spec::{ReceiptEvent, Spec};
 use super::{facts, notifications, returns};
@@ -21,6 +22,7 @@ use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, ren
 use sealpost_message::Step;
 use sealpost_message::compose::Recipe;
 use sealpost_relay::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Report};
+use sealpost_smtp::Reply;
 use sealpost_store::access::CodeDelivery;
 use sealpost_store::content::Place;
 use sealpost_store::keys::DepositKey;
@@ -46,6 +48,15 @@ fn content_error(error: ContentError) -> DeliveryError {
     match error {
         ContentError::Destroyed => DeliveryError::Gone(error.to_string()),
         other => later(other),
+    }
+}
+
+/// What became of mail for an address that answers by itself.
+fn answered(taken: Result<(), Reply>) -> Result<LocalOutcome, DeliveryError> {
+    match taken {
+        Ok(()) => Ok(LocalOutcome::Delivered),
+        Err(reply) if reply.is_permanent() => Ok(LocalOutcome::Refused(reply.to_string())),
+        Err(reply) => Err(later(reply)),
     }
 }
 
@@ -85,7 +96,8 @@ impl Handover {
         if !returns::are_used(&self.gateway) {
             return Ok(Some(own.clone()));
         }
-        let made = returns::address(&self.gateway, organisation, &open.deposit.row.reference, n);
+        let made =
+            returns::address(returns::RETURN, &self.gateway, organisation, &open.deposit.row.reference, n);
         Ok(made.map_err(later)?.or_else(|| Some(own.clone())))
     }
 
@@ -112,11 +124,7 @@ impl Handover {
         while let Some(bytes) = stream.next().await {
             question.push(&bytes.map_err(content_error)?).map_err(later)?;
         }
-        match question.answer(&self.gateway, asker.as_ref()).await {
-            Ok(()) => Ok(LocalOutcome::Delivered),
-            Err(reply) if reply.is_permanent() => Ok(LocalOutcome::Refused(reply.to_string())),
-            Err(reply) => Err(later(reply)),
-        }
+        answered(question.answer(&self.gateway, asker.as_ref()).await)
     }
 
     /// Who gets the row's mail here.
@@ -167,6 +175,10 @@ pub fn wire(open: impl Into<Option<OpenDeposit>>, recipe: Recipe) -> ContentStre
 }
 
 impl Delivery for Handover {
+    fn waives_tls(&self, item: &Outbound) -> bool {
+        item.deposit.is_none() && matches!(Spec::read(&item.spec), Ok(Spec::TlsReport(_)))
+    }
+
     async fn open(&self, item: &Outbound) -> Result<Content, DeliveryError> {
         failpoint!(RelayClaimed).map_err(later)?;
         let treatment = self.treatment(item).await?;
@@ -207,6 +219,11 @@ impl Delivery for Handover {
         let Some(account) = self.mailbox(item).await? else {
             if let Some(entity) = verification::asked(&self.gateway, &item.rcpt) {
                 return self.verify(item, entity).await;
+            }
+            if let Some(at) = answers::asked(&self.gateway, &item.rcpt).map_err(later)? {
+                let (open, recipe) = self.recipe(item).await?;
+                let taken = answers::own(&self.gateway, &at, wire(open, recipe)).await;
+                return answered(taken.map_err(content_error)?);
             }
             return Ok(LocalOutcome::Refused(format!("{} has no mailbox here", item.rcpt)));
         };
@@ -261,12 +278,21 @@ impl Handover {
                 })
                 .await
             }
-            Spec::Receipt { .. } | Spec::Said { .. } | Spec::Report(_) | Spec::Forward { .. } => {
+            Spec::Receipt { .. }
+            | Spec::Said { .. }
+            | Spec::Question { .. }
+            | Spec::Answered { .. }
+            | Spec::Report(_)
+            | Spec::Forward { .. } => {
                 self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop)
             }
             Spec::AccountCode { .. }
             | Spec::AccountLink { .. }
             | Spec::AccountNews { .. }
+            | Spec::Invitation { .. }
+            | Spec::GuestReceipt { .. }
+            | Spec::Alert(_)
+            | Spec::TlsReport(_)
             | Spec::Verification(_) => {
                 let (id, settlement) = (item.id, report.settlement());
                 let sent = report.decision == Decision::Sent;
@@ -290,8 +316,9 @@ impl Handover {
         let done = matches!(report.decision, Decision::Sent | Decision::Failed);
         let carried = self.gateway.carry.get(deposit);
         let known = carried.as_ref().filter(|_| report.decision == Decision::Sent);
-        let treatment = match known.and_then(|c| c.treatment(n)) {
-            Some(treatment) => treatment,
+        let (treatment, opened) = match known.and_then(|c| c.treatment(n)) {
+            // What is carried has only just been deposited.
+            Some(treatment) => (treatment, false),
             None => {
                 let consignment = self.gateway.store.consignment(deposit, n).await?;
                 if consignment.revoked.is_some() && report.decision != Decision::Sent {
@@ -303,11 +330,11 @@ impl Handover {
                         .await
                         .map(drop);
                 }
-                consignment.verdict.treatment
+                (consignment.verdict.treatment, consignment.opened.is_some())
             }
         };
         let events = match done {
-            true => self.events(item, (deposit, n), treatment, report, carried.as_deref()).await?,
+            true => self.events(item, (deposit, n), (treatment, opened), report, carried.as_deref()).await?,
             false => Vec::new(),
         };
         let outbound = notifications::after(&self.gateway, item, report).await?;
@@ -343,7 +370,7 @@ impl Handover {
         &self,
         item: &Outbound,
         (deposit, n): (DepositId, RecipientNo),
-        treatment: Treatment,
+        (treatment, opened): (Treatment, bool),
         report: &Report,
         carried: Option<&Carried>,
     ) -> Result<Vec<BuiltEvent>, StoreError> {
@@ -351,24 +378,9 @@ impl Handover {
         let sent = report.decision == Decision::Sent;
         let again = Spec::read(&item.spec).is_ok_and(|spec| spec.is_subsequent());
         let (name, reason) = match (treatment.has_link(), sent) {
-            (true, true) if again => {
-                (EventName::NotificationForAcceptance, Reason::SubsequentNotificationSent)
-            }
-            (true, false) if again => {
-                (EventName::NotificationForAcceptanceFailure, Reason::SubsequentNotificationError)
-            }
-            (true, true) => (EventName::NotificationForAcceptance, Reason::NotificationSent),
-            (true, false) => (EventName::NotificationForAcceptanceFailure, Reason::NotificationError),
-            (false, true) => (EventName::RelayToNonERDS, Reason::RelayedToNonErds),
-            (false, false) if report.reply.is_some() => {
-                (EventName::RelayToNonERDSFailure, Reason::RejectedByExternalSystem)
-            }
-            // It waited for a person who did not come, or could not be composed: nobody outside was asked.
-            (false, false) if item.state == State::Held => {
-                (EventName::RelayToNonERDSFailure, Reason::RelayNotAllowed)
-            }
-            (false, false) if item.sha256.is_none() => (EventName::RelayToNonERDSFailure, Reason::Other),
-            (false, false) => (EventName::RelayToNonERDSFailure, Reason::ExternalSystemUnreachable),
+            (true, _) => facts::notification(opened, again, sent),
+            (false, true) => (EventName::RelayToNonERDS, Some(Reason::RelayedToNonErds)),
+            (false, false) => (EventName::RelayToNonERDSFailure, Some(not_relayed(item, report))),
         };
         let host =
             report.remote.as_ref().map_or(organisation.settings.hostname.as_str(), |r| r.host.as_str());
@@ -376,9 +388,12 @@ impl Handover {
             .deposit(deposit)
             .recipient(n)
             .actor(Actor::Remote { host: host.to_owned() })
-            .reason(reason, (!sent).then_some(report.text.as_str()))
             .external_system(host)
             .detail(detail(item, report));
+        let event = match reason {
+            Some(reason) => event.reason(reason, (!sent).then_some(report.text.as_str())),
+            None => event,
+        };
         let read;
         let facts = match (treatment, carried) {
             (Treatment::Pass, _) => None,
@@ -403,6 +418,17 @@ impl Handover {
                 Err(StoreError::Conflict("an outcome could not be journaled"))
             }
         }
+    }
+}
+
+/// Why no server outside took the message.
+fn not_relayed(item: &Outbound, report: &Report) -> Reason {
+    match item.state {
+        _ if report.reply.is_some() => Reason::RejectedByExternalSystem,
+        // It waited for a person who did not come, or could not be composed: nobody outside was asked.
+        State::Held => Reason::RelayNotAllowed,
+        _ if item.sha256.is_none() => Reason::Other,
+        _ => Reason::ExternalSystemUnreachable,
     }
 }
 

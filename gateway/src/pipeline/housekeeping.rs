@@ -3,7 +3,7 @@
 //! **Job.** One background task. Every minute it records whose access has ended ([`expiry`]), reminds recipients
 //! ([`reminder`]) and gives up mail held too long ([`held`]); every hour it
 //! destroys content whose week is over ([`destruction`]) and has the door forget old challenges and sessions;
-//! once a day it collects blobs that nobody names. Any number of nodes may run it: one of them holds the
+//! once a day it collects blobs that nobody names. While the clock is in doubt ([`clock`]) it does nothing. Any number of nodes may run it: one of them holds the
 //! job, and every step may be repeated.
 //!
 //! **Standards.** EN 319 522-1 C.5 and E.2; contract 2, "content dies, proof lives".
@@ -11,6 +11,7 @@
 //! **Failure.** What failed is logged and tried again; a week's key stays as long as anything under it could
 //! not be ended.
 
+pub mod clock;
 mod destruction;
 mod expiry;
 mod held;
@@ -27,7 +28,7 @@ use sealpost_store::keys::KeyError;
 use sealpost_store::mailbox::MailboxError;
 use sealpost_store::{EndError, StoreError, access};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Name of the job.
@@ -44,6 +45,8 @@ const ORPHANS: Duration = Duration::from_secs(24 * 3600);
 const ORPHANS_JOB: &str = "orphans";
 /// How old a blob without a row must be, and how long the door remembers.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// A doubtful clock is spoken of again after this long.
+const REPEAT: Duration = Duration::from_secs(3600);
 /// Rows looked at in one go.
 const BATCH: u32 = 200;
 
@@ -90,6 +93,8 @@ pub struct Housekeeping {
     holder: String,
     /// End of the pause after the last destruction; `None` before the first.
     pause: Option<Timestamp>,
+    /// When a doubtful clock was last spoken of.
+    doubted: Option<Instant>,
 }
 
 /// Runs until `shutdown`, which interrupts it at any point.
@@ -109,7 +114,7 @@ pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationTo
 impl Housekeeping {
     /// Ready for the first round.
     pub fn new(gateway: Arc<Gateway>, holder: String) -> Self {
-        Self { gateway, holder, pause: None }
+        Self { gateway, holder, pause: None, doubted: None }
     }
 
     /// Does what is due, if this node has the job. What fails is logged.
@@ -118,6 +123,11 @@ impl Housekeeping {
             Ok(()) => {}
             Err(HousekeepingError::Overtaken) => return,
             Err(error) => return tracing::error!(%error, "housekeeping cannot begin"),
+        }
+        match self.trusts_clock().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return tracing::error!(%error, "housekeeping cannot look at the clock"),
         }
         told("recording the end of access", expiry::record(self).await);
         told("giving up held mail", held::give_up(self).await);
@@ -137,6 +147,21 @@ impl Housekeeping {
         self.pause = Some(now.saturating_add(DESTRUCTION).unwrap_or(now));
         told("pruning the journal", pruning::prune(self).await);
         told("collecting blobs that nobody names", self.orphans(before, now).await);
+    }
+
+    /// Whether the clock may end things; a doubt is said at once, and then every hour.
+    async fn trusts_clock(&mut self) -> Result<bool, HousekeepingError> {
+        let gateway = &self.gateway;
+        let now = gateway.clock.now();
+        let Some(doubt) = clock::look(&gateway.store, &gateway.config.timestamp, now).await? else {
+            self.doubted = None;
+            return Ok(true);
+        };
+        if self.doubted.is_none_or(|at| at.elapsed() >= REPEAT) {
+            tracing::error!("{doubt}");
+            self.doubted = Some(Instant::now());
+        }
+        Ok(false)
     }
 
     /// Destroys what a restored database brought back, before anything is served.

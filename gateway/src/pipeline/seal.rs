@@ -1,13 +1,15 @@
 //! Seal and time: evidence gets its CAdES-T, entries their place in the log, the log its checkpoint.
 //!
-//! **Job.** One background task: while there is traffic it seals all waiting evidence, sequences all waiting
-//! entries, signs one checkpoint over them and has it stamped, at most every [`PACE`]. Any number of nodes
+//! **Job.** One background task: while there is traffic it seals all waiting evidence ([`organisation`]), sequences all
+//! waiting entries, signs one checkpoint over them and has it stamped, at most every [`PACE`]. Any number of nodes
 //! may run it: sealing is write-once, sequencing is claimed through the store.
 //!
 //! **Standards.** ETSI EN 319 122-1 §6 (B-T), RFC 3161, RFC 6962, C2SP tlog-checkpoint.
 //!
 //! **Failure.** What failed stays waiting and is tried again; deposits go on meanwhile, and `proof export`
-//! says what is still missing.
+//! says what is still missing. An organisation whose key fails waits alone.
+
+pub mod organisation;
 
 use crate::gateway::Gateway;
 use sealpost_certs::{SignError, Signer, cms};
@@ -16,7 +18,6 @@ use sealpost_envelope::failpoint;
 use sealpost_evidence::checkpoint::{Checkpoint, LogKey, NoteError, SignedCheckpoint};
 use sealpost_store::log::SEQUENCER;
 use sealpost_store::{Fence, LogHead, StoreError};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,8 +32,10 @@ const GATHER: Duration = Duration::from_millis(30);
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a node stays the sequencer without renewing.
 const LEASE: Duration = Duration::from_secs(15);
-/// Evidence sealed in one go.
+/// Checkpoints stamped in one go.
 const BATCH: u32 = 512;
+/// How long a round waits for seals before it goes on without them.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a round failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,9 @@ pub enum SealError {
     /// A key failed.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// A key could not be opened.
+    #[error("the key cannot be opened: {0}")]
+    NoKey(String),
     /// The checkpoint could not be written.
     #[error(transparent)]
     Note(#[from] NoteError),
@@ -75,7 +81,7 @@ pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationTo
 }
 
 /// Seals, sequences and stamps everything that waits.
-pub async fn round(gateway: &Gateway, holder: &str) -> Result<(), SealError> {
+pub async fn round(gateway: &Arc<Gateway>, holder: &str) -> Result<(), SealError> {
     seal_evidence(gateway).await?;
     let Some(fence) = gateway.store.claim(SEQUENCER, holder, LEASE).await? else { return Ok(()) };
     let head = loop {
@@ -91,44 +97,23 @@ pub async fn round(gateway: &Gateway, holder: &str) -> Result<(), SealError> {
     stamp(gateway).await
 }
 
-/// CAdES-T over each evidence without one, by its organisation's seal. A key that fails, such as one in a token that
-/// is away, makes its own evidence wait and nothing else.
-async fn seal_evidence(gateway: &Gateway) -> Result<(), SealError> {
-    let mut failed = HashSet::new();
-    loop {
-        let pending = gateway.store.pending_evidence(BATCH).await?;
-        let full = pending.len() == BATCH as usize;
-        let mut seals = Vec::with_capacity(pending.len());
-        for evidence in &pending {
-            // Signing is work for the processor alone; sessions that wait have their turn in between.
-            tokio::task::yield_now().await;
-            let Some(organisation) = gateway.organisation(evidence.entity) else {
-                // The organisation left the configuration: the evidence waits until it is back.
-                tracing::error!(entity = %evidence.entity, "evidence of an organisation that is not configured");
-                continue;
-            };
-            if failed.contains(&organisation.id) {
-                continue;
+/// CAdES-T over each evidence without one, by its organisation's seal; each organisation in a task of its own, so
+/// that one which fails or takes its time keeps nobody waiting.
+async fn seal_evidence(gateway: &Arc<Gateway>) -> Result<(), SealError> {
+    let mut tasks = Vec::new();
+    for entity in gateway.store.waiting_for_seals().await? {
+        match gateway.organisation(entity) {
+            Some(found) => {
+                tasks.push(tokio::spawn(organisation::all_waiting(gateway.clone(), found.clone())));
             }
-            let digest = Sha256Digest::of(&evidence.xml);
-            match cades_t(gateway, &*organisation.evidence, &digest) {
-                Ok(seal) => seals.push((evidence.id, seal)),
-                Err(error) => {
-                    tracing::error!(%error, organisation = organisation.settings.name, "evidence waits for its seal");
-                    failed.insert(organisation.id);
-                }
-            }
-        }
-        if seals.is_empty() {
-            return Ok(());
-        }
-        failpoint!(SealSigned).map_err(StoreError::from)?;
-        gateway.store.store_evidence_seals(seals).await?;
-        failpoint!(SealStored).map_err(StoreError::from)?;
-        if !full || !failed.is_empty() {
-            return Ok(());
+            // The organisation left the configuration: the evidence waits until it is back.
+            None => tracing::error!(%entity, "evidence of an organisation that is not configured"),
         }
     }
+    if tokio::time::timeout(PATIENCE, futures_util::future::join_all(tasks)).await.is_err() {
+        tracing::debug!("some seals are still being made; the log goes on");
+    }
+    Ok(())
 }
 
 /// A detached CAdES-T by `signer`, stamped by the embedded authority.
@@ -163,3 +148,6 @@ async fn stamp(gateway: &Gateway) -> Result<(), SealError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ impl Group {
             let name = e.name.as_str();
             if let Some(xml) = e.evidence {
                 evidence.push(args![e.id, e.entity, e.deposit, e.recipient, name, e.time, xml]);
-                pending.push(args![e.id]);
+                pending.push(args![e.entity, e.id]);
             }
             entries.push(args![
                 e.id,
@@ -59,7 +59,7 @@ impl Group {
         }
         self.insert(ENTRY, entries, "");
         self.insert(EVIDENCE, evidence, "");
-        self.insert("INSERT INTO evidence_pending (id) VALUES", pending, "");
+        self.insert("INSERT INTO evidence_waiting (entity, id) VALUES", pending, "");
     }
 }
 

@@ -6,7 +6,9 @@ mod common;
 use common::{TestStore, address, consignment, count, new_deposit, on_both_engines, part};
 use futures_util::TryStreamExt;
 use sealpost_envelope::{AccountId, BlobId, DepositId, Gate, Language, Submitter, Treatment};
-use sealpost_store::{ConsignmentState, DepositError, DepositFilter, Deposited, StoreError, StoredBody};
+use sealpost_store::{
+    Change, ConsignmentState, DepositError, DepositFilter, Deposited, HoldAnswer, StoreError, StoredBody,
+};
 
 on_both_engines!(
     everything_comes_back,
@@ -14,6 +16,7 @@ on_both_engines!(
     a_taken_reference_is_told,
     a_refused_deposit_leaves_nothing,
     a_hold_keeps_the_mail,
+    an_answered_hold_ends_once,
     deposits_are_found_and_listed,
     entities_are_made_once,
     concurrent_deposits_are_all_there,
@@ -78,7 +81,7 @@ async fn rows(t: &TestStore) -> i64 {
         t,
         "SELECT (SELECT COUNT(*) FROM deposits) + (SELECT COUNT(*) FROM parts) + (SELECT COUNT(*) FROM consignments) \
          + (SELECT COUNT(*) FROM tokens) + (SELECT COUNT(*) FROM outbound) + (SELECT COUNT(*) FROM journal) \
-         + (SELECT COUNT(*) FROM evidence) + (SELECT COUNT(*) FROM evidence_pending) AS n",
+         + (SELECT COUNT(*) FROM evidence) + (SELECT COUNT(*) FROM evidence_waiting) AS n",
     )
     .await
 }
@@ -228,4 +231,28 @@ async fn concurrent_deposits_are_all_there(t: TestStore) {
         assert_eq!(done.unwrap(), Deposited::New);
         assert_eq!(t.consignments(id).await.unwrap().len(), 2);
     }
+}
+
+async fn an_answered_hold_ends_once(t: TestStore) {
+    let mut new = new_deposit(t.entity, t.now(), &["bob@dupont.example"]);
+    new.consignments[0].token_hash = None;
+    new.consignments[0].verdict.treatment = Treatment::Trace;
+    new.consignments[0].verdict.hold = Some("a question".into());
+    t.deposit(new.clone()).await.unwrap();
+    let answer = HoldAnswer {
+        deposit: new.id,
+        n: 1,
+        treatment: Some(Treatment::Notify),
+        token: Some((1, [9; 32])),
+        envelope_from: Some(address("seal@martin.example")),
+        phone: Some(("+33612345678".into(), "alice@martin.example".into())),
+    };
+    assert!(t.answer_hold(answer.clone(), Change::default()).await.unwrap());
+    let row = t.consignment(new.id, 1).await.unwrap();
+    assert_eq!((row.verdict.hold, row.verdict.treatment), (None, Treatment::Notify));
+    assert_eq!(row.verdict.phone.as_deref(), Some("+33612345678"));
+    assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM tokens").await, 1);
+    assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM people WHERE phone = '+33612345678'").await, 1);
+    assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM outbound WHERE state = 'held'").await, 0);
+    assert!(!t.answer_hold(answer, Change::default()).await.unwrap());
 }

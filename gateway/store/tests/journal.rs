@@ -10,7 +10,7 @@ use sealpost_evidence::EventName;
 use sealpost_store::account::{Accounts, NewAccount, Role};
 use sealpost_store::{FollowJournal, Sight};
 
-on_both_engines!(pages_are_stable, filters_and_sight, stamps_and_names, numbers, drafts);
+on_both_engines!(pages_are_stable, filters_and_sight, stamps_and_names, numbers);
 
 fn all(sight: Sight, limit: u32) -> FollowJournal {
     FollowJournal {
@@ -98,8 +98,8 @@ async fn stamps_and_names(t: TestStore) {
         t.follow_journal(&all(Sight::Entity(t.entity), 50)).await.unwrap().iter().map(|e| e.id).collect();
     assert!(t.stamps(&ids).await.unwrap().is_empty(), "nothing is stamped yet");
     t.clock.advance(SignedDuration::from_secs(5));
-    let pending = t.pending_evidence(10).await.unwrap();
-    t.store_evidence_seal(pending[0].id, vec![7; 10]).await.unwrap();
+    let pending = t.pending_evidence(t.entity, 10).await.unwrap();
+    t.store_evidence_seal(t.entity, pending[0].id, vec![7; 10]).await.unwrap();
     let stamps = t.stamps(&ids).await.unwrap();
     assert_eq!(stamps.get(&pending[0].id), Some(&t.now()));
     assert_eq!(stamps.len(), 1);
@@ -118,22 +118,4 @@ async fn numbers(t: TestStore) {
     assert_eq!((count.tracked, count.opened, count.failed), (2, 0, 0));
     let nobody = person(&t, "eve@martin.example").await;
     assert!(t.statistics(Sight::Own(t.entity, nobody), one.created, until).await.unwrap().is_empty());
-}
-
-async fn drafts(t: TestStore) {
-    let (alice, paul) = (person(&t, "alice@martin.example").await, person(&t, "paul@martin.example").await);
-    assert!(t.draft(alice).await.unwrap().is_none());
-    for text in ["first", "second"] {
-        t.keep_draft(t.entity, alice, text.as_bytes()).await.unwrap();
-    }
-    assert_eq!(t.draft(alice).await.unwrap(), Some((t.now(), b"second".to_vec())));
-    assert!(t.draft(paul).await.unwrap().is_none());
-    // In the table it cannot be read.
-    let row = t.db().fetch_one("SELECT content FROM drafts", vec![]).await.unwrap();
-    assert!(!row.bytes("content").unwrap().windows(6).any(|w| w == b"second"));
-    t.clock.advance(SignedDuration::from_hours(24 * 31));
-    assert!(t.draft(alice).await.unwrap().is_none(), "forgotten after a month");
-    t.keep_draft(t.entity, alice, b"third").await.unwrap();
-    t.drop_draft(alice).await.unwrap();
-    assert!(t.draft(alice).await.unwrap().is_none());
 }

@@ -12,10 +12,10 @@ use sealpost_envelope::{PartNo, Sha256Digest};
 use sealpost_evidence::{DepositFacts, PartFacts};
 use sealpost_message::present::{self, BodySource, Collector, MAX_SHOWN, SafeHtml};
 use sealpost_message::{Coding, ContentDecoder, Inside, Node, Role, SkeletonReader, Stored, Structure};
-use sealpost_store::DepositRow;
 use sealpost_store::blob::BlobError;
 use sealpost_store::content::Place;
 use sealpost_store::keys::{DepositKey, KeyError};
+use sealpost_store::{DepositRow, StoredBody};
 use serde::Deserialize;
 use std::ops::Range;
 
@@ -163,6 +163,47 @@ impl Content {
             Coding::Identity => read(range)?,
             coding => cut(decoded(read(0..stored.stored_len)?, coding), range),
         })
+    }
+
+    /// The first piece of the message that the store does not give back: gone, or not what was written. Looks at the
+    /// end of each, so that one that was cut is found. A store that does not answer is a fault of the moment.
+    pub(crate) async fn unreadable(&self, state: &WebState, door: &Door) -> Result<Option<String>, Fault> {
+        let deposit = door.deposit.id;
+        let skeleton = state.store.read_deposit(deposit).await?.skeleton;
+        let place = Place::skeleton(deposit);
+        if !self.ends_well(state, &place, skeleton, self.skeleton_len).await? {
+            return Ok(Some("the text of the message".to_owned()));
+        }
+        for (_, stored) in self.structure.stored() {
+            let body = state.store.part_body(deposit, stored.n).await?;
+            let place = Place::body(deposit, stored.n);
+            if !self.ends_well(state, &place, body, stored.stored_len).await? {
+                return Ok(Some(format!("part {} of the message", stored.n)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn ends_well(
+        &self,
+        state: &WebState,
+        place: &Place,
+        body: Option<StoredBody>,
+        size: u64,
+    ) -> Result<bool, Fault> {
+        let Some(body) = body else { return Ok(false) };
+        let last = size.saturating_sub(1)..size;
+        let Ok(mut stream) = state.store.read_body(&self.key, place, &body, size, last) else {
+            return Ok(false);
+        };
+        match stream.try_next().await {
+            Ok(piece) => Ok(piece.is_some() || size == 0),
+            Err(error @ (BlobError::NotFound(_) | BlobError::Damaged { .. })) => {
+                tracing::error!(%error, "stored content");
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The bodies to show, sanitised.

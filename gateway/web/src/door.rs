@@ -10,7 +10,7 @@ mod ways;
 
 pub(crate) use gate::answer::answer;
 pub(crate) use gate::ask::ask;
-pub(crate) use show::rungs;
+pub(crate) use show::{files_words, rungs};
 
 use crate::content::Content;
 use crate::ctx::Ctx;
@@ -120,6 +120,10 @@ pub(crate) async fn open(
         }
         match grant {
             Some(grant) if door.step(Some(&grant)) == Step::Passed => {
+                if let Some(piece) = content.unreadable(&state, &door).await? {
+                    not_consigned(&state, &door, &grant, &scribe, &piece).await?;
+                    return Err(Fault::Damaged(Box::new(door)));
+                }
                 mark_opened(&state, &door, grant, scribe).await?;
             }
             // The landing page shows the step that is missing.
@@ -157,6 +161,33 @@ async fn mark_opened(state: &WebState, door: &Door, grant: Grant, scribe: Scribe
         Err(e) => return Err(e.into()),
     }
     failpoint!(AccessOpened).map_err(StoreError::from)?;
+    (state.hooks.outbound)();
+    Ok(())
+}
+
+/// Why a recipient who passed the gate found nothing.
+const UNREADABLE: &str = "the stored content is damaged or missing";
+
+/// Records that what the recipient came for cannot be shown, and tells the sender; once, however often they try. What
+/// was consigned before stays consigned.
+async fn not_consigned(
+    state: &WebState,
+    door: &Door,
+    grant: &Grant,
+    scribe: &Scribe,
+    piece: &str,
+) -> Result<(), Fault> {
+    if door.row.opened.is_some() || door.row.failure.as_deref() == Some(UNREADABLE) {
+        return Ok(());
+    }
+    let now = state.clock.now();
+    let (deposit, recipient) = door.id();
+    let spec = serde_json::json!({"kind": "receipt", "event": "failed"}).to_string();
+    let change = Change {
+        events: vec![scribe.not_consigned(grant, piece, now)?],
+        outbound: vec![NewOutbound { spec, next_at: now, ..receipt(door, false, 1, now) }],
+    };
+    state.store.mark_failed(deposit, recipient, now, UNREADABLE.to_owned(), change).await?;
     (state.hooks.outbound)();
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::state::EntitySite;
 use crate::view::Door;
 use sealpost_envelope::{GateMethod, Timestamp};
-use sealpost_evidence::{Actor, BuiltEvent, DepositFacts, Detail, Event, EventName, render};
+use sealpost_evidence::{Actor, BuiltEvent, DepositFacts, Detail, Event, EventName, Reason, render};
 use sealpost_gate::{Assurance, Facts, Level};
 use sealpost_store::access::{Challenge, Grant, Span};
 use std::sync::Arc;
@@ -168,6 +168,23 @@ impl Scribe {
             .into_iter()
             .map(|name| self.event(name, now, self.holder(grant), Detail::new()))
             .collect()
+    }
+    /// They passed the gate and asked for the content, which could not be read.
+    pub(crate) fn not_consigned(
+        &self,
+        grant: &Grant,
+        piece: &str,
+        now: Timestamp,
+    ) -> Result<BuiltEvent, Fault> {
+        let (deposit, recipient) = self.door.id();
+        let reference = self.door.deposit.reference.as_str();
+        let event = Event::new(EventName::ContentConsignmentFailure, self.door.link.entity, now)
+            .deposit(deposit)
+            .recipient(recipient)
+            .actor(self.holder(grant))
+            .reason(Reason::NotConsignedForMalfunction, Some(piece))
+            .detail(Detail::new().text("reference", reference).text("unreadable", piece));
+        Ok(render(&self.site.issuer, event, Some(&self.facts))?)
     }
     /// What a recipient, or whoever holds their link, says to the sender. An evidence is made where somebody
     /// was identified.

@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     Ended(Ended, Box<Door>),
     /// The session is missing or over; the way back is the landing page.
     NoSession(Box<Door>),
+    /// What is stored of the message cannot be read.
+    Damaged(Box<Door>),
     /// The form is not one of ours, or too old.
     Forged(Box<Door>),
     /// The body is no form.
@@ -43,6 +45,8 @@ pub(crate) enum Fault {
     Internal,
     /// Our fault for the moment.
     Busy,
+    /// The server that knows the password gives no answer; the cause has been logged.
+    LoginElsewhere,
 }
 
 impl Fault {

@@ -1,7 +1,7 @@
 //! The end of three recipients' message, minute by minute, down to a proof without content.
 #![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
-use super::Housekeeping;
+use super::{Housekeeping, clock};
 use crate::config::{Profile, parse, template};
 use crate::gateway::Gateway;
 use crate::pipeline::content::{ContentError, OpenDeposit};
@@ -58,6 +58,20 @@ impl Scene {
         Self { gateway, clock, keeper, dir }
     }
 
+    /// Time as a gateway that runs sees it pass.
+    async fn lived(&self, span: SignedDuration) {
+        let end = self.clock.now() + span;
+        loop {
+            let left = end.duration_since(self.clock.now());
+            let settings = &self.gateway.config.timestamp;
+            clock::look(&self.gateway.store, settings, self.clock.now()).await.unwrap();
+            if left.is_zero() {
+                return;
+            }
+            self.clock.advance(left.min(days(6)));
+        }
+    }
+
     /// One file that lies in a blob; access for thirty days, content for ninety.
     async fn deposited(&self, file: bool) -> DepositId {
         self.deposited_held(file, None).await
@@ -109,6 +123,7 @@ impl Scene {
             helo: "x".into(),
             protocol: "ESMTP",
             once: None,
+            overlooked: Default::default(),
             now,
         };
         let received = intake.finish().await.unwrap();
@@ -197,7 +212,7 @@ async fn content_dies_and_proof_lives() {
     assert_eq!(s.blobs(), 1);
 
     // Access has just ended: an opening may be on its way.
-    s.clock.advance(days(30) + SignedDuration::from_secs(59));
+    s.lived(days(30) + SignedDuration::from_secs(59)).await;
     s.keeper.round().await;
     assert!(s.events(id, EventName::AcceptanceRejectionExpiry).await.is_empty());
     // It ends for who never opened; a download may still be running.
@@ -218,10 +233,10 @@ async fn content_dies_and_proof_lives() {
     assert!(s.gateway.store.consignments(id).await.unwrap().iter().all(|c| c.expired.is_some()));
 
     // The week of the end of retention, and its end.
-    s.clock.advance(days(60));
+    s.lived(days(60)).await;
     s.keeper.round().await;
     assert!(OpenDeposit::open(&s.gateway.store, id).await.is_ok());
-    s.clock.advance(days(7));
+    s.lived(days(7)).await;
     s.keeper.round().await;
     assert!(matches!(OpenDeposit::open(&s.gateway.store, id).await, Err(ContentError::Destroyed)));
     assert_eq!(s.events(id, EventName::ContentDestroyed).await, [None]);
@@ -253,7 +268,7 @@ async fn only_the_holder_keeps_house_and_opening_is_enough_without_files() {
     let mut s = Scene::new().await;
     let id = s.deposited(false).await;
     s.opened(id, 1).await;
-    s.clock.advance(days(31));
+    s.lived(days(31)).await;
     let lease = std::time::Duration::from_secs(3600);
     let fence = s.gateway.store.claim(super::JOB, "another", lease).await.unwrap().unwrap();
     s.keeper.round().await;
@@ -263,4 +278,51 @@ async fn only_the_holder_keeps_house_and_opening_is_enough_without_files() {
     assert_eq!(s.events(id, EventName::AcceptanceRejectionExpiry).await, [Some(2), Some(3)]);
     assert!(s.events(id, EventName::ContentHandoverFailure).await.is_empty());
     assert!(s.gateway.store.consignment(id, 1).await.unwrap().expired.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_far_ahead_ends_nothing_until_somebody_vouches_for_it() {
+    let mut s = Scene::new().await;
+    let id = s.deposited(true).await;
+    s.keeper.round().await;
+    let entries = s.gateway.store.entries_of_deposit(id).await.unwrap().len();
+
+    s.clock.advance(days(11 * 365));
+    for _ in 0..2 {
+        s.keeper.round().await;
+        s.clock.advance(SignedDuration::from_mins(1));
+    }
+    assert!(OpenDeposit::open(&s.gateway.store, id).await.is_ok(), "the content is there");
+    assert_eq!(s.gateway.store.entries_of_deposit(id).await.unwrap().len(), entries, "nothing was ended");
+    let (store, settings) = (&s.gateway.store, &s.gateway.config.timestamp);
+    let doubt = clock::glance(store, settings, s.clock.now()).await.unwrap().unwrap();
+    assert_eq!(doubt.days(), 11 * 365);
+    // Not even a fresh process, or what a restore does, trusts it.
+    let again = Housekeeping::new(s.gateway.clone(), "node".into());
+    assert_eq!(again.destroy_again().await.unwrap(), 0);
+
+    // Right again: nothing has happened.
+    s.clock.advance(-days(11 * 365));
+    assert_eq!(clock::glance(store, settings, s.clock.now()).await.unwrap(), None);
+
+    // It was right after all, somebody says.
+    s.clock.advance(days(11 * 365));
+    store.believe_at_once(s.clock.now(), Vec::new()).await.unwrap();
+    s.keeper.round().await;
+    assert!(matches!(OpenDeposit::open(&s.gateway.store, id).await, Err(ContentError::Destroyed)));
+    assert_eq!(s.events(id, EventName::ContentDestroyed).await, [None]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_authority_outside_vouches_for_the_clock() {
+    let s = Scene::new().await;
+    let (store, settings) = (&s.gateway.store, &s.gateway.config.timestamp);
+    let start = s.clock.now();
+    assert_eq!(clock::look(store, settings, start).await.unwrap(), None);
+    s.clock.advance(days(100));
+    let now = s.clock.now();
+    assert!(clock::look(store, settings, now).await.unwrap().is_some());
+    assert_eq!(store.believe(now, days(7), Some(now - days(8))).await.unwrap(), now - days(8));
+    assert_eq!(store.believe(now, days(7), Some(now - SignedDuration::from_mins(1))).await.unwrap(), now);
+    assert_eq!(clock::look(store, settings, now).await.unwrap(), None);
 }

@@ -253,7 +253,7 @@ impl Target {
         let treatment = self.consignment.verdict.treatment;
         let failed = report.action == Action::Failed;
         let (name, reason) = match (failed, treatment.has_link()) {
-            (true, true) => (EventName::NotificationForAcceptanceFailure, Some(Reason::NotificationError)),
+            (true, true) => facts::notification(self.consignment.opened.is_some(), false, false),
             (true, false) => (EventName::RelayToNonERDSFailure, Some(Reason::RejectedByExternalSystem)),
             (false, _) => (EventName::NotificationDelivered, None),
         };

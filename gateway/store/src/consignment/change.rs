@@ -84,8 +84,10 @@ impl Store {
     ) -> Result<Progress, StoreError> {
         self.db
             .write(async move |tx| {
+                // Whoever opens has been reached, whatever was said of the mail.
+                let reached = if column == "opened" { ", failed = NULL, failure = NULL" } else { "" };
                 let set = format!(
-                    "UPDATE consignments SET {column} = $3 \
+                    "UPDATE consignments SET {column} = $3{reached} \
                      WHERE deposit = $1 AND recipient = $2 AND {column} IS NULL AND revoked IS NULL"
                 );
                 let first = tx.execute(AssertSqlSafe(set), args![deposit, n, at]).await? == 1;

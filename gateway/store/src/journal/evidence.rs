@@ -34,29 +34,46 @@ pub struct StoredEvidence {
 }
 
 impl Store {
-    /// The oldest evidence without a seal.
-    pub async fn pending_evidence(&self, limit: u32) -> Result<Vec<PendingEvidence>, StoreError> {
-        let sql = "SELECT e.id, e.entity, e.xml FROM evidence_pending p JOIN evidence e ON e.id = p.id \
-             ORDER BY p.id LIMIT $1";
-        let rows = self.db.fetch_all(sql, args![limit]).await?;
+    /// Organisations whose evidence waits for a seal. One look per organisation, however much waits.
+    pub async fn waiting_for_seals(&self) -> Result<Vec<EntityId>, StoreError> {
+        const NEXT: &str = "WITH RECURSIVE each_one (entity) AS (SELECT MIN(entity) FROM evidence_waiting UNION ALL \
+             SELECT (SELECT MIN(w.entity) FROM evidence_waiting w WHERE w.entity > each_one.entity) FROM each_one \
+             WHERE each_one.entity IS NOT NULL) SELECT entity FROM each_one WHERE entity IS NOT NULL";
+        self.db.fetch_all(NEXT, args![]).await?.iter().map(Row::entity).collect()
+    }
+
+    /// An organisation's oldest evidence without a seal.
+    pub async fn pending_evidence(
+        &self,
+        entity: EntityId,
+        limit: u32,
+    ) -> Result<Vec<PendingEvidence>, StoreError> {
+        let sql = "SELECT e.id, e.entity, e.xml FROM evidence_waiting w JOIN evidence e ON e.id = w.id \
+             WHERE w.entity = $1 ORDER BY w.id LIMIT $2";
+        let rows = self.db.fetch_all(sql, args![entity, limit]).await?;
         let read = |r: &Row| {
             Ok(PendingEvidence { id: EntryId(r.uuid("id")?), entity: r.entity()?, xml: r.bytes("xml")? })
         };
         rows.iter().map(read).collect()
     }
 
-    /// Keeps seals. An evidence that has one keeps its own; answers how many were stored.
-    pub async fn store_evidence_seals(&self, seals: Vec<(EntryId, Vec<u8>)>) -> Result<u64, StoreError> {
-        // The entity comes from the evidence, so a seal without one cannot enter.
+    /// Keeps seals of an organisation's evidence. One that has a seal keeps its own; answers how many were stored.
+    pub async fn store_evidence_seals(
+        &self,
+        entity: EntityId,
+        seals: Vec<(EntryId, Vec<u8>)>,
+    ) -> Result<u64, StoreError> {
+        // The row comes from the evidence, so a seal without one cannot enter.
         const SEAL: &str = "INSERT INTO seals (id, entity, time, p7s) SELECT id, entity, CAST($2 AS BIGINT), $3 \
              FROM evidence WHERE id = $1 ON CONFLICT DO NOTHING";
+        const DONE: &str = "DELETE FROM evidence_waiting WHERE entity = $1 AND id = $2";
         let now = self.clock.now();
         self.db
             .write_patiently(async move |tx| {
                 let mut stored = 0;
                 for (id, p7s) in seals {
                     stored += tx.execute(SEAL, args![id, now, p7s]).await?;
-                    tx.execute("DELETE FROM evidence_pending WHERE id = $1", args![id]).await?;
+                    tx.execute(DONE, args![entity, id]).await?;
                 }
                 Ok(stored)
             })
@@ -64,8 +81,13 @@ impl Store {
     }
 
     /// Keeps one seal; `false` when there was one before, which stays.
-    pub async fn store_evidence_seal(&self, id: EntryId, p7s: Vec<u8>) -> Result<bool, StoreError> {
-        Ok(self.store_evidence_seals(vec![(id, p7s)]).await? == 1)
+    pub async fn store_evidence_seal(
+        &self,
+        entity: EntityId,
+        id: EntryId,
+        p7s: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        Ok(self.store_evidence_seals(entity, vec![(id, p7s)]).await? == 1)
     }
 
     /// Every evidence about a deposit, oldest first. Bounded by the number of its events.

@@ -150,7 +150,7 @@ async fn prune(
     let marks = (1..=ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
     for sql in [
         "DELETE FROM seals WHERE id IN",
-        "DELETE FROM evidence_pending WHERE id IN",
+        "DELETE FROM evidence_waiting WHERE id IN",
         "DELETE FROM evidence WHERE id IN",
         "UPDATE journal SET bytes = NULL, openings = NULL WHERE id IN",
     ] {

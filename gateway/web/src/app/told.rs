@@ -118,6 +118,8 @@ impl Told {
             | E::RelayToNonERDSFailure
             | E::NotificationForAcceptance
             | E::NotificationForAcceptanceFailure
+            | E::ConsignmentNotification
+            | E::ConsignmentNotificationFailure
             | E::NotificationDelivered => {
                 let host = self.text("server").or(self.text("host")).or(self.text("peer"));
                 let reply = self.personal("detail.reply").or(self.personal("detail.diagnostic"));
@@ -129,6 +131,7 @@ impl Told {
                 let (from, to) = (self.personal("detail.from")?, self.personal("detail.to")?);
                 Some(format!("{from} → {to}"))
             }
+            E::ContentConsignmentFailure => self.text("unreadable").map(str::to_owned),
             E::HoldPlaced => self.text("reason").map(str::to_owned),
             E::AccountChanged => {
                 let change = self.text("change").unwrap_or("");

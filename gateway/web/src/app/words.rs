@@ -83,6 +83,7 @@ pub(crate) fn grade(name: EventName) -> &'static str {
         E::SubmissionAcceptance
         | E::RelayToNonERDS
         | E::NotificationForAcceptance
+        | E::ConsignmentNotification
         | E::ReadReceiptReceived => "",
         E::SubmissionRejection
         | E::RelayToNonERDSFailure
@@ -179,7 +180,7 @@ pub(crate) fn state_after(entry: &JournalEntry, all: &[ConsignmentRow], l: Langu
             _ => l.pick("Reçu partiellement", "Partly received"),
         },
         E::SubmissionRejection | E::ConsignmentRejection => l.pick("Refusé", "Refused"),
-        E::RelayToNonERDSFailure | E::NotificationForAcceptanceFailure => {
+        E::RelayToNonERDSFailure | E::NotificationForAcceptanceFailure | E::ContentConsignmentFailure => {
             l.pick("Non distribué", "Not delivered")
         }
         E::Revoked => l.pick("Retiré", "Withdrawn"),

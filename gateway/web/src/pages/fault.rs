@@ -30,6 +30,10 @@ pub(super) fn page(state: &WebState, ctx: &Ctx, fault: Fault) -> Result<Response
             let words = forged(ctx.language);
             way_back(state, ctx, &door, words)
         }
+        Fault::Damaged(door) => {
+            let words = damaged(ctx.language);
+            way_back(state, ctx, &door, words)
+        }
         other => {
             let words = plain(&other, ctx.language);
             let frame = Frame::new(state, ctx, &words.heading, state.only_entity());
@@ -142,6 +146,18 @@ fn no_session(l: Language) -> Words {
     }
 }
 
+fn damaged(l: Language) -> Words {
+    Words {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        kind: l.pick("Message illisible", "Unreadable message"),
+        heading: l.pick("Ce message ne peut pas être affiché", "This message cannot be shown").to_owned(),
+        paragraphs: vec![l.pick(
+            "Votre identification est correcte ; c’est chez nous que le contenu manque ou est endommagé. L’expéditeur en est prévenu et peut vous l’adresser de nouveau. Si le contenu est rétabli, ce même lien l’ouvrira.",
+            "You were identified correctly; the content is missing or damaged on our side. The sender has been told and can send it again. If it is restored, this same link will open it.",
+        )],
+    }
+}
+
 fn forged(l: Language) -> Words {
     Words {
         status: StatusCode::FORBIDDEN,
@@ -170,6 +186,14 @@ fn plain(fault: &Fault, l: Language) -> Words {
             StatusCode::INTERNAL_SERVER_ERROR,
             l.pick("Une erreur est survenue de notre côté", "Something went wrong on our side"),
             l.pick("Elle est consignée. Réessayez plus tard.", "It has been recorded. Please try again later."),
+        ),
+        Fault::LoginElsewhere => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            l.pick("Votre mot de passe ne peut pas être vérifié", "Your password cannot be checked"),
+            l.pick(
+                "L’annuaire ou la messagerie de votre organisme ne répond pas en ce moment. Réessayez dans quelques minutes ; cet essai n’est pas compté.",
+                "Your organisation’s directory or mail server does not answer at the moment. Try again in a few minutes; this try is not counted.",
+            ),
         ),
         Fault::Busy => (
             StatusCode::SERVICE_UNAVAILABLE,

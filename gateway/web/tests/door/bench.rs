@@ -17,7 +17,7 @@ use sealpost_store::content::{INLINE, Place};
 use sealpost_store::deposit::{NewConsignment, NewDeposit, NewPart, StoredBody};
 use sealpost_store::keys::DepositKey;
 use sealpost_store::{JournalFilter, Store, StoreConfig};
-use sealpost_web::{EntitySite, Hooks, WebKeys, WebLimits, WebParts, WebState, router};
+use sealpost_web::{Elsewhere, EntitySite, Hooks, WebKeys, WebLimits, WebParts, WebState, router};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ impl Bench {
         let config = StoreConfig {
             database: format!("sqlite:{}", dir.path().join("db").display()),
             blobs: format!("file:{}", dir.path().join("blobs").display()),
+            s3: None,
             keys: dir.path().join("keys"),
         };
         let store = Store::open(&config, clock.clone()).await.unwrap();
@@ -93,9 +94,11 @@ impl Bench {
             methods,
             accounts: Arc::new(sealpost_store::account::Accounts::new(&store).unwrap()),
             staff: sealpost_web::StaffRules::default(),
+            texts: None,
             mail: sealpost_web::MailAccess::default(),
             providers: Vec::new(),
             login_providers: Vec::new(),
+            elsewhere: Elsewhere::default(),
             limits,
             hooks: Hooks {
                 outbound: Arc::new(move || {
@@ -222,7 +225,7 @@ impl Bench {
         let mut all = BTreeMap::new();
         for name in names.iter().map(|r| r.text("n").unwrap()) {
             // access_fetch is the memory of the journal's coalescing.
-            if ["journal", "evidence", "evidence_pending", "access_fetch"].contains(&name.as_str())
+            if ["journal", "evidence", "evidence_waiting", "access_fetch"].contains(&name.as_str())
                 || name.starts_with("sqlite_")
             {
                 continue;
