@@ -8,21 +8,24 @@
 //!
 //! **Failure.** A [`Refusal`] says that nothing was changed, and why.
 
+use crate::antivirus::Finding;
 use crate::gateway::{Gateway, Organisation};
-use crate::pipeline::composed;
 use crate::pipeline::handover::receipt_row;
 use crate::pipeline::space::Room;
 use crate::pipeline::spec::{ReceiptEvent, Spec};
+use crate::pipeline::{composed, foresight, preview};
 use crate::proofs::{self, Options, ProofError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sealpost_envelope::{DepositId, EmailAddress, RecipientNo, Timestamp};
+use sealpost_envelope::{DepositId, EmailAddress, Language, RecipientNo, Timestamp};
 use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, render};
+use sealpost_store::account::Account;
 use sealpost_store::keys::{DepositKey, KeyError, token_hash};
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
 use sealpost_store::{Change, ConsignmentRow, Correction, DepositRow, StoreError};
 use sealpost_web::{
-    Act, ActionError, DepositDesk, MailSource, ProofFile, ProofWanted, Refusal, Submit, SubmitError,
+    Act, ActionError, DepositDesk, Foreseen, MailSource, NewMail, Preview, ProofFile, ProofWanted, Refusal,
+    Submit, SubmitError,
 };
 use std::sync::Arc;
 
@@ -163,6 +166,10 @@ impl<'a> Desk<'a> {
     async fn let_go(&self, n: Option<RecipientNo>) -> Result<u64, ActionError> {
         let mut gone = 0;
         for c in self.consignments(n).await?.iter().filter(|c| c.verdict.hold.is_some()) {
+            let scan = self.gateway.store.scan_of(self.row.id, c.n).await?;
+            if scan.is_some_and(|s| s.finding == Finding::INFECTED) {
+                return Err(Refusal::State("the antivirus found something: an administrator decides").into());
+            }
             let change = Change::events(self.event(EventName::HoldReleased, Some(c.n), Detail::new())?);
             gone += u64::from(state(self.gateway.store.release_hold(self.row.id, c.n, change).await)?);
         }
@@ -272,6 +279,25 @@ impl DepositDesk for RunningDesk {
 
     fn has_room(&self, octets: u64) -> bool {
         Room::new(&self.0.config).has(octets)
+    }
+
+    fn foresee<'a>(
+        &'a self,
+        account: &'a Account,
+        mail: &'a NewMail,
+        language: Language,
+    ) -> BoxFuture<'a, Result<Vec<Foreseen>, SubmitError>> {
+        foresight::foresee(&self.0, account, mail, language).boxed()
+    }
+
+    fn preview<'a>(
+        &'a self,
+        account: &'a Account,
+        mail: &'a NewMail,
+        n: usize,
+        language: Language,
+    ) -> BoxFuture<'a, Result<Preview, SubmitError>> {
+        preview::preview(&self.0, account, mail, n, language).boxed()
     }
 
     fn submit(&self, by: Submit, mail: MailSource) -> BoxFuture<'_, Result<DepositId, SubmitError>> {

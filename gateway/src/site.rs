@@ -12,8 +12,8 @@ use sealpost_gate::{
 };
 use sealpost_store::account::CodeRule;
 use sealpost_web::{
-    AdminState, CodeByMail, EntitySite, Hooks, MailAccess, Metrics, ServeLimits, StaffRules, VerifyState,
-    WebKeys, WebLimits, WebParts, WebState,
+    AdminState, EntitySite, Hooks, MailAccess, Metrics, SentCodes, ServeLimits, StaffRules, TextCodes,
+    VerifyState, WebKeys, WebLimits, WebParts, WebState,
 };
 use std::sync::Arc;
 
@@ -39,9 +39,11 @@ pub fn state(gateway: &Arc<Gateway>) -> Result<WebState> {
         methods: methods(gateway, codes, limits)?,
         accounts: gateway.accounts.clone(),
         staff: staff_rules(config),
+        texts: text_codes(gateway),
         mail: mail_access(config),
         providers: gateway.providers.clone(),
         login_providers: crate::providers::for_login(config),
+        elsewhere: crate::backends::open(config, &gateway.organisations)?,
         limits: web_limits(config),
         hooks: Hooks {
             outbound: Arc::new(move || {
@@ -89,6 +91,7 @@ fn web_limits(config: &Config) -> WebLimits {
     WebLimits {
         session: config.gate.session.duration(),
         body,
+        guest: config.limits.guest_size.0,
         sms_per_number: config.gate.sms.per_number,
         sms_per_network: config.gate.sms.per_network,
         ..usual
@@ -124,12 +127,29 @@ fn staff_rules(config: &Config) -> StaffRules {
             per_hour: config.limits.codes_per_hour,
             ..usual.codes
         },
-        code_by_mail: match accounts.code_by_mail {
-            config::CodeByMail::All => CodeByMail::All,
-            config::CodeByMail::WithoutApp => CodeByMail::WithoutApp,
-            config::CodeByMail::None => CodeByMail::None,
-        },
+        code_by_mail: sent_codes(accounts.code_by_mail),
     }
+}
+
+fn sent_codes(setting: config::SentCodes) -> SentCodes {
+    match setting {
+        config::SentCodes::All => SentCodes::All,
+        config::SentCodes::WithoutApp => SentCodes::WithoutApp,
+        config::SentCodes::None => SentCodes::None,
+    }
+}
+
+/// Codes by SMS for people of ours, where a service sends them.
+fn text_codes(gateway: &Gateway) -> Option<TextCodes> {
+    gateway.sms.as_ref()?;
+    let gate = &gateway.config.gate;
+    let rule = CodeRule { lifetime: gate.sms_code_validity.duration(), ..staff_rules(&gateway.config).codes };
+    let (country, prefixes) = (gate.country.clone(), gate.sms.prefixes.clone());
+    let number = move |text: &str| {
+        let number = sealpost_policy::to_e164(text, &country).ok()?;
+        prefixes.iter().any(|p| number.starts_with(p.as_str())).then_some(number)
+    };
+    Some(TextCodes { rule, login: sent_codes(gateway.config.accounts.code_by_sms), number: Arc::new(number) })
 }
 
 fn site_of(organisation: &Organisation, config: &Config) -> EntitySite {

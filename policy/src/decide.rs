@@ -2,7 +2,7 @@
 
 use crate::condition::{self, Condition};
 use crate::{
-    Defaults, Hold, MessageFacts, Period, RecipientFacts, RuleConfig, RuleError, served, strengthen,
+    Defaults, Hold, MessageFacts, Period, RecipientFacts, RuleConfig, RuleError, blocked, served, strengthen,
 };
 use sealpost_envelope::{Gate, Language, Timestamp, Treatment, Verdict};
 
@@ -49,8 +49,8 @@ pub(crate) struct Draft {
     pub phone: Option<String>,
     pub hold: Option<Hold>,
     pub explanation: Vec<String>,
+    pub identity: Option<String>,
     remind: Vec<Period>,
-    identity: Option<String>,
 }
 
 impl Draft {
@@ -90,9 +90,23 @@ impl Policy {
         &self.defaults
     }
 
+    /// Lets the bytes pass as they came, for a reason that stands above all rules.
+    pub fn pass(&self, reason: &str, now: Timestamp) -> Decision {
+        let mut draft = self.draft(now);
+        draft.rule = reason.to_owned();
+        draft.say(format!("{reason}: passes before all rules"));
+        self.finish(draft)
+    }
+
     /// Decides for one recipient.
     pub fn decide(&self, message: &MessageFacts, recipient: &RecipientFacts, now: Timestamp) -> Decision {
         let mut draft = self.draft(now);
+        if let Some(name) = blocked::first(message, &self.defaults.blocked_types) {
+            draft.treatment = Treatment::Refuse;
+            draft.rule = format!("built in: blocked file type, {name}");
+            draft.say(format!("the file {name} is of a type that never leaves"));
+            return self.finish(draft);
+        }
         if let Some(reason) = before_all_rules(message) {
             draft.rule = reason.to_owned();
             draft.say(format!("{reason}: passes before all rules"));
@@ -106,7 +120,8 @@ impl Policy {
         if !by_rule {
             self.apply_defaults(&mut draft, message, recipient);
         }
-        let inside = !by_rule && self.defaults.is_own(&recipient.address);
+        // A guest's mail comes from outside, whoever it is for.
+        let inside = !by_rule && !message.guest && self.defaults.is_own(&recipient.address);
         if inside || draft.treatment == Treatment::Refuse {
             if message.hints.asks() {
                 draft.say("what the sender asks for concerns outside recipients only");

@@ -25,6 +25,8 @@ pub struct MessageFacts {
     pub attachment_bytes: u64,
     /// File names of the attachments, one element each, empty where there is none.
     pub attachment_names: Vec<String>,
+    /// Names of the files in the attachments that are archives, as far as they were looked at.
+    pub archived_names: Vec<String>,
     /// The envelope's reverse path is null (RFC 5321 §4.5.5).
     pub null_reverse_path: bool,
     /// The message is multipart/report (RFC 6522).
@@ -43,6 +45,8 @@ pub struct MessageFacts {
     pub replies_to: Option<Treatment>,
     /// The sender's certificate chains to a publicly trusted root.
     pub certificate_public: bool,
+    /// Somebody outside deposits it on a page of ours, invited or in answer.
+    pub guest: bool,
 }
 
 impl MessageFacts {
@@ -60,6 +64,7 @@ impl MessageFacts {
             size: 100_000,
             attachment_bytes: 70_000,
             attachment_names: vec!["letter.pdf".to_owned()],
+            archived_names: Vec::new(),
             null_reverse_path: false,
             is_report: false,
             auto_submitted: false,
@@ -69,6 +74,7 @@ impl MessageFacts {
             hints: Hints::default(),
             replies_to: None,
             certificate_public: false,
+            guest: false,
         };
         (message, RecipientFacts::new(to))
     }
@@ -120,6 +126,8 @@ pub struct Defaults {
     pub sms: bool,
     /// Beginnings of the numbers that they may go to; without any, all.
     pub sms_prefixes: Vec<String>,
+    /// Ends of file names that never leave, lower case, without the dot.
+    pub blocked_types: Vec<String>,
 }
 
 impl Default for Defaults {
@@ -134,6 +142,7 @@ impl Default for Defaults {
             country: "FR".to_owned(),
             sms: false,
             sms_prefixes: Vec::new(),
+            blocked_types: Vec::new(),
         }
     }
 }

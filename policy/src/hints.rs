@@ -5,8 +5,13 @@ use jiff::Timestamp;
 use sealpost_envelope::{Gate, Treatment};
 
 /// Headers that carry hints, lower case; they are removed from what leaves for outside.
-pub const HINT_HEADERS: [&str; 4] =
-    ["x-sealpost-treatment", "x-sealpost-gate", "x-sealpost-phone", "x-sealpost-expires"];
+pub const HINT_HEADERS: [&str; 5] = [
+    "x-sealpost-treatment",
+    "x-sealpost-gate",
+    "x-sealpost-phone",
+    "x-sealpost-expires",
+    "x-sealpost-recipient",
+];
 
 /// Header that carries the message's password, lower case; never part of what is kept.
 pub const PASSWORD_HEADER: &str = "x-sealpost-password";
@@ -29,6 +34,44 @@ impl PhoneHint {
             None => Self { address: None, number: clean(text) },
         }
     }
+}
+
+/// What is asked for one recipient, in `X-Sealpost-Recipient`: their address, then words of which each is optional, as
+/// in `bob@example.test gate=otp-mail|totp expires=2026-12-01 identity=rpps:10001234567`. Several recipients are
+/// separated by commas. What stands here counts in place of what is asked for all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Personal {
+    pub(crate) address: String,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) identity: Option<String>,
+}
+
+impl Personal {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let address = words.next().filter(|a| a.contains('@'))?.to_owned();
+        let mut personal = Self { address, gate: None, ending: None, identity: None };
+        for word in words {
+            match word.split_once('=')? {
+                ("gate", ways) => {
+                    let ways: Vec<String> = ways.split('|').map(str::to_ascii_lowercase).collect();
+                    personal.gate = Some(Gate::parse(&ways).ok()?);
+                }
+                ("expires", end) => personal.ending = Some(ending(end)?),
+                ("identity", id) => personal.identity = Some(identity(id)?.to_owned()),
+                _ => return None,
+            }
+        }
+        Some(personal)
+    }
+}
+
+/// `rpps:10001234567` and its like.
+fn identity(text: &str) -> Option<&str> {
+    let (kind, number) = text.split_once(':')?;
+    let plain = |t: &str| !t.is_empty() && t.len() <= 40 && t.bytes().all(|b| b.is_ascii_alphanumeric());
+    (plain(kind) && plain(number)).then_some(text)
 }
 
 /// When access shall end.
@@ -54,6 +97,8 @@ pub struct Hints {
     /// Numbers for codes by SMS.
     pub phones: Vec<PhoneHint>,
     /// A password for the message came with it. The caller sets it: the password's field is taken out before
+    /// What is asked for single recipients.
+    pub(crate) personal: Vec<Personal>,
     /// anybody reads the headers.
     pub password: bool,
     pub(crate) ending: Option<Ending>,
@@ -99,6 +144,10 @@ impl Hints {
                 self.gate = Some(Gate::parse(&words).ok()?);
             }
             "x-sealpost-phone" => self.phones.extend(value.split([',', ';']).map(PhoneHint::parse)),
+            "x-sealpost-recipient" => {
+                let all: Option<Vec<_>> = value.split(',').map(|one| Personal::parse(one.trim())).collect();
+                self.personal = all?;
+            }
             _ => self.ending = Some(ending(value)?),
         }
         Some(())

@@ -16,6 +16,7 @@
 //!
 //! **Absent on purpose.** No I/O, no clock, no database: facts in, decision out.
 
+mod blocked;
 mod condition;
 mod decide;
 mod facts;
@@ -23,6 +24,7 @@ mod hints;
 mod hold;
 mod period;
 mod phone;
+mod question;
 mod rule;
 mod served;
 mod strengthen;
@@ -35,6 +37,7 @@ pub use hints::{HINT_HEADERS, Hints, PASSWORD_HEADER, PhoneHint};
 pub use hold::{Hold, Missing};
 pub use period::{ParsePeriodError, Period};
 pub use phone::{PhoneError, to_e164};
+pub use question::{Answer, Ask};
 pub use rule::{RuleConfig, RuleError};
 pub use suggest::closest;
 pub use tags::{TagReading, read_tags, strip_tags};

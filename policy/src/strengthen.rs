@@ -23,11 +23,20 @@ pub(crate) fn apply(
     if hints.password && !draft.treatment.has_link() {
         raise(draft, Some(Treatment::Notify), "the message's password");
     }
-    if let Some(wanted) = &hints.gate {
+    let stranger = hints.personal.iter().find(|p| !is_recipient(&p.address, &message.recipients));
+    if let Some(stranger) = stranger {
+        draft
+            .hold(Hold::BadHint { name: "x-sealpost-recipient".to_owned(), value: stranger.address.clone() });
+    }
+    let personal = hints.personal.iter().find(|p| same(&p.address, &recipient.address));
+    if let Some(wanted) = personal.and_then(|p| p.gate.as_ref()).or(hints.gate.as_ref()) {
         narrow(draft, wanted);
     }
-    if let Some(ending) = hints.ending {
+    if let Some(ending) = personal.and_then(|p| p.ending).or(hints.ending) {
         shorten(draft, ending, now);
+    }
+    if let Some(identity) = personal.and_then(|p| p.identity.as_deref()) {
+        establish(draft, identity);
     }
     phone(draft, message, recipient, defaults);
     if hints.password {
@@ -85,6 +94,20 @@ fn shorten(draft: &mut Draft, ending: Ending, now: Timestamp) {
         draft.say("the sender ends access earlier");
     } else {
         draft.say("X-Sealpost-Expires asks for a later end: ignored");
+    }
+}
+
+/// Whom the gate must establish. What a rule demands stands.
+fn establish(draft: &mut Draft, identity: &str) {
+    match &draft.identity {
+        Some(theirs) if theirs != identity => {
+            draft.say("another identity than the rule's is asked for: ignored")
+        }
+        Some(_) => {}
+        None => {
+            draft.say(format!("the sender says who must be established: {identity}"));
+            draft.identity = Some(identity.to_owned());
+        }
     }
 }
 

@@ -56,6 +56,11 @@ struct Case {
     others: Vec<String>,
     #[serde(default)]
     files: Vec<String>,
+    /// Files in the archives among them.
+    #[serde(default)]
+    inside: Vec<String>,
+    #[serde(default)]
+    blocked: Vec<String>,
     #[serde(default)]
     bytes: u64,
     #[serde(default)]
@@ -63,6 +68,8 @@ struct Case {
     replies_to: Option<String>,
     #[serde(default)]
     public: bool,
+    #[serde(default)]
+    guest: bool,
     #[serde(default)]
     always: bool,
     #[serde(default)]
@@ -122,6 +129,7 @@ fn facts(case: &Case, to: &EmailAddress) -> MessageFacts {
         size: 10_000 + case.bytes,
         attachment_bytes: case.bytes,
         attachment_names: case.files.clone(),
+        archived_names: case.inside.clone(),
         null_reverse_path: case.kind == "null",
         is_report: case.kind == "report",
         auto_submitted: case.kind == "auto",
@@ -132,6 +140,7 @@ fn facts(case: &Case, to: &EmailAddress) -> MessageFacts {
             .with_password(case.password),
         replies_to: case.replies_to.as_ref().map(|t| t.parse().unwrap()),
         certificate_public: case.public,
+        guest: case.guest,
     }
 }
 
@@ -144,6 +153,7 @@ fn decisions() {
             domains: vec!["lilas.test".to_owned()],
             seal_always: case.always,
             sms: case.sms,
+            blocked_types: case.blocked.clone(),
             ..Defaults::default()
         };
         let rules: Vec<_> = case.rules.iter().map(rule).collect();

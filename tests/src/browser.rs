@@ -9,6 +9,11 @@ use std::process::Command;
 
 /// Runs a script on a demonstration. It learns where the pages and mailboxes are, and what `more` says.
 pub fn script(demo: &Demo, name: &str, more: Value) -> Result<Value> {
+    run(name, &task(demo, more)?)
+}
+
+/// What a script is told; see [`script`].
+pub fn task(demo: &Demo, more: Value) -> Result<Value> {
     let mut task = serde_json::json!({
         "base": demo.url(),
         "spki": public_key(demo)?,
@@ -19,6 +24,11 @@ pub fn script(demo: &Demo, name: &str, more: Value) -> Result<Value> {
     if let (Some(task), Value::Object(more)) = (task.as_object_mut(), more) {
         task.extend(more);
     }
+    Ok(task)
+}
+
+/// Runs a script that was told its task.
+pub fn run(name: &str, task: &Value) -> Result<Value> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(name);
     let output = Command::new("python3").arg(&file).arg(task.to_string()).output().context("python3")?;
     ensure!(

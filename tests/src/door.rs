@@ -1,9 +1,12 @@
 //! The recipient's door through curl: the whole way from link to files, with cookies and forms.
 
 use crate::Demo;
+use crate::mail::Sha256;
 use crate::tools::{run, wait_for_mail};
 use anyhow::{Context, Result, ensure};
+use std::io::Read;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 /// An answer of the web server.
 #[derive(Debug, Clone)]
@@ -136,6 +139,23 @@ impl Door {
     pub fn session(&self) -> Vec<String> {
         let jar = self.file("cookies");
         ["-sS", "--noproxy", "*", "--cacert", &self.ca, "-b", &jar].map(str::to_owned).to_vec()
+    }
+    /// Downloads and digests without keeping; answers length and SHA-256.
+    pub fn fetch(&self, href: &str) -> Result<(u64, String)> {
+        let mut curl = Command::new("curl");
+        let mut child = curl.args(self.session()).arg(self.url(href)).stdout(Stdio::piped()).spawn()?;
+        let mut output = child.stdout.take().context("no output")?;
+        let (mut digest, mut length, mut buffer) = (Sha256::new(), 0u64, vec![0; 1 << 16]);
+        loop {
+            let n = output.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            digest.update(&buffer[..n]);
+            length += n as u64;
+        }
+        ensure!(child.wait()?.success(), "curl failed");
+        Ok((length, digest.hex()))
     }
     /// Absolute address of a path.
     pub fn url(&self, path: &str) -> String {

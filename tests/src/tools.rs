@@ -124,12 +124,12 @@ pub fn wait_for(what: &str, patience: Duration, mut condition: impl FnMut() -> R
     Ok(())
 }
 
-/// The one link `https://…/m/<token>` in a raw message.
+/// The one link `https://…/m/<token>`, or a guest's `https://…/g/<token>`, in a raw message.
 pub fn link_in(mail: &str) -> Result<String> {
     let unfolded = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
     // A signature may hold the same letters by chance.
     let mut addresses = unfolded.match_indices("https://").map(|(at, _)| {
         unfolded[at..].chars().take_while(|c| !c.is_whitespace() && !"<>\"'".contains(*c)).collect::<String>()
     });
-    addresses.find(|address| address.contains("/m/")).context("no link in the mail")
+    addresses.find(|address| address.contains("/m/") || address.contains("/g/")).context("no link in the mail")
 }

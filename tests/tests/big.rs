@@ -9,8 +9,6 @@ use sealpost_tests::mail::{Noise, Sha256, base64_lines};
 use sealpost_tests::sending::Place;
 use sealpost_tests::tools::{link_in, wait_for_deposit};
 use sealpost_tests::{Demo, Door};
-use std::io::Read;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 const BOB: &str = "bob@example.test";
@@ -50,28 +48,6 @@ fn send(place: &Place, size: u64) -> Result<(String, String)> {
     Ok((client.finish()?, digest.hex()))
 }
 
-/// Downloads and digests without keeping; returns length and SHA-256.
-fn fetch(door: &Door, href: &str) -> Result<(u64, String)> {
-    let mut child = Command::new("curl")
-        .args(door.session())
-        .arg(door.url(href))
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("curl")?;
-    let mut output = child.stdout.take().context("no output")?;
-    let (mut digest, mut length, mut buffer) = (Sha256::new(), 0u64, vec![0; 1 << 16]);
-    loop {
-        let n = output.read(&mut buffer)?;
-        if n == 0 {
-            break;
-        }
-        digest.update(&buffer[..n]);
-        length += n as u64;
-    }
-    ensure!(child.wait()?.success(), "curl failed");
-    Ok((length, digest.hex()))
-}
-
 /// Peak resident memory so far, in KiB.
 fn peak(demo: &Demo) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", demo.pid()))?;
@@ -88,7 +64,7 @@ fn round(demo: &Demo, size: u64) -> Result<u64> {
     let (href, shown) = files.first().context("no file")?;
     assert_eq!(*shown, digest);
     let begun = Instant::now();
-    assert_eq!(fetch(&door, href)?, (size, digest));
+    assert_eq!(door.fetch(href)?, (size, digest));
     let fetched = begun.elapsed();
     let rate = |time: std::time::Duration| size as f64 / time.as_secs_f64() / f64::from(1 << 20);
     let peak = peak(demo)?;

@@ -1,6 +1,6 @@
 //! The SMTP envelope: who hands over what, to whom (RFC 5321 §2.3.1, §3.3).
 
-use crate::{AccountId, EmailAddress};
+use crate::{AccountId, EmailAddress, GateMethod};
 use serde::{Deserialize, Serialize};
 
 /// `BODY=` parameter of MAIL (RFC 6152).
@@ -77,6 +77,14 @@ pub enum Submitter {
     Asserted {
         /// Name of the server in the configuration.
         server: String,
+    },
+    /// Somebody outside who deposits on a page of ours: invited by one of our people, or in answer to a message that
+    /// they have opened.
+    Guest {
+        /// Their address, to which the link had gone.
+        address: EmailAddress,
+        /// Gate methods passed, in order.
+        methods: Vec<GateMethod>,
     },
     /// Sealpost itself (receipts, codes).
     System,

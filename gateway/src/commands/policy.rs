@@ -58,6 +58,7 @@ pub fn facts(
         size,
         attachment_bytes: size,
         attachment_names: names,
+        archived_names: Vec::new(),
         null_reverse_path: false,
         is_report: content_type.starts_with("multipart/report"),
         auto_submitted: headers.get("auto-submitted").is_some_and(automatic),
@@ -66,6 +67,7 @@ pub fn facts(
         author_encrypted: content_type.starts_with("multipart/encrypted"),
         replies_to: None,
         certificate_public: false,
+        guest: false,
         headers,
     }
 }

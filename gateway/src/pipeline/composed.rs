@@ -15,12 +15,12 @@ use super::submission::{Arrival, accept, intake_reply, likely_end, recipient};
 use super::submitter::Client;
 use crate::gateway::Gateway;
 use futures_util::{StreamExt, TryStreamExt};
-use sealpost_envelope::{BodyType, DepositId, EmailAddress, Envelope, EnvelopeRecipient, Secret};
+use sealpost_envelope::{BodyType, DepositId, EmailAddress, Envelope, EnvelopeRecipient, Secret, Treatment};
 use sealpost_message::compose::{AuthoredMail, FileEncoder, Named};
 use sealpost_policy::PASSWORD_HEADER;
 use sealpost_smtp::Reply;
 use sealpost_store::upload::Upload;
-use sealpost_web::{Addressee, MailSource, NewMail, Submit, SubmitError};
+use sealpost_web::{Addressee, Guest, MailSource, NewMail, Personal, Submit, SubmitError};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -28,8 +28,11 @@ use uuid::Uuid;
 const PROTOCOL: &str = "HTTPS";
 
 /// Takes a message in; answers its deposit, or the one that was made of the same submission before.
-pub async fn submit(gateway: &Gateway, by: Submit, mail: MailSource) -> Result<DepositId, SubmitError> {
+pub async fn submit(gateway: &Gateway, by: Submit, mut mail: MailSource) -> Result<DepositId, SubmitError> {
     let client = client(gateway, &by).await?;
+    if let (Some(_), MailSource::Composed(new)) = (&by.guest, &mut mail) {
+        new.treatment = Some(for_one_of_ours(gateway, new));
+    }
     let (addresses, declared) = match &mail {
         MailSource::Composed(new) => (everybody(new), new.attachments.iter().map(|u| u.length).sum()),
         MailSource::Written { recipients, .. } => (recipients.clone(), 0),
@@ -54,6 +57,9 @@ pub async fn submit(gateway: &Gateway, by: Submit, mail: MailSource) -> Result<D
 async fn client(gateway: &Gateway, by: &Submit) -> Result<Client, SubmitError> {
     let organisation = gateway.organisation(by.account.entity).cloned();
     let organisation = organisation.ok_or_else(|| fault("submission", "the entity is not configured"))?;
+    if let Some(Guest { address, methods }) = by.guest.clone() {
+        return Ok(Client::Guest { address, methods, at: by.authenticated, organisation });
+    }
     let addresses = gateway.accounts.addresses(by.account.id).await;
     let addresses = addresses.map_err(|e| fault("an account's addresses", e))?;
     Ok(Client::Account {
@@ -65,11 +71,20 @@ async fn client(gateway: &Gateway, by: &Submit) -> Result<Client, SubmitError> {
     })
 }
 
+/// How a guest's files reach one of our people: into the mailbox that we keep, as they are; else behind a link, since
+/// mail that leaves us under a stranger's address would be taken for forged.
+fn for_one_of_ours(gateway: &Gateway, new: &NewMail) -> Treatment {
+    match new.to.iter().all(|a| gateway.delivers_locally(a.address.domain())) {
+        true => Treatment::Trace,
+        false => Treatment::Notify,
+    }
+}
+
 fn everybody(new: &NewMail) -> Vec<EmailAddress> {
     new.to.iter().chain(&new.cc).chain(&new.bcc).map(|a| a.address.clone()).collect()
 }
 
-/// Each recipient once, checked as at RCPT. What comes back goes to the account.
+/// Each recipient once, checked as at RCPT. What comes back goes to the account, or to the guest.
 async fn envelope(
     gateway: &Gateway,
     by: &Submit,
@@ -87,7 +102,7 @@ async fn envelope(
     }
     let smtputf8 = recipients.iter().any(|address| !address.as_str().is_ascii());
     Ok(Envelope {
-        reverse_path: Some(by.account.login.clone()),
+        reverse_path: Some(by.guest.as_ref().map_or(&by.account.login, |guest| &guest.address).clone()),
         recipients: recipients.into_iter().map(EnvelopeRecipient::plain).collect(),
         body: BodyType::SevenBit,
         smtputf8,
@@ -107,7 +122,7 @@ async fn compose(
     let message_id = format!("{}@{host}", Uuid::now_v7());
     let (to, cc, hints) = (names(&new.to), names(&new.cc), hints(new));
     let zone = crate::gateway::zone();
-    let delegate = new.from.address.key() != by.account.login.key();
+    let delegate = by.guest.is_none() && new.from.address.key() != by.account.login.key();
     let message = AuthoredMail {
         from: (new.from.name.as_deref(), new.from.address.as_str()),
         // RFC 5322 §3.6.2: who writes for somebody else says so, unless both are the same person.
@@ -118,6 +133,7 @@ async fn compose(
         date: gateway.clock.now(),
         zone: &zone,
         message_id: &message_id,
+        answers: new.answers.as_deref(),
         hints: &hints,
         text: &new.text,
         html: new.html.as_deref(),
@@ -156,25 +172,33 @@ async fn file(gateway: &Gateway, upload: &Upload, intake: &mut Intake) -> Result
     push(intake, &out).await
 }
 
-fn names(all: &[Addressee]) -> Vec<Named<'_>> {
+pub(super) fn names(all: &[Addressee]) -> Vec<Named<'_>> {
     all.iter().map(|a| (a.name.as_deref(), a.address.as_str())).collect()
 }
 
 /// What the author asks for beyond policy's word, as a mail program would write it (contract 4.3).
-fn hints(new: &NewMail) -> Vec<(&'static str, String)> {
-    let gate = new.gate.as_ref().map(|gate| {
-        let alternatives = serde_json::to_value(gate).unwrap_or_default();
-        let words = alternatives.as_array().into_iter().flatten().filter_map(|w| w.as_str());
-        words.collect::<Vec<_>>().join(", ")
-    });
+pub(super) fn hints(new: &NewMail) -> Vec<(&'static str, String)> {
+    let phones = new.personal.iter().filter_map(|p| Some(format!("{}={}", p.address, p.phone.as_ref()?)));
+    let personal = new.personal.iter().filter_map(wishes);
     [
         ("X-Sealpost-Treatment", new.treatment.map(|t| t.as_str().to_owned())),
-        ("X-Sealpost-Gate", gate.filter(|g| !g.is_empty())),
+        ("X-Sealpost-Gate", new.gate.as_ref().map(|gate| gate.words().join(", "))),
         ("X-Sealpost-Expires", new.expires.map(|t| t.to_string())),
+        ("X-Sealpost-Phone", Some(phones.collect::<Vec<_>>().join(", "))),
+        ("X-Sealpost-Recipient", Some(personal.collect::<Vec<_>>().join(", "))),
     ]
     .into_iter()
-    .filter_map(|(name, value)| Some((name, value?)))
+    .filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_empty())?)))
     .collect()
+}
+
+/// What is asked for one recipient but the number, which has a field of its own.
+fn wishes(one: &Personal) -> Option<String> {
+    let gate = one.gate.as_ref().map(|gate| format!(" gate={}", gate.words().join("|")));
+    let expires = one.expires.map(|end| format!(" expires={end}"));
+    let identity = one.identity.as_ref().map(|id| format!(" identity={id}"));
+    let words: String = [gate, expires, identity].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| format!("{}{words}", one.address))
 }
 
 async fn push(intake: &mut Intake, bytes: &[u8]) -> Result<(), SubmitError> {

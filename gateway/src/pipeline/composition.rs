@@ -17,7 +17,10 @@ use super::manners;
 use super::notices;
 use super::notifications;
 use super::press::Press;
+use super::questions;
+use super::screening;
 use super::spec::Spec;
+use crate::antivirus::Silent;
 use crate::gateway::{Gateway, Organisation, zone};
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
@@ -62,6 +65,15 @@ pub enum ComposeError {
     /// Signing keys.
     #[error("{0:#}")]
     Keys(anyhow::Error),
+    /// The antivirus has not looked at the content yet.
+    #[error(transparent)]
+    Unscreened(#[from] Silent),
+    /// The content may not leave; says why.
+    #[error("{0}")]
+    Blocked(String),
+    /// The content waits for a person; says why.
+    #[error("{0}")]
+    Held(String),
     /// Nothing is to be sent after all; says why.
     #[error("{0}")]
     Unneeded(&'static str),
@@ -70,7 +82,15 @@ pub enum ComposeError {
 impl ComposeError {
     /// Whether trying again cannot help.
     fn is_final(&self) -> bool {
-        matches!(self, Self::Content(ContentError::Destroyed) | Self::Row(_))
+        matches!(self, Self::Content(ContentError::Destroyed) | Self::Row(_) | Self::Blocked(_))
+    }
+    /// Pause before another try.
+    fn pause(&self) -> Duration {
+        match self {
+            // A scanner that starts again is back within seconds.
+            Self::Unscreened(_) => SOON,
+            _ => RETRY,
+        }
     }
 }
 
@@ -86,6 +106,8 @@ const LEASE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_secs(5);
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(30);
+/// Pause after one that may be over in a moment.
+const SOON: Duration = Duration::from_secs(5);
 /// How often codes are looked for while other rows are being composed.
 const GLANCE: Duration = Duration::from_millis(250);
 
@@ -185,6 +207,12 @@ async fn settle(gateway: &Arc<Gateway>, rows: Vec<Outbound>) {
                     tracing::warn!(%error, row = %row.id, "looked at again when its claim lapses");
                 }
             }
+            Ok(Err(ComposeError::Held(why))) => {
+                settled(gateway, row);
+                if let Err(error) = gateway.queue.hold(row.id, &why).await {
+                    tracing::warn!(%error, row = %row.id, "looked at again when its claim lapses");
+                }
+            }
             Ok(Err(error)) => failed(gateway, row, &error).await,
             Err(_panic) => {
                 tracing::error!(row = %row.id, "composing broke off; the row keeps its claim until it lapses");
@@ -247,7 +275,7 @@ async fn release(gateway: Arc<Gateway>, row: OutboundId, report: Report) {
 /// Another try, for as long as the relay would try; then the end, of which the sender hears.
 fn verdict(gateway: &Gateway, row: &Outbound, error: &ComposeError) -> Report {
     let at = gateway.clock.now();
-    let next = at.saturating_add(RETRY).unwrap_or(row.next_at);
+    let next = at.saturating_add(error.pause()).unwrap_or(row.next_at);
     let patience = gateway.config.relay.give_up.duration();
     let last = row.created.saturating_add(patience).unwrap_or(row.created);
     let decision = if error.is_final() || next > last { Decision::Failed } else { Decision::Retry(next) };
@@ -311,6 +339,7 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
     let draft = match spec {
         Spec::Consignment { helo, protocol, .. } => {
             let consignment = consignment(desk).await?;
+            screening::pass(desk, &consignment).await?;
             match consignment.verdict.treatment {
                 Treatment::Link | Treatment::Notify => {
                     letters::secure(desk, &consignment, super::deposit::FIRST_GENERATION, Occasion::First)
@@ -321,6 +350,7 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
         }
         Spec::Resend { generation } => {
             let consignment = consignment(desk).await?;
+            screening::pass(desk, &consignment).await?;
             match consignment.verdict.treatment {
                 Treatment::Link | Treatment::Notify => {
                     letters::secure(desk, &consignment, generation, Occasion::Again).await?
@@ -343,11 +373,21 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
             let report = notifications::report(desk, &status).await?;
             return dkim::signed(&desk.press(), report, &desk.organisation.seal_address).await;
         }
+        Spec::Question { ask, recipients, fr, en } => {
+            questions::ask(desk, ask, &recipients, (&fr, &en)).await?
+        }
+        Spec::Answered { recipients, answer, late } => {
+            questions::answered(desk, &recipients, answer.as_ref(), late).await?
+        }
         Spec::Forward { returned } => return notifications::forward(desk, returned).await,
         Spec::Verification(_)
+        | Spec::Alert(_)
+        | Spec::TlsReport(_)
         | Spec::AccountCode { .. }
         | Spec::AccountLink { .. }
-        | Spec::AccountNews { .. } => {
+        | Spec::AccountNews { .. }
+        | Spec::Invitation { .. }
+        | Spec::GuestReceipt { .. } => {
             return Err(ComposeError::Row("such a mail belongs to no deposit".to_owned()));
         }
     };

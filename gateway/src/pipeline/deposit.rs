@@ -12,13 +12,15 @@ use super::carry::Carried;
 use super::content::OpenDeposit;
 use super::intake::Received;
 use super::meta::Meta;
+use super::returns;
 use super::spec::{Asked, ReceiptEvent, Spec};
+use super::tolerance::Overlooked;
 use super::verdict::Verdicts;
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::failpoint;
 use sealpost_envelope::{
-    AccountId, DepositId, DsnNotify, EmailAddress, Envelope, EnvelopeRecipient, RecipientNo, Reference,
-    Secret, Sha256Digest, Submitter, Timestamp, Treatment,
+    AccountId, DepositId, DsnNotify, EmailAddress, Envelope, EnvelopeRecipient, Language, RecipientNo,
+    Reference, Secret, Sha256Digest, Submitter, Timestamp, Treatment,
 };
 use sealpost_evidence::{
     Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName,
@@ -26,7 +28,7 @@ use sealpost_evidence::{
 };
 use sealpost_gate::{PasswordError, PasswordMethod};
 use sealpost_message::{Mailbox, Structure};
-use sealpost_policy::Decision;
+use sealpost_policy::{Ask, Decision};
 use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
 use sealpost_store::deposit::{DepositError, Deposited, NewConsignment, NewDeposit};
@@ -82,6 +84,8 @@ pub struct Submission<'a> {
     /// What makes this submission the same one sent again, where its client says so (RFC 9110 §9.2.2 leaves that
     /// to POST's users); its content otherwise.
     pub once: Option<Sha256Digest>,
+    /// Faults of the server that handed it over which were overlooked.
+    pub overlooked: Overlooked,
     /// Time of acceptance.
     pub now: Timestamp,
 }
@@ -205,7 +209,7 @@ fn plan(
         skeleton: received.skeleton,
         parts: received.parts,
         password,
-        outbound: outbound(submission, id, verdicts),
+        outbound: outbound(gateway, submission, id, verdicts),
         consignments,
         events: Vec::new(),
     };
@@ -217,7 +221,7 @@ fn plan(
 fn account(submitter: &Submitter) -> Option<AccountId> {
     match submitter {
         Submitter::Account { id, .. } => Some(*id),
-        Submitter::Asserted { .. } | Submitter::System => None,
+        Submitter::Asserted { .. } | Submitter::Guest { .. } | Submitter::System => None,
     }
 }
 
@@ -256,12 +260,33 @@ fn consignments(submission: &Submission<'_>, key: &DepositKey, verdicts: &Verdic
 pub const FIRST_GENERATION: u32 = 1;
 
 /// One mail for each recipient. Ours leave under our own address, the others under the author's.
-fn outbound(submission: &Submission<'_>, id: DepositId, verdicts: &Verdicts) -> Vec<NewOutbound> {
+fn outbound(
+    gateway: &Gateway,
+    submission: &Submission<'_>,
+    id: DepositId,
+    verdicts: &Verdicts,
+) -> Vec<NewOutbound> {
     let mut rows = mails(submission, id, verdicts);
     if verdicts.0.iter().any(|d| d.verdict.hold.is_some()) {
-        rows.push(held_receipt(submission, id));
+        let receipt = held_receipt(submission, id);
+        rows.push(match question(verdicts).filter(|_| returns::are_used(gateway)) {
+            Some(spec) => NewOutbound { spec: spec.to_json(), ..receipt },
+            None => receipt,
+        });
     }
     rows
+}
+
+/// What the sender can answer by mail about what waits: one question, for all whom it is about. A number is asked of one.
+fn question(verdicts: &Verdicts) -> Option<Spec> {
+    let held = || (1..).zip(&verdicts.0).filter_map(|(n, d)| Some((n, d.hold.as_ref()?)));
+    let (first, hold) = held().find(|(_, hold)| hold.ask().is_some())?;
+    let ask = hold.ask()?;
+    let recipients = match ask {
+        Ask::Phone => vec![first],
+        _ => held().filter(|(_, hold)| hold.ask() == Some(ask)).map(|(n, _)| n).collect(),
+    };
+    Some(Spec::Question { ask, recipients, fr: hold.text(Language::Fr), en: hold.text(Language::En) })
 }
 
 /// The sender is told at once that something waits, and why.
@@ -322,6 +347,7 @@ fn facts(submission: &Submission<'_>, plan: &NewDeposit, structure: &Structure) 
     let author = structure.top.from.iter().find(|m| same(m, &submission.sender));
     let basis = match &submission.submitter {
         Submitter::Asserted { server } => AuthBasis::Asserted(server.clone()),
+        Submitter::Guest { methods, .. } => AuthBasis::Gate { methods: methods.clone(), level: None },
         Submitter::Account { .. } | Submitter::System => AuthBasis::Login(submission.mechanism.to_owned()),
     };
     let authentication = submission.authenticated.map(|time| Authentication { time, basis });
@@ -390,17 +416,23 @@ fn acceptance(
     evidenced: bool,
 ) -> Result<BuiltEvent, EventError> {
     let organisation = submission.organisation;
+    let mut detail = Detail::of_deposit(facts)
+        .list("treatments", decisions.iter().map(|d| d.verdict.treatment.as_str()))
+        .list("rules", decisions.iter().map(|d| d.verdict.rule.as_str()))
+        // One recipient's own entry does not tell how many others there are.
+        .int("recipients", decisions.len() as u64);
+    let Overlooked { faults, received } = &submission.overlooked;
+    if !faults.is_empty() {
+        detail = detail.list("tolerated", faults.iter().copied());
+    }
+    if let Some(received) = received {
+        detail = detail.sha256("received_sha256", received.sha256);
+    }
     let mut event = Event::new(EventName::SubmissionAcceptance, organisation.id, submission.now)
         .deposit(facts.id)
         .actor(actor(&submission.submitter, &submission.sender))
         .reason(Reason::MessageAccepted, None)
-        .detail(
-            Detail::of_deposit(facts)
-                .list("treatments", decisions.iter().map(|d| d.verdict.treatment.as_str()))
-                .list("rules", decisions.iter().map(|d| d.verdict.rule.as_str()))
-                // One recipient's own entry does not tell how many others there are.
-                .int("recipients", decisions.len() as u64),
-        );
+        .detail(detail);
     event.recipient = recipient;
     render(&organisation.issuer, event, evidenced.then_some(facts))
 }
@@ -412,6 +444,14 @@ pub fn actor(submitter: &Submitter, sender: &EmailAddress) -> Actor {
         Submitter::Asserted { server } => {
             Actor::Server { name: server.clone(), asserts: Some(sender.to_string()) }
         }
+        Submitter::Guest { address, methods } => Actor::Recipient {
+            methods: methods.clone(),
+            passed: None,
+            identity: Some(address.to_string()),
+            network: None,
+            level: None,
+            known: Vec::new(),
+        },
         Submitter::System => Actor::System,
     }
 }

@@ -1,4 +1,4 @@
-//! Mail of ours that belongs to no deposit: about an account, or in answer to a question.
+//! Mail of ours that belongs to no deposit: about an account, to a guest, or in answer to a question.
 //!
 //! **Job.** Fills the templates of such mail. What a row of the queue says of it holds no secret: whatever is
 //! one (a code, a link) is derived from an identifier when the mail is composed. Its recipe lies under a key of
@@ -7,6 +7,7 @@
 //! **Failure.** As composition.
 
 use super::account_mail;
+use super::guests;
 use super::composition::ComposeError;
 use super::press::Press;
 use super::spec::Spec;
@@ -39,6 +40,16 @@ pub async fn compose(
         Spec::AccountNews { account, news, at } => {
             let language = account_mail::language(organisation, row);
             account_mail::news(gateway, heading.letter(gateway, language), account, news, at).await?
+        }
+        Spec::Invitation { invitation } => guests::invitation(gateway, &heading, invitation).await?,
+        Spec::GuestReceipt { invitation } => guests::receipt(gateway, &heading, invitation).await?,
+        Spec::Alert(alert) => {
+            let language = account_mail::language(organisation, row);
+            super::alerts::letter(heading.letter(gateway, language), organisation, &alert)
+        }
+        Spec::TlsReport(report) => {
+            let press = Press { gateway, organisation, row, open: None };
+            return super::tlsreport::mail(&press, heading.letter(gateway, Language::En), &report).await;
         }
         _ => return Err(ComposeError::Row("the row belongs to no deposit".to_owned())),
     };

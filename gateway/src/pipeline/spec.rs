@@ -3,7 +3,10 @@
 //! The words are stored (`outbound.spec`); the door writes `code` and `receipt` rows too (contract of the
 //! `outbound` table). Unknown fields are refused, so that a newer row is not half understood.
 
+use super::alerts::Alert;
+use super::tlsreport::TlsReport;
 use sealpost_envelope::{DsnNotify, Language, RecipientNo, Sha256Digest, Timestamp};
+use sealpost_policy::{Answer, Ask};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -51,6 +54,26 @@ pub enum Spec {
         /// What happened.
         event: ReceiptEvent,
     },
+    /// Asks the sender what to do with what waits (`pipeline/answers.rs`).
+    Question {
+        /// What is asked.
+        ask: Ask,
+        /// For whom.
+        recipients: Vec<RecipientNo>,
+        /// Why it waits, in French.
+        fr: String,
+        /// The same in English.
+        en: String,
+    },
+    /// Tells the sender how their answer was taken.
+    Answered {
+        /// For whom.
+        recipients: Vec<RecipientNo>,
+        /// As understood; nothing where it was not, or came too late.
+        answer: Option<Answer>,
+        /// The answer came too late.
+        late: bool,
+    },
     /// A delivery status notification to the sender, who asked for it.
     Report(Status),
     /// What became of the proofs that somebody sent to be verified.
@@ -74,6 +97,20 @@ pub enum Spec {
         /// When.
         at: Timestamp,
     },
+    /// The link by which somebody outside deposits files.
+    Invitation {
+        /// Which.
+        invitation: Uuid,
+    },
+    /// Tells somebody outside that their files were deposited.
+    GuestReceipt {
+        /// By which invitation.
+        invitation: Uuid,
+    },
+    /// Word to the administrator about a trouble.
+    Alert(Alert),
+    /// A day's report on TLS, for a domain that asks for it.
+    TlsReport(TlsReport),
     /// Something that came back and is for the sender to read.
     Forward {
         /// Which.
@@ -99,6 +136,14 @@ pub enum AccountNews {
     AppPassword,
     /// One was revoked.
     AppPasswordGone,
+    /// A telephone was enrolled for QR codes.
+    Phone,
+    /// It was taken off.
+    PhoneOff,
+    /// Codes by SMS go to a new number.
+    Number,
+    /// They go nowhere any more.
+    NumberOff,
     /// Mail about the account goes elsewhere.
     Contact,
     /// What the person asked for was refused.

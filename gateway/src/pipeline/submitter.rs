@@ -1,11 +1,11 @@
 //! Who hands mail over, and whose addresses they may write as.
 //!
 //! An account has logged in; a `[[trusted]]` server is known by its network address and only asserts who
-//! the author is. Evidence keeps the two apart (contract 4.4).
+//! the author is; a guest holds a link that went to their address. Evidence keeps the three apart (contract 4.4).
 
 use crate::config::Trusted;
 use crate::gateway::{Gateway, Organisation};
-use sealpost_envelope::{EmailAddress, Submitter, Timestamp};
+use sealpost_envelope::{EmailAddress, GateMethod, Submitter, Timestamp};
 use sealpost_store::account::Account;
 use std::sync::Arc;
 
@@ -27,6 +27,17 @@ pub enum Client {
     },
     /// A server of the configuration.
     Server(Arc<Trusted>),
+    /// Somebody outside, on a page of ours.
+    Guest {
+        /// Their address, to which the link had gone.
+        address: EmailAddress,
+        /// Gate methods passed, in order.
+        methods: Vec<GateMethod>,
+        /// When.
+        at: Timestamp,
+        /// The organisation for which they deposit.
+        organisation: Arc<Organisation>,
+    },
 }
 
 impl Client {
@@ -38,13 +49,16 @@ impl Client {
                 addresses.iter().any(|a| a.key() == key)
             }
             Self::Server(server) => server.may_send_as(address),
+            Self::Guest { address: own, .. } => own.key() == address.key(),
         }
     }
 
     /// The organisation whose mail this is: the account's, or the one that owns the author's domain.
     pub fn organisation(&self, gateway: &Gateway, author: &EmailAddress) -> Option<Arc<Organisation>> {
         match self {
-            Self::Account { organisation, .. } => Some(organisation.clone()),
+            Self::Account { organisation, .. } | Self::Guest { organisation, .. } => {
+                Some(organisation.clone())
+            }
             Self::Server(_) => gateway.organisation_of(author).cloned(),
         }
     }
@@ -56,6 +70,9 @@ impl Client {
                 Submitter::Account { id: account.id, login: account.login.clone() }
             }
             Self::Server(server) => Submitter::Asserted { server: server.name.clone() },
+            Self::Guest { address, methods, .. } => {
+                Submitter::Guest { address: address.clone(), methods: methods.clone() }
+            }
         }
     }
 
@@ -64,6 +81,7 @@ impl Client {
         match self {
             Self::Account { mechanism, at, .. } => (mechanism, Some(*at)),
             Self::Server(_) => ("", None),
+            Self::Guest { at, .. } => ("", Some(*at)),
         }
     }
 }

@@ -6,8 +6,12 @@
 //! **Failure.** A recipient who is to be refused refuses the whole message (contract 4.3): the reply names
 //! them and the rules that refuse.
 
+use super::archive;
+use super::content::ContentError;
 use super::deposit::Submission;
-use crate::gateway::Gateway;
+use super::inbound::answers;
+use super::intake::Received;
+use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{
     DepositId, EmailAddress, EntityId, Envelope, GateMethod, Submitter, Timestamp, Treatment,
 };
@@ -42,30 +46,49 @@ impl Verdicts {
     }
 }
 
-/// Asks the organisation's policy about every recipient; `password` says whether the message came with one.
+/// Asks the organisation's policy about every recipient of a message that is in.
 pub async fn decide(
     gateway: &Gateway,
     submission: &Submission<'_>,
-    structure: &Structure,
-    password: bool,
-) -> Result<Verdicts, StoreError> {
-    let entity = submission.organisation.id;
+    received: &Received,
+) -> Result<Verdicts, ContentError> {
+    let (entity, structure) = (submission.organisation.id, &received.meta.structure);
     let replies_to = inherited(gateway, entity, structure).await?;
     let mut facts = facts(submission, structure, replies_to);
-    facts.hints = facts.hints.with_password(password);
-    let policy = submission.organisation.policy.load();
-    let mut decisions = Vec::with_capacity(submission.envelope.recipients.len());
-    for recipient in &submission.envelope.recipients {
-        let mut who = RecipientFacts::new(recipient.address.clone());
-        let mut decision = policy.decide(&facts, &who, submission.now);
+    facts.hints = facts.hints.with_password(received.password.is_some());
+    if !gateway.config.antivirus.blocked_types.is_empty() {
+        facts.archived_names = archive::names(gateway, received).await?;
+    }
+    let recipients = submission.envelope.recipients.iter().map(|r| &r.address);
+    Ok(Verdicts(judge(gateway, submission.organisation, &facts, recipients, submission.now).await?))
+}
+
+/// Asks the organisation's policy about each recipient of a message of which these are the facts.
+pub async fn judge(
+    gateway: &Gateway,
+    organisation: &Organisation,
+    facts: &MessageFacts,
+    recipients: impl Iterator<Item = &EmailAddress>,
+    now: Timestamp,
+) -> Result<Vec<Decision>, StoreError> {
+    let policy = organisation.policy.load();
+    let mut decisions = Vec::with_capacity(facts.recipients.len());
+    for address in recipients {
+        // An answer to us is no mail to anybody: nothing in it is held, or asked for.
+        if answers::asked(gateway, address).is_ok_and(|at| at.is_some()) {
+            decisions.push(policy.pass("built in: answer to a question", now));
+            continue;
+        }
+        let mut who = RecipientFacts::new(address.clone());
+        let mut decision = policy.decide(facts, &who, now);
         // Most gates ask for nothing that would have to be on record.
         if depends_on_record(&decision) {
-            who.known = Some(known(gateway, entity, &recipient.address).await?);
-            decision = policy.decide(&facts, &who, submission.now);
+            who.known = Some(known(gateway, organisation.id, address).await?);
+            decision = policy.decide(facts, &who, now);
         }
         decisions.push(decision);
     }
-    Ok(Verdicts(decisions))
+    Ok(decisions)
 }
 
 /// Whether every way through the gate needs something of the recipient, or a number might be filled in.
@@ -97,7 +120,7 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
     let (login, server) = match &submission.submitter {
         Submitter::Account { login, .. } => (Some(login.to_string()), None),
         Submitter::Asserted { server } => (None, Some(server.clone())),
-        Submitter::System => (None, None),
+        Submitter::Guest { .. } | Submitter::System => (None, None),
     };
     MessageFacts {
         sender: submission.sender.clone(),
@@ -111,6 +134,7 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
             .attachments()
             .map(|(node, _)| node.info.filename.clone().unwrap_or_default())
             .collect(),
+        archived_names: Vec::new(),
         null_reverse_path: envelope.reverse_path.is_none(),
         is_report: structure.is_report,
         auto_submitted: structure.automatic,
@@ -121,6 +145,7 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
         replies_to,
         // The built-in authority is not one that the outside knows.
         certificate_public: false,
+        guest: matches!(submission.submitter, Submitter::Guest { .. }),
         headers,
     }
 }

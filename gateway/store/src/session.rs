@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// `seen` is written so often at most; a silence is measured that much too short at worst.
 const SEEN: Duration = Duration::from_secs(60);
+/// What is typed under a session that ended less than this ago is still kept for its person.
+const LAPSED: Duration = Duration::from_secs(3 * 86_400);
 /// Longest description of a browser kept.
 const MAX_AGENT: usize = 200;
 
@@ -106,6 +108,18 @@ impl StaffSession {
         Ok(Some((session, read_account(&row)?)))
     }
 
+    /// A session that has ended by itself not long ago, with its account: good for keeping what was typed, and for
+    /// nothing else.
+    pub async fn lapsed(db: &Db, hash: SessionHash, now: Timestamp) -> Result<Option<(Self, Account)>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT {FIELDS}, {COLUMNS} FROM staff_sessions s JOIN accounts a ON a.id = s.account \
+             WHERE s.hash = $1 AND s.seen > $2 AND a.disabled IS NULL"
+        ));
+        let since = now.saturating_sub(LAPSED).unwrap_or(Timestamp::MIN);
+        let row = db.fetch_optional(sql, args![hash.0, since]).await?;
+        row.map(|row| Ok((Self::read(&row)?, read_account(&row)?))).transpose()
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         let passed = row
             .text("passed")?
@@ -142,7 +156,8 @@ impl StaffSession {
             tx.execute("DELETE FROM staff_sessions WHERE hash = $1", args![former.0]).await?;
         }
         // What is over goes on the way: nobody else looks at it.
-        tx.execute("DELETE FROM staff_sessions WHERE expires < $1", args![new.now]).await?;
+        let past = new.now.saturating_sub(LAPSED).unwrap_or(Timestamp::MIN);
+        tx.execute("DELETE FROM staff_sessions WHERE expires < $1", args![past]).await?;
         let id = Uuid::new_v4();
         let passed = new.passed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let agent = new.agent.map(|a| a.chars().take(MAX_AGENT).collect::<String>());

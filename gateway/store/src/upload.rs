@@ -11,7 +11,7 @@
 use crate::blob::{BlobError, BlobStream};
 use crate::crypto::CryptoError;
 use crate::keys::{DepositKey, KeyError};
-use crate::{Row, Store, StoreError, args};
+use crate::{Row, Store, StoreError, Tx, args};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealpost_envelope::{AccountId, BlobId, EntityId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub enum UploadError {
     /// The account has too much under way.
     #[error("too many uploads are under way")]
     TooMany,
+    /// The invitation is good for so many octets in all.
+    #[error("the invitation is good for {0} octets in all")]
+    TooLarge(u64),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,6 +44,28 @@ pub enum UploadError {
     /// The blob store.
     #[error(transparent)]
     Blob(#[from] BlobError),
+}
+
+/// Whose an upload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Account; for a guest's, whose guest they are.
+    pub account: AccountId,
+    /// The guest's invitation, and how many octets it is good for in all.
+    pub guest: Option<(Uuid, u64)>,
+}
+
+impl From<AccountId> for Owner {
+    fn from(account: AccountId) -> Self {
+        Self { account, guest: None }
+    }
+}
+
+impl Owner {
+    /// As in the column `invitation`.
+    fn invitation(self) -> String {
+        self.guest.map(|(id, _)| id.to_string()).unwrap_or_default()
+    }
 }
 
 /// What the client says of the file; kept under the upload's key.
@@ -94,6 +119,8 @@ pub struct Segment {
 const COLUMNS: &str = "id, entity, account, length, received, created, expires, wrapped_key, key_week, meta";
 /// Uploads of an account at the same time.
 const MOST: i64 = 1000;
+/// Uploads of one guest.
+const MOST_OF_GUEST: i64 = 100;
 /// Uploads ended in one go.
 const BATCH: u32 = 100;
 
@@ -102,11 +129,13 @@ impl Store {
     pub async fn create_upload(
         &self,
         entity: EntityId,
-        account: AccountId,
+        owner: impl Into<Owner>,
         length: u64,
         meta: UploadMeta,
         expires: Timestamp,
     ) -> Result<Upload, UploadError> {
+        let owner = owner.into();
+        let account = owner.account;
         let (key, wrapped, week) = self.keys().new_deposit_key(expires)?;
         let (id, created) = (Uuid::now_v7(), self.clock.now());
         let plain = serde_json::to_vec(&meta).map_err(|e| StoreError::damaged("JSON", e))?;
@@ -114,15 +143,14 @@ impl Store {
         let size = i64::try_from(length).map_err(|_| StoreError::OutOfRange("length"))?;
         self.db
             .write_as(async move |tx| {
-                let count = "SELECT COUNT(*) AS n FROM uploads WHERE account = $1";
-                if tx.fetch_one(count, args![account]).await?.int("n")? >= MOST {
-                    return Err(UploadError::TooMany);
-                }
+                room(tx, owner, length).await?;
                 let sql = "INSERT INTO uploads (id, entity, account, length, received, created, expires, \
-                     wrapped_key, key_week, meta) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9)";
-                let values = args![id, entity, account, size, created, expires, wrapped.bytes, week, sealed];
+                     wrapped_key, key_week, meta, invitation) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10)";
+                let invitation = owner.invitation();
+                let values =
+                    args![id, entity, account, size, created, expires, wrapped.bytes, week, sealed, invitation];
                 tx.execute(sql, values).await?;
-                Ok(())
+                Ok::<_, UploadError>(())
             })
             .await?;
         Ok(Upload { id, entity, account, length, received: 0, created, expires, meta, key })
@@ -145,10 +173,13 @@ impl Store {
         })
     }
 
-    /// An upload of an account; [`UploadError::Unknown`] for anybody else's.
-    pub async fn upload(&self, account: AccountId, id: Uuid) -> Result<Upload, UploadError> {
-        let sql = format!("SELECT {COLUMNS} FROM uploads WHERE id = $1 AND account = $2 AND expires > $3");
-        let values = args![id, account, self.clock.now()];
+    /// An upload of its owner; [`UploadError::Unknown`] for anybody else's.
+    pub async fn upload(&self, owner: impl Into<Owner>, id: Uuid) -> Result<Upload, UploadError> {
+        let owner = owner.into();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM uploads WHERE id = $1 AND account = $2 AND expires > $3 AND invitation = $4"
+        );
+        let values = args![id, owner.account, self.clock.now(), owner.invitation()];
         let row = self.db.fetch_optional(sqlx::AssertSqlSafe(sql), values).await?;
         self.upload_of(&row.ok_or(UploadError::Unknown)?)
     }
@@ -210,25 +241,33 @@ impl Store {
     }
 
     /// Says that nothing more comes: what is there is all. `false` when there is none.
-    pub async fn close_upload(&self, account: AccountId, id: Uuid) -> Result<bool, UploadError> {
-        let sql = "UPDATE uploads SET length = received WHERE id = $1 AND account = $2";
-        Ok(self.db.execute(sql, args![id, account]).await? == 1)
+    pub async fn close_upload(&self, owner: impl Into<Owner>, id: Uuid) -> Result<bool, UploadError> {
+        let owner = owner.into();
+        let sql = "UPDATE uploads SET length = received WHERE id = $1 AND account = $2 AND invitation = $3";
+        Ok(self.db.execute(sql, args![id, owner.account, owner.invitation()]).await? == 1)
     }
 
-    /// Ends an upload: taken by a deposit, given up by its owner, or expired. `false` when there is none.
-    pub async fn end_upload(&self, account: AccountId, id: Uuid) -> Result<bool, UploadError> {
+    /// Ends an upload: taken by a deposit, or given up by its owner. `false` when there is none.
+    pub async fn end_upload(&self, owner: impl Into<Owner>, id: Uuid) -> Result<bool, UploadError> {
+        let owner = owner.into();
+        let sql = "SELECT id FROM uploads WHERE id = $1 AND account = $2 AND invitation = $3";
+        let values = args![id, owner.account, owner.invitation()];
+        match self.db.fetch_optional(sql, values).await? {
+            Some(_) => self.remove_upload(id).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn remove_upload(&self, id: Uuid) -> Result<bool, UploadError> {
         let blobs = self
             .db
             .write(async move |tx| {
-                let sql = "SELECT s.blob FROM upload_segments s JOIN uploads u ON u.id = s.upload \
-                     WHERE u.id = $1 AND u.account = $2";
-                let rows = tx.fetch_all(sql, args![id, account]).await?;
+                let rows =
+                    tx.fetch_all("SELECT blob FROM upload_segments WHERE upload = $1", args![id]).await?;
                 let blobs = rows.iter().map(|r| r.uuid("blob").map(BlobId)).collect::<Result<Vec<_>, _>>()?;
-                let segments = "DELETE FROM upload_segments WHERE upload IN \
-                     (SELECT id FROM uploads WHERE id = $1 AND account = $2)";
-                tx.execute(segments, args![id, account]).await?;
-                let gone = "DELETE FROM uploads WHERE id = $1 AND account = $2";
-                Ok((tx.execute(gone, args![id, account]).await? == 1).then_some(blobs))
+                tx.execute("DELETE FROM upload_segments WHERE upload = $1", args![id]).await?;
+                let gone = tx.execute("DELETE FROM uploads WHERE id = $1", args![id]).await?;
+                Ok((gone == 1).then_some(blobs))
             })
             .await?;
         let Some(blobs) = blobs else { return Ok(false) };
@@ -242,14 +281,31 @@ impl Store {
     pub async fn sweep_uploads(&self) -> Result<u64, UploadError> {
         let mut gone = 0;
         loop {
-            let sql = "SELECT id, account FROM uploads WHERE expires <= $1 ORDER BY expires LIMIT $2";
+            let sql = "SELECT id FROM uploads WHERE expires <= $1 ORDER BY expires LIMIT $2";
             let rows = self.db.fetch_all(sql, args![self.clock.now(), BATCH]).await?;
             if rows.is_empty() {
                 return Ok(gone);
             }
             for row in &rows {
-                gone += u64::from(self.end_upload(AccountId(row.int("account")?), row.uuid("id")?).await?);
+                gone += u64::from(self.remove_upload(row.uuid("id")?).await?);
             }
         }
+    }
+}
+
+/// Whether its owner may begin another upload of `length` octets.
+async fn room(tx: &mut Tx, owner: Owner, length: u64) -> Result<(), UploadError> {
+    let sql = "SELECT COUNT(*) AS n, CAST(COALESCE(SUM(length), 0) AS BIGINT) AS octets FROM uploads \
+         WHERE account = $1 AND invitation = $2";
+    let row = tx.fetch_one(sql, args![owner.account, owner.invitation()]).await?;
+    let most = if owner.guest.is_some() { MOST_OF_GUEST } else { MOST };
+    if row.int("n")? >= most {
+        return Err(UploadError::TooMany);
+    }
+    match owner.guest {
+        Some((_, octets)) if row.size("octets")?.saturating_add(length) > octets => {
+            Err(UploadError::TooLarge(octets))
+        }
+        _ => Ok(()),
     }
 }

@@ -15,6 +15,135 @@
     }, true);
   });
 
+  // Marks of light formatting: around what is chosen, or at the beginning of its lines.
+  document.querySelectorAll("[data-marks]").forEach(function (bar) {
+    var field = document.getElementById(bar.dataset.marks);
+    bar.hidden = false;
+    bar.addEventListener("click", function (event) {
+      var b = event.target.closest("button");
+      if (!b) return;
+      var from = field.selectionStart, to = field.selectionEnd, text = field.value, put, mark = b.dataset.mark;
+      if (mark) {
+        put = mark + (text.slice(from, to) || b.textContent) + mark;
+      } else {
+        from = text.lastIndexOf("\n", from - 1) + 1;
+        put = text.slice(from, to).split("\n").map(function (line) { return b.dataset.line + line; }).join("\n");
+      }
+      field.setRangeText(put, from, to, "select");
+      if (mark) field.setSelectionRange(from + mark.length, from + put.length - mark.length);
+      else field.setSelectionRange(from + put.length, from + put.length);
+      field.focus();
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  });
+
+  // Recipients from the address book, proposed while one types (WAI-ARIA combobox with a list).
+  document.querySelectorAll("input[data-complete]").forEach(function (input) {
+    var box = document.createElement("ul"), said = document.createElement("span"), found = [], at = -1, asked = 0, timer;
+    box.id = input.id + "-list";
+    box.className = "proposals";
+    box.hidden = true;
+    box.setAttribute("role", "listbox");
+    box.setAttribute("aria-label", input.labels[0].textContent);
+    said.className = "visually-hidden";
+    said.setAttribute("role", "status");
+    input.setAttribute("role", "combobox");
+    input.setAttribute("aria-autocomplete", "list");
+    input.setAttribute("aria-expanded", "false");
+    input.setAttribute("aria-controls", box.id);
+    input.after(box, said);
+    function last() { return input.value.slice(begin()).trim(); }
+    function begin() { return Math.max(input.value.lastIndexOf(","), input.value.lastIndexOf(";")) + 1; }
+    function close() {
+      box.hidden = true;
+      at = -1;
+      said.textContent = "";
+      input.setAttribute("aria-expanded", "false");
+      input.removeAttribute("aria-activedescendant");
+    }
+    function choose(n) {
+      input.value = (input.value.slice(0, begin()) + " " + found[n].value).trim() + ", ";
+      close();
+      input.focus();
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    function point(n) {
+      at = (n + found.length) % found.length;
+      Array.prototype.forEach.call(box.children, function (li, i) { li.setAttribute("aria-selected", String(i === at)); });
+      input.setAttribute("aria-activedescendant", box.children[at].id);
+      box.children[at].scrollIntoView({ block: "nearest" });
+    }
+    function show(all) {
+      found = all;
+      box.textContent = "";
+      if (!all.length) return close();
+      all.forEach(function (one, i) {
+        var li = document.createElement("li"), more = document.createElement("span");
+        li.id = box.id + i;
+        li.setAttribute("role", "option");
+        li.setAttribute("aria-selected", "false");
+        li.textContent = one.label;
+        more.className = "soft";
+        more.textContent = one.more ? " " + one.more : "";
+        li.append(more);
+        li.addEventListener("mousedown", function (event) { event.preventDefault(); choose(i); });
+        box.append(li);
+      });
+      at = -1;
+      box.hidden = false;
+      input.setAttribute("aria-expanded", "true");
+      said.textContent = all.length + " " + input.dataset.found;
+    }
+    input.addEventListener("input", function () {
+      clearTimeout(timer);
+      var text = last();
+      if (text.length < 2) return close();
+      timer = setTimeout(function () {
+        var mine = ++asked;
+        fetch(input.dataset.complete + "?q=" + encodeURIComponent(text))
+          .then(function (answer) { return answer.ok && !answer.redirected ? answer.json() : []; })
+          .then(function (all) { if (mine === asked && document.activeElement === input) show(all); })
+          .catch(close);
+      }, 150);
+    });
+    input.addEventListener("keydown", function (event) {
+      if (box.hidden) return;
+      if (event.key === "ArrowDown") point(at + 1);
+      else if (event.key === "ArrowUp") point(at < 0 ? -1 : at - 1);
+      else if (event.key === "Enter" && at >= 0) choose(at);
+      else if (event.key === "Escape") close();
+      else return;
+      event.preventDefault();
+    });
+    input.addEventListener("blur", close);
+  });
+
+  // What is being written is kept now and then; a session that ends meanwhile loses nothing.
+  document.querySelectorAll("form[data-keep]").forEach(function (form) {
+    var said = form.querySelector("[data-keep-said]"), timer = null, changed = false, leaving = false;
+    function keep() {
+      timer = null;
+      if (leaving || !changed) return;
+      changed = false;
+      var data = new FormData(form);
+      ["file", "password", "password2"].forEach(function (name) { data.delete(name); });
+      data.set("action", "keep");
+      fetch(form.action, { method: "POST", body: data }).then(function (answer) {
+        if (answer.status === 401) said.textContent = form.dataset.ended;
+        else if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+        else said.textContent = form.dataset.kept + " " + new Date().toLocaleTimeString(document.documentElement.lang);
+      }).catch(function () {
+        said.textContent = form.dataset.lost;
+        changed = true;
+        later();
+      });
+    }
+    function later() { if (!timer) timer = setTimeout(keep, 8000); }
+    form.addEventListener("input", function () { changed = true; later(); });
+    form.addEventListener("submit", function () { leaving = true; });
+    window.addEventListener("pageshow", function () { leaving = false; });
+  });
+
   // Files of a new message go ahead, in pieces that can be resumed (tus 1.0); the form then only names them.
   var drop = document.querySelector("[data-uploads]");
   if (!drop || !window.fetch || !window.TextEncoder) return;
@@ -100,6 +229,7 @@
     var old = this.place || remembered(this.file);
     if (old) {
       var head = await fetch(old, { method: "HEAD", headers: headers() });
+      check(head);
       if (head.ok) {
         this.place = old;
         this.offset = Number(head.headers.get("Upload-Offset"));
@@ -108,24 +238,33 @@
       remember(this.file, null);
     }
     var meta = "filename " + base64(this.file.name) + (this.file.type ? ",filetype " + base64(this.file.type) : "");
-    var made = await fetch("/api/v1/uploads", {
+    var made = await fetch(words.place || "/api/v1/uploads", {
       method: "POST",
       headers: headers({ "Upload-Length": String(this.file.size), "Upload-Metadata": meta })
     });
+    check(made);
     if (!made.ok) throw new Refused();
     this.place = new URL(made.headers.get("Location"), location.href).pathname;
     this.offset = 0;
     remember(this.file, this.place);
   };
   function Refused() { this.refused = true; }
+  function Ended() { this.ended = true; }
+  // A server that is just starting refuses nothing; one that knows us no longer waits for the login.
+  function check(answer) {
+    if (answer.status === 401 || answer.status === 403) throw new Ended();
+    if (answer.status >= 500) throw new Error(String(answer.status));
+  }
   Upload.prototype.go = async function () {
+    // Whoever pauses and goes on while an attempt still waits begins anew: one attempt at a time counts.
+    var turn = this.turn = (this.turn || 0) + 1, up = this, pause = 1000;
+    function mine() { return up.state === "going" && up.turn === turn; }
     this.state = "going";
     this.pause.textContent = words.pause;
-    var pause = 1000;
-    while (this.state === "going") {
+    while (mine()) {
       try {
         await this.begin();
-        while (this.state === "going" && this.offset < this.file.size) {
+        while (mine() && this.offset < this.file.size) {
           this.show();
           this.abort = new AbortController();
           var piece = this.file.slice(this.offset, this.offset + CHUNK);
@@ -133,15 +272,17 @@
             method: "PATCH", body: piece, signal: this.abort.signal,
             headers: headers({ "Upload-Offset": String(this.offset), "Content-Type": "application/offset+octet-stream" })
           });
+          check(sent);
           if (sent.status >= 400 && sent.status < 500 && sent.status !== 409) throw new Refused();
           if (!sent.ok) throw new Error(String(sent.status));
           this.offset = Number(sent.headers.get("Upload-Offset"));
           pause = 1000;
         }
-        if (this.state === "going") this.finish();
+        if (mine()) this.finish();
       } catch (error) {
-        if (this.state !== "going") return;
+        if (!mine()) return;
         if (error.refused) return this.stop("failed", words.failed);
+        if (error.ended) return this.stop("paused", words.ended);
         this.show(words.waiting);
         await new Promise(function (done) { setTimeout(done, pause); });
         pause = Math.min(pause * 2, 15000);

@@ -13,8 +13,8 @@
 mod desk;
 
 pub use desk::{
-    Act, ActionError, Addressee, DepositDesk, MailSource, NewMail, NoDesk, ProofFile, ProofWanted, Refusal,
-    Submit, SubmitError,
+    Act, ActionError, Addressee, DepositDesk, Foreseen, Guest, MailSource, Need, NewMail, NoDesk, Personal,
+    Preview, ProofFile, ProofWanted, Refusal, Submit, SubmitError,
 };
 
 use crate::state::WebState;
@@ -31,7 +31,7 @@ use serde::Deserialize;
 pub(crate) fn sight(account: &Account) -> Sight {
     match account.role {
         Role::Auditor => Sight::Entity(account.entity),
-        Role::Sender | Role::Admin | Role::Demo => Sight::Own(account.entity, account.id),
+        Role::Sender | Role::Admin | Role::Operator | Role::Demo => Sight::Own(account.entity, account.id),
     }
 }
 

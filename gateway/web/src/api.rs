@@ -36,7 +36,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/deposits/{id}/{action}", post(deposits::act))
         .route("/journal", get(journal::journal))
         .route("/statistics", get(me::statistics))
-        .merge(crate::uploads::routes())
+        .merge(crate::uploads::routes(""))
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
         .layer(axum::middleware::from_fn(request::whole));

@@ -14,10 +14,12 @@
 mod act;
 mod admin;
 mod compose;
+mod contacts;
 mod deposit;
 mod deposits;
 pub(crate) mod frame;
 pub(crate) mod icons;
+mod invitations;
 mod journal;
 mod opened;
 pub(crate) mod operations;
@@ -41,6 +43,14 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/deposits/{id}/proof", get(act::proof))
         .route("/deposits/{id}/{what}", post(act::act).get(act::back))
         .route("/compose", get(compose::form).post(compose::post))
+        .route("/compose/preview", get(compose::preview::page))
+        .route("/compose/preview/mail", get(compose::preview::mail))
+        .route("/compose/preview/page", get(compose::preview::seen))
+        .route("/contacts", get(contacts::list).post(contacts::change))
+        .route("/contacts/find", get(contacts::find))
+        .route("/contacts/import", get(contacts::import_page).post(contacts::import))
+        .route("/invitations", get(invitations::list).post(invitations::invite))
+        .route("/invitations/{id}/withdraw", post(invitations::withdraw))
         .route("/journal", get(journal::list))
         .route("/journal/export", get(journal::export))
         .route("/journal/verify", get(journal::verify_page).post(journal::verify))

@@ -32,13 +32,16 @@ mod events;
 mod fault;
 mod files;
 mod form;
+mod guest;
 mod headers;
 mod home;
 mod locale;
 mod login;
+mod multipart;
 mod oidc;
 mod pages;
 mod range;
+mod scim;
 mod sending;
 mod serve;
 mod shutdown;
@@ -53,8 +56,8 @@ mod whole;
 mod zip;
 
 pub use actions::{
-    Act, ActionError, Addressee, DepositDesk, MailSource, NewMail, NoDesk, ProofFile, ProofWanted, Refusal,
-    Submit, SubmitError,
+    Act, ActionError, Addressee, DepositDesk, Foreseen, Guest, MailSource, Need, NewMail, NoDesk, Personal,
+    Preview, ProofFile, ProofWanted, Refusal, Submit, SubmitError,
 };
 pub use admin::{AdminState, Metrics, admin_router};
 pub use app::operations::{
@@ -63,9 +66,10 @@ pub use app::operations::{
 };
 pub use card::{CardJudge, card_router};
 pub use demo::{DemoMail, DemoMailbox, DemoMessage, DemoState, demo_router};
+pub use login::outside::{Elsewhere, Outside};
 pub use serve::{ServeLimits, serve};
 pub use state::{
-    CodeByMail, EntitySite, Hooks, MailAccess, StaffRules, WebKeys, WebLimits, WebParts, WebState,
+    EntitySite, Hooks, MailAccess, SentCodes, StaffRules, TextCodes, WebKeys, WebLimits, WebParts, WebState,
 };
 pub use verify::{JudgeError, ProofCheck, ProofJudge, ProofReport, VerifyState, verify_router};
 
@@ -108,7 +112,9 @@ pub fn router(state: WebState) -> Router {
         .route("/log/tile/{*path}", get(tiles::tile))
         .merge(door)
         .merge(api::routes())
+        .merge(scim::routes())
         .merge(door::manners::routes())
+        .merge(guest::routes())
         .merge(tiqr::routes())
         .merge(login::routes())
         .merge(account::routes())

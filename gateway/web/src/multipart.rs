@@ -1,6 +1,9 @@
 //! A form with files (RFC 7578), read piece by piece: nothing but a part's head and the end of a delimiter is held.
 //!
-//! **Exposure.** Bytes of people who have logged in; heads are bounded, and a form that is none is refused.
+//! **Exposure.** Bytes of strangers and of people who have logged in; heads are bounded, and a form that is none is
+//! refused.
+
+pub(crate) mod posted;
 
 use bytes::Bytes;
 

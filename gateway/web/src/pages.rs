@@ -190,6 +190,8 @@ pub(crate) struct ContentPage<'a> {
     pub(crate) print: bool,
     /// When the recipient confirmed having read it.
     pub(crate) acknowledged: Option<String>,
+    /// Whether an answer with files reaches the sender.
+    pub(crate) reply: bool,
     /// Whether a telephone may be enrolled.
     pub(crate) phone: bool,
     pub(crate) opened: String,
@@ -252,6 +254,8 @@ pub(crate) struct Login<'a> {
     pub(crate) word: Option<login::Word>,
     pub(crate) code_minutes: u64,
     pub(crate) code_by_mail: bool,
+    pub(crate) code_by_sms: bool,
+    pub(crate) sms_minutes: u64,
     pub(crate) ways: Vec<LoginWay>,
     pub(crate) url: &'a str,
     pub(crate) demo: bool,

@@ -3,6 +3,7 @@
 use crate::actions::{DepositDesk, NoDesk};
 use crate::api::caller::Calls;
 use crate::app::operations::{NoOperations, Operations};
+use crate::login::outside::Elsewhere;
 use crate::shutdown::Tasks;
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
 use sealpost_evidence::Issuer;
@@ -58,6 +59,8 @@ pub struct WebLimits {
     pub calls_per_minute: u32,
     /// Largest upload, in octets; 0 means no limit.
     pub upload: u64,
+    /// What somebody outside may deposit at once, in octets.
+    pub guest: u64,
     /// An upload that no deposit takes is kept for this long.
     pub upload_kept: Duration,
 }
@@ -73,14 +76,15 @@ impl Default for WebLimits {
             session: Duration::from_secs(2 * 3600),
             calls_per_minute: 1200,
             upload: 0,
+            guest: 50_000_000_000,
             upload_kept: Duration::from_secs(7 * 86_400),
         }
     }
 }
 
-/// Who may log in with a code by mail after the password.
+/// Who may log in with a code that is sent to them after the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CodeByMail {
+pub enum SentCodes {
     /// Everybody.
     All,
     /// Who has no authenticator app.
@@ -101,7 +105,26 @@ pub struct StaffRules {
     /// Bounds of a code that is sent.
     pub codes: CodeRule,
     /// Who may log in with one by mail.
-    pub code_by_mail: CodeByMail,
+    pub code_by_mail: SentCodes,
+}
+
+/// Reads a number as somebody typed it, as `+33612345678`; `None` for one that no code may go to.
+pub type Numbers = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Codes by SMS for people who log in, where a service sends them.
+#[derive(Clone)]
+pub struct TextCodes {
+    /// Bounds of a code.
+    pub rule: CodeRule,
+    /// Who may log in with one.
+    pub login: SentCodes,
+    /// Which numbers codes may go to.
+    pub number: Numbers,
+}
+impl fmt::Debug for TextCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextCodes").field("login", &self.login).finish_non_exhaustive()
+    }
 }
 
 impl Default for StaffRules {
@@ -116,7 +139,7 @@ impl Default for StaffRules {
                 resend_after: Duration::from_secs(45),
                 per_hour: 6,
             },
-            code_by_mail: CodeByMail::WithoutApp,
+            code_by_mail: SentCodes::WithoutApp,
         }
     }
 }
@@ -191,12 +214,16 @@ pub struct WebParts {
     pub accounts: Arc<Accounts>,
     /// How people log in, and for how long.
     pub staff: StaffRules,
+    /// Codes by SMS for them.
+    pub texts: Option<TextCodes>,
     /// What a mail program needs to know.
     pub mail: MailAccess,
     /// OpenID Connect providers of the gate methods `oidc:NAME`.
     pub providers: Vec<Arc<Provider>>,
     /// Names of those by which people may also log in.
     pub login_providers: Vec<String>,
+    /// Servers that know people's passwords, and groups that give roles.
+    pub elsewhere: Elsewhere,
     /// Bounds.
     pub limits: WebLimits,
     /// Calls into the gateway.
@@ -222,9 +249,11 @@ pub struct Shared {
     pub(crate) methods: Methods,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) staff: StaffRules,
+    pub(crate) texts: Option<TextCodes>,
     pub(crate) mail: MailAccess,
     pub(crate) providers: Vec<Arc<Provider>>,
     pub(crate) login_providers: Vec<String>,
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) limits: WebLimits,
     pub(crate) hooks: Hooks,
     pub(crate) demo: bool,
@@ -248,9 +277,11 @@ impl WebState {
             methods: parts.methods,
             accounts: parts.accounts,
             staff: parts.staff,
+            texts: parts.texts,
             mail: parts.mail,
             providers: parts.providers,
             login_providers: parts.login_providers,
+            elsewhere: parts.elsewhere,
             limits: parts.limits,
             hooks: parts.hooks,
             demo: parts.demo,

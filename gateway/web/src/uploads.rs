@@ -3,7 +3,7 @@
 //! **Job.** Creation, the core protocol, expiration, termination and checksum. A deposit takes a complete upload
 //! by its id (`api/create.rs`); what none takes expires.
 //!
-//! **Exposure.** Accounts only. Octets are opaque, sealed under a key of the upload while they arrive and durable
+//! **Exposure.** Accounts, and guests within what their invitation allows. Octets are opaque, sealed under a key of the upload while they arrive and durable
 //! before their offset is answered; memory stays small whatever the size. Names and types are kept as words, never
 //! used as paths.
 //!
@@ -19,10 +19,11 @@ use crate::api::request::media_type;
 use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{head, post};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sealpost_store::upload::{Upload, UploadMeta};
 use std::str::FromStr;
@@ -36,17 +37,21 @@ const CHECKSUMS: &str = "sha1,sha256";
 const METADATA: usize = 4096;
 const WORD: usize = 255;
 
-/// Under `/api/v1`.
-pub(crate) fn routes() -> Router<WebState> {
+/// Below `/api/v1`, where a router is nested, and below the page of each invitation.
+pub(crate) fn routes(below: &str) -> Router<WebState> {
     Router::new()
-        .route("/uploads", post(create).options(options))
-        .route("/uploads/{id}", head(offset).patch(append).delete(end).post(overridden).options(options))
+        .route(&format!("{below}/uploads"), post(create).options(options))
+        .route(
+            &format!("{below}/uploads/{{id}}"),
+            head(offset).patch(append).delete(end).post(overridden).options(options),
+        )
         .layer(from_fn(version))
 }
 
 /// Whether a request may take as long as its body goes on arriving.
 pub(crate) fn is_long(method: &Method, path: &str) -> bool {
-    (*method == Method::PATCH || *method == Method::POST) && path.starts_with("/api/v1/uploads/")
+    let upload = path.starts_with("/api/v1/uploads/") || path.starts_with("/g/");
+    (*method == Method::PATCH || *method == Method::POST) && upload
         || *method == Method::POST && (path == "/api/v1/deposits" || path == "/compose")
 }
 
@@ -100,7 +105,7 @@ fn number(headers: &HeaderMap, name: &str) -> Result<u64, Problem> {
 /// `POST /api/v1/uploads`
 async fn create(
     State(state): State<WebState>,
-    Uploader(account): Uploader,
+    by: Uploader,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let length = number(&headers, "upload-length")?;
@@ -121,9 +126,9 @@ async fn create(
         .now()
         .checked_add(state.limits.upload_kept)
         .map_err(|e| Problem::internal("the end of an upload", e))?;
-    let upload = state.store.create_upload(account.entity, account.id, length, meta, expires).await?;
+    let upload = state.store.create_upload(by.entity, by.owner, length, meta, expires).await?;
     let mut response = StatusCode::CREATED.into_response();
-    let place = format!("{}/api/v1/uploads/{}", state.url, upload.id);
+    let place = format!("{}{}/{}", state.url, by.place, upload.id);
     let place = HeaderValue::from_str(&place).map_err(|e| Problem::internal("the place of an upload", e))?;
     response.headers_mut().insert(header::LOCATION, place);
     tell(&mut response, &upload, upload.received);
@@ -164,17 +169,21 @@ fn tell(response: &mut Response, upload: &Upload, received: u64) {
     }
 }
 
-fn id(text: &str) -> Result<Uuid, Problem> {
-    text.parse().map_err(|_| Problem::new(Kind::NotFound))
+/// The upload that an address ends with.
+struct Named(Uuid);
+
+impl<S: Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let last = parts.uri.path().rsplit('/').next().unwrap_or_default();
+        last.parse().map(Self).map_err(|_| Problem::new(Kind::NotFound))
+    }
 }
 
 /// `HEAD /api/v1/uploads/{id}`
-async fn offset(
-    State(state): State<WebState>,
-    Uploader(account): Uploader,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let upload = state.store.upload(account.id, id(&name)?).await?;
+async fn offset(State(state): State<WebState>, by: Uploader, Named(id): Named) -> Result<Response, Problem> {
+    let upload = state.store.upload(by.owner, id).await?;
     let mut response = StatusCode::OK.into_response();
     response.headers_mut().insert("upload-length", HeaderValue::from(upload.length));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -185,8 +194,8 @@ async fn offset(
 /// `PATCH /api/v1/uploads/{id}`
 async fn append(
     State(state): State<WebState>,
-    Uploader(account): Uploader,
-    Path(name): Path<String>,
+    by: Uploader,
+    Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -196,7 +205,7 @@ async fn append(
     }
     let at = number(&headers, "upload-offset")?;
     let checksum = headers.get("upload-checksum").map(receive::Checksum::read).transpose()?;
-    let upload = state.store.upload(account.id, id(&name)?).await?;
+    let upload = state.store.upload(by.owner, id).await?;
     if at != upload.received {
         return Err(sealpost_store::upload::UploadError::Offset(upload.received).into());
     }
@@ -207,12 +216,8 @@ async fn append(
 }
 
 /// `DELETE /api/v1/uploads/{id}`
-async fn end(
-    State(state): State<WebState>,
-    Uploader(account): Uploader,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    match state.store.end_upload(account.id, id(&name)?).await? {
+async fn end(State(state): State<WebState>, by: Uploader, Named(id): Named) -> Result<Response, Problem> {
+    match state.store.end_upload(by.owner, id).await? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(Problem::new(Kind::NotFound)),
     }
@@ -222,7 +227,7 @@ async fn end(
 async fn overridden(
     state: State<WebState>,
     uploader: Uploader,
-    name: Path<String>,
+    name: Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

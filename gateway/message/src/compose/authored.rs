@@ -38,6 +38,8 @@ pub struct AuthoredMail<'a> {
     pub zone: &'a TimeZone,
     /// Message-ID without angle brackets; also makes the boundaries.
     pub message_id: &'a str,
+    /// Message-ID that this one answers, without angle brackets.
+    pub answers: Option<&'a str>,
     /// What the author asks of us: `X-Sealpost-…` fields.
     pub hints: &'a [(&'static str, String)],
     /// Plain text.
@@ -70,6 +72,9 @@ impl AuthoredMail<'_> {
         }
         fields.text("Subject", self.subject);
         fields.ids("Message-ID", [self.message_id]);
+        // RFC 5322 §3.6.4.
+        fields.ids("In-Reply-To", self.answers);
+        fields.ids("References", self.answers);
         for (name, value) in self.hints {
             fields.words(name, value);
         }
@@ -201,6 +206,7 @@ mod tests {
             date: "2026-03-02T09:11:12Z".parse().unwrap(),
             zone: &ZONE,
             message_id: "0193a7c0-0000-7000-8000-000000000001@mail.example.org",
+            answers: None,
             hints: &[],
             text,
             html,

@@ -139,6 +139,14 @@ impl Letter<'_> {
         let inner: Recipe = literal_recipe(&self.alternative(&head.subject, blocks));
         Draft { outer: self.fields(head), inner }
     }
+    /// A number of octets as people read it.
+    pub fn size(&self, octets: u64) -> String {
+        super::words::size(octets, self.language)
+    }
+    /// A moment in the organisation's zone.
+    pub fn moment(&self, at: Timestamp) -> String {
+        super::words::moment(at, self.brand.zone, self.language)
+    }
     /// The word of its language.
     pub fn say<'t>(&self, fr: &'t str, en: &'t str) -> &'t str {
         self.language.pick(fr, en)

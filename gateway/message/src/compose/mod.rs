@@ -18,6 +18,7 @@
 //! | what recipient and sender say to one another from the door | [`saying`], [`granted`], as above |
 //! | mail about an account, or in answer to a question | [`notice`], as above |
 //! | notifications that a client asked for | [`dsn()`], [`mdn()`] |
+//! | how TLS went, for another domain's programs | [`tls_report()`] |
 //! | the evidence so far, for the Proofs folder | [`ProofMail`] |
 //!
 //! **Exposure.** Names, subjects, file names and remote replies are strangers': everything that goes into
@@ -39,28 +40,35 @@ mod html_text;
 mod letter;
 mod link;
 mod manners;
+mod markup;
 mod mdn;
 mod notice;
 mod plan;
 mod proofs;
+mod question;
 mod quoted;
 mod receipt;
 mod relay;
 mod seal;
 mod text;
+mod tls_report;
 mod words;
 
 pub use authored::{AuthoredMail, FileEncoder, Named};
 pub use code::{CodeMail, NotSixDigits, code};
 pub use draft::Draft;
 pub use dsn::{DsnAction, DsnMail, dsn};
+pub use html_text::to_text as html_to_text;
 pub use letter::{Brand, Letter};
 pub use link::{Author, FileLine, LinkMail, NotifyMail, OriginalParts, link, notify};
 pub use manners::{GrantedMail, Saying, SayingMail, granted, saying};
+pub use markup::rich;
 pub use mdn::{MdnMail, mdn};
 pub use notice::{NoticeMail, Rows, notice};
 pub use plan::Recipe;
 pub use proofs::{ProofMail, ProofStep};
+pub use question::{Choice, QuestionMail, question};
 pub use receipt::{ReceiptKind, ReceiptLine, ReceiptMail, RecipientState, receipt};
 pub use relay::{Stamp, pass, trace};
 pub use seal::prepare_seal;
+pub use tls_report::{TlsReportMail, tls_report};

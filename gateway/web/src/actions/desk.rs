@@ -4,7 +4,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use sealpost_envelope::{
-    DepositId, EmailAddress, Gate, Language, RecipientNo, Secret, Sha256Digest, Timestamp, Treatment,
+    DepositId, EmailAddress, Gate, GateMethod, Language, RecipientNo, Secret, Sha256Digest, Timestamp,
+    Treatment, Verdict,
 };
 use sealpost_evidence::Actor;
 use sealpost_store::StoreError;
@@ -154,6 +155,17 @@ pub struct Submit {
     pub network: Option<String>,
     /// What makes this submission the same one sent again: at most one deposit is made of it.
     pub once: Option<Sha256Digest>,
+    /// Somebody outside who deposits for the account: then they are the author, and nobody logged in.
+    pub guest: Option<Guest>,
+}
+
+/// Somebody outside who deposits on a page of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// Their address, to which the link had gone.
+    pub address: EmailAddress,
+    /// Gate methods that they have passed, in order.
+    pub methods: Vec<GateMethod>,
 }
 
 /// Somebody in a header.
@@ -190,8 +202,62 @@ pub struct NewMail {
     pub password: Option<Secret<String>>,
     /// Access ends here at the latest.
     pub expires: Option<Timestamp>,
+    /// What is asked for single recipients; counts in place of what is asked for all.
+    pub personal: Vec<Personal>,
+    /// Message-ID that this one answers.
+    pub answers: Option<String>,
     /// Files, complete.
     pub attachments: Vec<Upload>,
+}
+
+/// What a sender asks for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Personal {
+    /// Whom.
+    pub address: EmailAddress,
+    /// One of these gates.
+    pub gate: Option<Gate>,
+    /// Number for codes by SMS, as typed.
+    pub phone: Option<String>,
+    /// Whom the gate must establish: `rpps:10001234567`.
+    pub identity: Option<String>,
+    /// Access ends here at the latest.
+    pub expires: Option<Timestamp>,
+}
+
+/// What policy would say of one recipient of a message that was not sent.
+#[derive(Debug, Clone)]
+pub struct Foreseen {
+    /// Policy's answer to what is asked.
+    pub verdict: Verdict,
+    /// The ways through the gate that the sender may choose among.
+    pub offered: Gate,
+    /// What is missing.
+    pub needs: Vec<Need>,
+    /// Why the message would wait, in words.
+    pub held: Option<String>,
+}
+
+/// What a recipient would get of a message that was not sent.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// Policy's answer.
+    pub seen: Foreseen,
+    /// Language in which the recipient is written to.
+    pub language: Language,
+    /// The mail's bytes, without its files.
+    pub mail: Vec<u8>,
+}
+
+/// What a recipient lacks to pass their gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A mobile number.
+    Phone,
+    /// The message's password.
+    Password,
+    /// Something that the sender cannot give.
+    Other,
 }
 
 /// Where a message comes from.
@@ -255,6 +321,21 @@ pub trait DepositDesk: Send + Sync + fmt::Debug {
     ) -> BoxFuture<'_, Result<ProofFile, ActionError>>;
     /// Whether the storage has room for so many octets more.
     fn has_room(&self, octets: u64) -> bool;
+    /// What policy would say of each recipient of a message, in the order of To, Cc and Bcc.
+    fn foresee<'a>(
+        &'a self,
+        account: &'a Account,
+        mail: &'a NewMail,
+        language: Language,
+    ) -> BoxFuture<'a, Result<Vec<Foreseen>, SubmitError>>;
+    /// What recipient `n` of To, Cc and Bcc, from 0, would get.
+    fn preview<'a>(
+        &'a self,
+        account: &'a Account,
+        mail: &'a NewMail,
+        n: usize,
+        language: Language,
+    ) -> BoxFuture<'a, Result<Preview, SubmitError>>;
     /// Takes a message in as if it had come by SMTP.
     fn submit(&self, by: Submit, mail: MailSource) -> BoxFuture<'_, Result<DepositId, SubmitError>>;
 }
@@ -272,6 +353,23 @@ impl DepositDesk for NoDesk {
     }
     fn has_room(&self, _: u64) -> bool {
         true
+    }
+    fn foresee<'a>(
+        &'a self,
+        _: &'a Account,
+        _: &'a NewMail,
+        _: Language,
+    ) -> BoxFuture<'a, Result<Vec<Foreseen>, SubmitError>> {
+        Box::pin(async { Err(SubmitError::Fault) })
+    }
+    fn preview<'a>(
+        &'a self,
+        _: &'a Account,
+        _: &'a NewMail,
+        _: usize,
+        _: Language,
+    ) -> BoxFuture<'a, Result<Preview, SubmitError>> {
+        Box::pin(async { Err(SubmitError::Fault) })
     }
     fn submit(&self, _: Submit, _: MailSource) -> BoxFuture<'_, Result<DepositId, SubmitError>> {
         Box::pin(async { Err(SubmitError::Fault) })

@@ -5,14 +5,16 @@
 
 use super::problem::{Kind, Problem};
 use crate::ctx::Ctx;
+use crate::guest::Visit;
 use crate::login::Staff;
 use crate::state::WebState;
 use aws_lc_rs::hmac;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use sealpost_envelope::Timestamp;
+use sealpost_envelope::{EntityId, Timestamp};
 use sealpost_store::account::{Account, ApiToken, Role, TokenScope};
+use sealpost_store::upload::Owner;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -94,26 +96,50 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Who may upload: a program, or a person on a page of ours.
+/// Who may upload: a program, a person on a page of ours, or a guest on the page of their invitation.
 #[derive(Debug, Clone)]
-pub(crate) struct Uploader(pub(crate) Account);
+pub(crate) struct Uploader {
+    pub(crate) entity: EntityId,
+    pub(crate) owner: Owner,
+    /// Where their uploads are found.
+    pub(crate) place: String,
+}
+
+impl Uploader {
+    fn of(account: &Account) -> Self {
+        Self { entity: account.entity, owner: account.id.into(), place: "/api/v1/uploads".to_owned() }
+    }
+}
 
 impl FromRequestParts<WebState> for Uploader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Problem> {
+        let csrf = parts.headers.get(CSRF).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let foreign = || Problem::detailed(Kind::Forbidden, "the request is not from a page of ours");
+        let guest = parts.uri.path().strip_prefix("/g/").and_then(|rest| rest.split_once('/'));
+        if let Some(token) = guest.map(|(token, _)| token.to_owned()) {
+            let Ok(ctx) = Ctx::from_request_parts(parts, state).await;
+            let guest =
+                Visit::find(state, &ctx, &token).await.map_err(|_| Problem::new(Kind::Unavailable))?;
+            let guest = guest.filter(|g| g.may_deposit(state)).ok_or(Problem::new(Kind::Unauthorized))?;
+            if !ctx.is_ours(state, &guest.path(), csrf.as_deref()) {
+                return Err(foreign());
+            }
+            let (entity, owner) = (guest.invitation.entity, guest.owner());
+            return Ok(Self { entity, owner, place: format!("{}/uploads", guest.path()) });
+        }
         if parts.headers.contains_key(header::AUTHORIZATION) {
             let caller = Caller::from_request_parts(parts, state).await?;
             caller.needs(TokenScope::DepositsWrite)?;
-            return Ok(Self(caller.account));
+            return Ok(Self::of(&caller.account));
         }
         let Ok(ctx) = Ctx::from_request_parts(parts, state).await;
         let staff = Staff::find(state, &ctx).await.map_err(|_| Problem::new(Kind::Unavailable))?;
         let staff = staff.ok_or(Problem::new(Kind::Unauthorized))?;
-        let csrf = parts.headers.get(CSRF).and_then(|v| v.to_str().ok());
-        match staff.is_ours(csrf) {
-            true => Ok(Self(staff.account)),
-            false => Err(Problem::detailed(Kind::Forbidden, "the request is not from a page of ours")),
+        match staff.is_ours(csrf.as_deref()) {
+            true => Ok(Self::of(&staff.account)),
+            false => Err(foreign()),
         }
     }
 }

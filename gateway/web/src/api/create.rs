@@ -175,6 +175,8 @@ async fn read(state: &WebState, caller: &Caller, message: Message) -> Result<New
         gate: gate.transpose()?,
         password: None,
         expires: message.expires,
+        personal: Vec::new(),
+        answers: None,
         attachments: attachments(state, caller, &message.attachments).await?,
     };
     if new.to.is_empty() && new.cc.is_empty() && new.bcc.is_empty() {
@@ -211,6 +213,7 @@ fn submit(state: &WebState, caller: &Caller, once: Option<Sha256Digest>) -> Subm
         authenticated: state.clock.now(),
         network: caller.network.clone(),
         once,
+        guest: None,
     }
 }
 

@@ -218,6 +218,7 @@ impl From<UploadError> for Problem {
             UploadError::Unknown => Self::new(Kind::NotFound),
             UploadError::Offset(at) => Self { offset: Some(at), ..Self::detailed(Kind::OffsetConflict, e) },
             UploadError::TooMany => Self::detailed(Kind::TooManyRequests, e),
+            UploadError::TooLarge(_) => Self::detailed(Kind::PayloadTooLarge, e),
             UploadError::Store(e) => e.into(),
             UploadError::Blob(e) => e.into(),
             e => Self::internal("upload", e),

@@ -2,73 +2,49 @@
 //!
 //! **Job.** One form does everything without scripts: files chosen in it are sealed as uploads while they arrive;
 //! with scripts they come before, by the resumable protocol, and the form names them. What was written is kept as a
-//! draft whenever it does not leave: after a mistake, when files are joined, when it is put aside.
+//! draft whenever it does not leave: after a mistake, when files are joined, when it is put aside, when the session
+//! has ended meanwhile. Each tab writes a draft of its own.
 //!
 //! **Exposure.** People who have logged in. The session's `csrf` is the form's first field: before it was seen no
 //! file is taken. Fields are bounded; files go through in pieces.
 //!
 //! **Failure.** A mistake is said beside its field and everything typed stays, but passwords, which no page repeats.
-//! Sending the same form twice makes one deposit.
+//! Sending the same form twice makes one deposit; changed, it makes another.
 
 mod draft;
-mod multipart;
-mod receive;
-
-pub(super) use draft::Draft;
+mod people;
+pub(super) mod preview;
+pub(super) mod read;
 
 use super::act::stale;
 use super::frame::{AppFrame, Section};
 use super::typed::Typed;
 use super::viewer::may;
-use crate::actions::{Addressee, MailSource, NewMail, Submit, SubmitError};
-use crate::ctx::{Ctx, random};
+use crate::actions::{MailSource, NewMail, Submit, SubmitError};
+use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::locale;
 use crate::login::Staff;
+use crate::multipart::posted::{self, Files, Posted, fault as upload_fault};
 use crate::pages::{html_status, see_other, show};
 use crate::state::WebState;
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use draft::Draft;
 use http::{HeaderMap, StatusCode};
-use receive::Posted;
-use sealpost_envelope::{EmailAddress, Language, Secret, Sha256Digest, Treatment};
+use people::Row;
+use read::{Passwords, Wrong, addressees};
+use sealpost_envelope::{DepositId, Language, Sha256Digest};
 use sealpost_store::account::AccountError;
 use sealpost_store::upload::{Upload, UploadError};
 use uuid::Uuid;
 
 /// How the person proved who they are, in the evidence.
 const MECHANISM: &str = "web session";
-/// Shortest password of a message.
-const PASSWORD: usize = 8;
-/// Most recipients of one form.
-const RECIPIENTS: usize = 500;
-
-/// What is wrong, beside which field.
-#[derive(Debug, Default)]
-struct Wrong {
-    to: Option<String>,
-    cc: Option<String>,
-    bcc: Option<String>,
-    password: Option<&'static str>,
-    until: Option<&'static str>,
-    files: Option<&'static str>,
-    /// About the whole.
-    all: Option<String>,
-}
-
-impl Wrong {
-    fn any(&self) -> bool {
-        self.to.is_some()
-            || self.cc.is_some()
-            || self.bcc.is_some()
-            || self.password.is_some()
-            || self.until.is_some()
-            || self.files.is_some()
-            || self.all.is_some()
-    }
-}
+/// Drafts that the page names.
+const NAMED: usize = 5;
 
 /// A file that is there, or on its way.
 #[derive(Debug)]
@@ -79,21 +55,42 @@ struct Attached {
     complete: bool,
 }
 
+/// Another draft.
+#[derive(Debug)]
+struct Other {
+    id: Uuid,
+    subject: String,
+    kept: String,
+}
+
 #[derive(Template)]
 #[template(path = "app/compose.html")]
 struct Page<'a> {
     f: &'a AppFrame,
     d: &'a Draft,
+    id: Uuid,
     wrong: Wrong,
     any_wrong: bool,
     senders: Vec<(String, bool)>,
     files: Vec<Attached>,
+    rows: Vec<Row>,
+    others: Vec<Other>,
     saved: Option<String>,
-    once: String,
     today: String,
 }
 
-/// The form, with the draft if there is one.
+/// A draft on a page.
+struct Sheet<'a> {
+    id: Uuid,
+    draft: &'a Draft,
+    wrong: Wrong,
+    rows: Vec<Row>,
+    saved: Option<String>,
+    /// Other drafts are named.
+    fresh: bool,
+}
+
+/// The form: a new one, or a draft.
 pub(super) async fn form(
     State(state): State<WebState>,
     ctx: Ctx,
@@ -103,27 +100,40 @@ pub(super) async fn form(
     let page = async {
         may(&staff, Section::Compose)?;
         let typed = Typed::query(&query.unwrap_or_default()).await?;
-        let (draft, saved) = match draft::load(&state, &staff).await? {
-            Some((at, draft)) => (draft, Some(at)),
-            None => (Draft::default(), None),
+        let asked = typed.parsed::<Uuid>("draft");
+        let kept = match asked {
+            Some(id) => draft::load(&state, &staff, id).await?,
+            None => None,
         };
-        let saved = saved.filter(|_| typed.get("done") == "saved" || !draft.is_empty());
-        let saved = saved.map(|t| locale::moment(t, &staff.site.zone, ctx.language));
-        page(&state, &ctx, &staff, &draft, Wrong::default(), saved).await
+        let fresh = kept.is_none();
+        let (draft, saved) = match kept {
+            Some((at, draft)) => (draft, Some(locale::moment(at, &staff.site.zone, ctx.language))),
+            None => (Draft { to: written_to(&state, &staff, &typed).await?, ..Draft::default() }, None),
+        };
+        let rows = match typed.get("people") {
+            "" => people::kept(&draft, ctx.language),
+            _ => people::rows(&state, &staff, &draft, ctx.language).await,
+        };
+        let id = asked.filter(|_| !fresh).unwrap_or_else(Uuid::now_v7);
+        let sheet = Sheet { id, draft: &draft, wrong: Wrong::default(), rows, saved, fresh };
+        page(&state, &ctx, &staff, sheet).await
     };
     let page = page.await;
     show(&state, &ctx, page)
 }
 
-async fn page(
-    state: &WebState,
-    ctx: &Ctx,
-    staff: &Staff,
-    draft: &Draft,
-    wrong: Wrong,
-    saved: Option<String>,
-) -> Result<Response, Fault> {
-    let l = ctx.language;
+/// Recipients that the address of the page names: `to=` somebody, or everybody of a `group=`.
+async fn written_to(state: &WebState, staff: &Staff, typed: &Typed) -> Result<String, Fault> {
+    let group = typed.get("group");
+    if group.is_empty() {
+        return Ok(typed.get("to").chars().take(2000).collect());
+    }
+    let members = state.store.contact_group(staff.id(), group).await?;
+    Ok(members.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+}
+
+async fn page(state: &WebState, ctx: &Ctx, staff: &Staff, sheet: Sheet<'_>) -> Result<Response, Fault> {
+    let (l, draft) = (ctx.language, sheet.draft);
     let addresses = state.accounts.addresses(staff.id()).await.map_err(account_fault)?;
     let senders = addresses.into_iter().map(|a| {
         let address = a.address.to_string();
@@ -136,21 +146,38 @@ async fn page(
         size: locale::size(u.length, l),
         name: u.meta.name.unwrap_or_else(|| l.pick("fichier", "file").to_owned()),
     });
+    let others = if sheet.fresh { others(state, staff, l).await? } else { Vec::new() };
     let frame = AppFrame::new(state, ctx, staff, Section::Compose, l.pick("Nouveau message", "New message"));
-    let status = if wrong.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let any_wrong = sheet.wrong.any();
+    let status = if any_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let today = state.clock.now().to_zoned(staff.site.zone.clone()).date().to_string();
     let page = Page {
         senders: senders.collect(),
         files: files.collect(),
-        any_wrong: wrong.any(),
-        wrong,
+        rows: sheet.rows,
+        others,
+        any_wrong,
+        wrong: sheet.wrong,
         d: draft,
-        saved,
-        once: random(),
+        id: sheet.id,
+        saved: sheet.saved,
         today,
         f: &frame,
     };
     html_status(status, &page)
+}
+
+async fn others(state: &WebState, staff: &Staff, l: Language) -> Result<Vec<Other>, Fault> {
+    let all = draft::all(state, staff).await?.into_iter().take(NAMED);
+    let named = all.map(|(id, at, draft)| Other {
+        id,
+        subject: match draft.subject.is_empty() {
+            true => l.pick("(sans objet)", "(no subject)").to_owned(),
+            false => draft.subject,
+        },
+        kept: locale::moment(at, &staff.site.zone, l),
+    });
+    Ok(named.collect())
 }
 
 /// The uploads that are still there.
@@ -166,174 +193,189 @@ async fn uploads(state: &WebState, staff: &Staff, ids: &[Uuid]) -> Result<Vec<Up
     Ok(found)
 }
 
-/// Takes the form: sends, joins files, or puts the draft aside.
+/// Takes the form: sends, joins files, or puts the draft aside. A session that has ended loses nothing of it.
 pub(super) async fn post(
     State(state): State<WebState>,
     ctx: Ctx,
-    staff: Staff,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let done = async {
-        may(&staff, Section::Compose)?;
-        let posted = receive::form(&state, &staff, &headers, body).await?;
-        match posted.action.as_str() {
-            _ if !posted.ours => {
-                let wrong = Wrong { all: Some(stale(ctx.language).to_owned()), ..Wrong::default() };
-                page(&state, &ctx, &staff, &posted.draft, wrong, None).await
-            }
-            "drop" => {
-                for id in &posted.draft.uploads {
-                    state.store.end_upload(staff.id(), *id).await.map_err(upload_fault)?;
-                }
-                draft::forget(&state, &staff).await?;
-                see_other("/compose")
-            }
-            "send" => send(&state, &ctx, &staff, posted).await,
-            _ => {
-                draft::keep(&state, &staff, &posted.draft).await?;
-                see_other("/compose?done=saved")
-            }
+        match Staff::find(&state, &ctx).await? {
+            Some(staff) => posted(&state, &ctx, &staff, &headers, body).await,
+            None => match Staff::lapsed(&state, &ctx).await? {
+                Some(staff) => too_late(&state, &staff, &headers, body).await,
+                None => see_other("/login"),
+            },
         }
     };
     let done = done.await;
     show(&state, &ctx, done)
 }
 
-async fn send(state: &WebState, ctx: &Ctx, staff: &Staff, posted: Posted) -> Result<Response, Fault> {
+/// Keeps the draft for whom it was, and leads to the login, which comes back to it.
+async fn too_late(
+    state: &WebState,
+    staff: &Staff,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    may(staff, Section::Compose)?;
+    let posted = posted::read(state, headers, body, Files::Nothing, |csrf| staff.is_ours(Some(csrf))).await?;
+    if !posted.ours {
+        return see_other("/login");
+    }
+    let id = id(&posted);
+    draft::keep(state, staff, id, &Draft::of(&posted)).await?;
+    match posted.line("action").as_str() {
+        "keep" => Ok(StatusCode::UNAUTHORIZED.into_response()),
+        _ => see_other(&format!("/login?next=/compose?draft={id}")),
+    }
+}
+
+/// Which draft a form belongs to.
+fn id(posted: &Posted) -> Uuid {
+    posted.line("draft").parse().unwrap_or_else(|_| Uuid::now_v7())
+}
+
+async fn posted(
+    state: &WebState,
+    ctx: &Ctx,
+    staff: &Staff,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    may(staff, Section::Compose)?;
+    let files = Files::Uploads(staff.entity(), staff.id().into());
+    let posted = posted::read(state, headers, body, files, |csrf| staff.is_ours(Some(csrf))).await?;
+    let (id, draft, l) = (id(&posted), Draft::of(&posted), ctx.language);
+    if !posted.ours {
+        let wrong = Wrong { all: Some(stale(l).to_owned()), ..Wrong::default() };
+        let rows = people::kept(&draft, l);
+        return page(state, ctx, staff, Sheet { id, draft: &draft, wrong, rows, saved: None, fresh: false })
+            .await;
+    }
+    for upload in posted.ids("remove") {
+        state.store.end_upload(staff.id(), upload).await.map_err(upload_fault)?;
+    }
+    match posted.line("action").as_str() {
+        "drop" => {
+            for upload in &draft.uploads {
+                state.store.end_upload(staff.id(), *upload).await.map_err(upload_fault)?;
+            }
+            draft::forget(state, staff, id).await?;
+            see_other("/compose")
+        }
+        "send" => send(state, ctx, staff, id, &draft, &posted).await,
+        word => {
+            draft::keep(state, staff, id, &draft).await?;
+            match word {
+                // A page's script keeps what is being written, and stays.
+                "keep" => Ok(StatusCode::NO_CONTENT.into_response()),
+                "preview" => {
+                    let password = if posted.raw("password").is_empty() { "" } else { "&password=yes" };
+                    see_other(&format!("/compose/preview?draft={id}{password}"))
+                }
+                "people" => see_other(&format!("/compose?draft={id}&people=yes#people")),
+                _ => see_other(&format!("/compose?draft={id}")),
+            }
+        }
+    }
+}
+
+async fn send(
+    state: &WebState,
+    ctx: &Ctx,
+    staff: &Staff,
+    id: Uuid,
+    draft: &Draft,
+    posted: &Posted,
+) -> Result<Response, Fault> {
     let l = ctx.language;
-    let files = uploads(state, staff, &posted.draft.uploads).await?;
+    let passwords = Passwords(posted.raw("password"), posted.raw("password2"));
+    let mark = draft.mark(state, passwords.0)?;
+    if let Some(deposit) = state.store.sent_before(staff.id(), id, mark).await? {
+        return sent(deposit);
+    }
+    let files = uploads(state, staff, &draft.uploads).await?;
     let mut wrong = Wrong::default();
-    if posted.broken || files.iter().any(|u| !u.is_complete()) {
+    let gone = files.len() < draft.uploads.len();
+    if posted.broken || gone || files.iter().any(|u| !u.is_complete()) {
         wrong.files = Some(l.pick(
-            "Un fichier n’est pas arrivé en entier. Retirez-le ou joignez-le de nouveau.",
-            "A file did not arrive whole. Remove it or attach it again.",
+            "Un fichier n’est pas arrivé en entier, ou n’est plus là. Retirez-le ou joignez-le de nouveau.",
+            "A file did not arrive whole, or is no longer there. Remove it or attach it again.",
         ));
     }
-    let mail = read(state, staff, &posted, files, &mut wrong, l);
+    let mail = read::mail(state, staff, draft, &passwords, files, &mut wrong, l);
+    let mut rows = people::kept(draft, l);
+    if let (Some(mail), false) = (&mail, wrong.any()) {
+        rows = people::judged(state, staff, draft, mail, &mut wrong, l).await?;
+    }
+    people::mark(&mut rows, &wrong);
     let (Some(mail), false) = (mail, wrong.any()) else {
-        draft::keep(state, staff, &posted.draft).await?;
-        return page(state, ctx, staff, &posted.draft, wrong, None).await;
+        draft::keep(state, staff, id, draft).await?;
+        return page(state, ctx, staff, Sheet { id, draft, wrong, rows, saved: None, fresh: false }).await;
     };
-    let once = format!("{}\0{}", staff.id(), posted.once);
+    match deposit(state, staff, id, mark, mail).await {
+        Ok(deposit) => {
+            done(state, staff, id, mark, draft, deposit).await?;
+            sent(deposit)
+        }
+        Err(error) => {
+            draft::keep(state, staff, id, draft).await?;
+            let wrong = Wrong { all: Some(not_sent(&error, l)), ..Wrong::default() };
+            page(state, ctx, staff, Sheet { id, draft, wrong, rows, saved: None, fresh: false }).await
+        }
+    }
+}
+
+fn sent(deposit: DepositId) -> Result<Response, Fault> {
+    see_other(&format!("/deposits/{deposit}?done=sent"))
+}
+
+async fn deposit(
+    state: &WebState,
+    staff: &Staff,
+    id: Uuid,
+    mark: Sha256Digest,
+    mail: NewMail,
+) -> Result<DepositId, SubmitError> {
+    let once = [staff.id().0.to_be_bytes().as_slice(), id.as_bytes(), &mark.0].concat();
     let by = Submit {
         account: staff.account.clone(),
         mechanism: MECHANISM,
         authenticated: staff.session.proved,
         network: staff.network.clone(),
-        once: Some(Sha256Digest::of(once.as_bytes())),
+        once: Some(Sha256Digest::of(&once)),
+        guest: None,
     };
-    match state.hooks.desk.submit(by, MailSource::Composed(Box::new(mail))).await {
-        Ok(id) => {
-            for upload in &posted.draft.uploads {
-                // The deposit has its own copy; what stays behind expires by itself.
-                if let Err(error) = state.store.end_upload(staff.id(), *upload).await {
-                    tracing::warn!(%error, "an upload that was taken stays behind");
-                }
-            }
-            draft::forget(state, staff).await?;
-            see_other(&format!("/deposits/{id}?done=sent"))
-        }
-        Err(error) => {
-            draft::keep(state, staff, &posted.draft).await?;
-            let wrong = Wrong { all: Some(not_sent(&error, l)), ..Wrong::default() };
-            page(state, ctx, staff, &posted.draft, wrong, None).await
-        }
-    }
+    state.hooks.desk.submit(by, MailSource::Composed(Box::new(mail))).await
 }
 
-/// The message, as far as it can be made of the form.
-fn read(
+/// What a sent message leaves behind: a form that is known, files that the deposit has, recipients to remember.
+async fn done(
     state: &WebState,
     staff: &Staff,
-    posted: &Posted,
-    attachments: Vec<Upload>,
-    wrong: &mut Wrong,
-    l: Language,
-) -> Option<NewMail> {
-    let draft = &posted.draft;
-    let mut people = |text: &str, place: fn(&mut Wrong) -> &mut Option<String>| match addressees(text) {
-        Ok(all) => all,
-        Err(what) => {
-            *place(wrong) = Some(format!(
-                "{} « {what} »",
-                l.pick("Cette adresse n’a pas la forme nom@domaine :", "This is no address:")
-            ));
-            Vec::new()
+    id: Uuid,
+    mark: Sha256Digest,
+    draft: &Draft,
+    deposit: DepositId,
+) -> Result<(), Fault> {
+    state.store.sent_draft(staff.entity(), staff.id(), id, mark, deposit).await?;
+    for upload in &draft.uploads {
+        // The deposit has its own copy; what stays behind expires by itself.
+        if let Err(error) = state.store.end_upload(staff.id(), *upload).await {
+            tracing::warn!(%error, "an upload that was taken stays behind");
         }
-    };
-    let to = people(&draft.to, |w| &mut w.to);
-    let cc = people(&draft.cc, |w| &mut w.cc);
-    let bcc = people(&draft.bcc, |w| &mut w.bcc);
-    let all = to.len() + cc.len() + bcc.len();
-    if all == 0 && wrong.to.is_none() && wrong.cc.is_none() && wrong.bcc.is_none() {
-        wrong.to =
-            Some(l.pick("Indiquez au moins un destinataire.", "Give at least one recipient.").to_owned());
     }
-    if all > RECIPIENTS {
-        wrong.to = Some(l.pick("500 destinataires au plus.", "500 recipients at most.").to_owned());
+    let everybody =
+        [&draft.to, &draft.cc, &draft.bcc].into_iter().filter_map(|t| addressees(t).ok()).flatten();
+    let mut known = std::collections::HashSet::new();
+    let all = everybody.filter(|a| known.insert(a.address.key())).map(|a| (a.address, a.name)).collect();
+    if let Err(error) = state.store.remember_contacts(staff.entity(), staff.id(), all).await {
+        tracing::warn!(%error, "recipients are not remembered");
     }
-    let password = password(posted, wrong, l);
-    let expires = match draft.until.as_str() {
-        "" => None,
-        _ => {
-            let end = draft.end(&staff.site.zone).filter(|end| *end > state.clock.now());
-            if end.is_none() {
-                wrong.until = Some(l.pick("Choisissez un jour à venir.", "Choose a day to come."));
-            }
-            end
-        }
-    };
-    let from = match draft.from.as_str() {
-        "" => staff.account.login.clone(),
-        text => EmailAddress::parse(text).ok()?,
-    };
-    Some(NewMail {
-        from: Addressee { name: Some(staff.account.name.clone()).filter(|n| !n.is_empty()), address: from },
-        to,
-        cc,
-        bcc,
-        subject: draft.subject.clone(),
-        text: draft.message.clone(),
-        html: None,
-        treatment: draft.secure.then_some(Treatment::Notify),
-        gate: None,
-        password,
-        expires,
-        attachments,
-    })
-}
-
-fn password(posted: &Posted, wrong: &mut Wrong, l: Language) -> Option<Secret<String>> {
-    let typed = posted.password.expose();
-    if typed.is_empty() && posted.again.expose().is_empty() {
-        return None;
-    }
-    if typed != posted.again.expose() {
-        wrong.password = Some(l.pick(
-            "Les deux saisies diffèrent. Tapez le mot de passe deux fois.",
-            "The two entries differ. Type the password twice.",
-        ));
-    } else if typed.chars().count() < PASSWORD {
-        wrong.password = Some(l.pick("Huit caractères au moins.", "At least eight characters."));
-    } else if typed.trim() != typed || typed.chars().any(char::is_control) {
-        wrong.password = Some(l.pick("Sans espace au début ni à la fin.", "No blanks at its ends."));
-    }
-    Some(Secret::new(typed.clone()))
-}
-
-/// Addresses separated by commas, semicolons or line ends; each alone or behind a name.
-fn addressees(text: &str) -> Result<Vec<Addressee>, String> {
-    let mut all = Vec::new();
-    for one in text.split([',', ';', '\n']).map(str::trim).filter(|t| !t.is_empty()) {
-        let (name, address) = match one.rsplit_once('<') {
-            Some((name, rest)) => (name.trim().trim_matches('"'), rest.trim_end_matches('>').trim()),
-            None => ("", one),
-        };
-        let address = EmailAddress::parse(address).map_err(|_| one.chars().take(80).collect::<String>())?;
-        all.push(Addressee { name: (!name.is_empty()).then(|| name.to_owned()), address });
-    }
-    Ok(all)
+    Ok(())
 }
 
 fn not_sent(error: &SubmitError, l: Language) -> String {
@@ -360,40 +402,5 @@ fn account_fault(error: AccountError) -> Fault {
     match error {
         AccountError::Store(e) => e.into(),
         other => Fault::internal("account", other),
-    }
-}
-
-fn upload_fault(error: UploadError) -> Fault {
-    match error {
-        UploadError::Store(e) => e.into(),
-        other => Fault::internal("an upload", other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::addressees;
-
-    #[test]
-    fn recipients_are_read_as_people_write_them() {
-        let read = |text: &str| {
-            addressees(text).map(|all| {
-                all.into_iter()
-                    .map(|a| (a.name.unwrap_or_default(), a.address.to_string()))
-                    .collect::<Vec<_>>()
-            })
-        };
-        let pair = |n: &str, a: &str| (n.to_owned(), a.to_owned());
-        assert_eq!(read(" ,; \n"), Ok(vec![]));
-        assert_eq!(
-            read("bob@example.test; \"Dora Petit\" <dora@example.test>,\nEve <eve@example.test>"),
-            Ok(vec![
-                pair("", "bob@example.test"),
-                pair("Dora Petit", "dora@example.test"),
-                pair("Eve", "eve@example.test")
-            ])
-        );
-        assert_eq!(read("bob@example.test, bob"), Err("bob".into()));
-        assert_eq!(read("Eve <eve"), Err("Eve <eve".into()));
     }
 }

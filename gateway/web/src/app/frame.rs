@@ -16,6 +16,8 @@ pub(crate) struct Person {
     pub(crate) login: String,
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// Theirs is the only organisation here.
+    pub(crate) alone: bool,
     /// The session's value for the field `csrf`.
     pub(crate) csrf: String,
 }
@@ -24,6 +26,8 @@ pub(crate) struct Person {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     Compose,
+    Contacts,
+    Invitations,
     Deposits,
     Statistics,
     Journal,
@@ -43,6 +47,8 @@ impl Section {
     fn href(self) -> &'static str {
         match self {
             Self::Compose => "/compose",
+            Self::Contacts => "/contacts",
+            Self::Invitations => "/invitations",
             Self::Deposits => "/deposits",
             Self::Statistics => "/statistics",
             Self::Journal => "/journal",
@@ -61,6 +67,8 @@ impl Section {
     fn label(self, l: Language) -> &'static str {
         match self {
             Self::Compose => l.pick("Nouveau message", "New message"),
+            Self::Contacts => l.pick("Carnet d’adresses", "Address book"),
+            Self::Invitations => l.pick("Recevoir des fichiers", "Receive files"),
             Self::Deposits => l.pick("Dépôts", "Deposits"),
             Self::Statistics => l.pick("Statistiques", "Statistics"),
             Self::Journal => l.pick("Journal", "Journal"),
@@ -76,15 +84,15 @@ impl Section {
             Self::Account => l.pick("Mon compte", "My account"),
         }
     }
-    /// Which roles find it in their menu, and may open it.
-    pub(crate) fn is_for(self, role: Role) -> bool {
+    /// Which roles find it in their menu, and may open it. What is about the whole installation is the operators',
+    /// unless the organisation is `alone` in it.
+    pub(crate) fn is_for(self, role: Role, alone: bool) -> bool {
         match self {
-            Self::Compose => matches!(role, Role::Sender | Role::Admin),
-            Self::Deposits | Self::Statistics | Self::Journal => {
-                matches!(role, Role::Sender | Role::Auditor | Role::Admin)
-            }
+            Self::Compose | Self::Contacts | Self::Invitations => role == Role::Sender || role.administers(),
+            Self::Deposits | Self::Statistics | Self::Journal => role != Role::Demo,
             Self::Account => true,
-            _ => role == Role::Admin,
+            Self::Health | Self::Settings => role == Role::Operator || role == Role::Admin && alone,
+            _ => role.administers(),
         }
     }
 }
@@ -94,7 +102,17 @@ type Menu = (Option<(&'static str, &'static str)>, &'static [Section]);
 
 /// Places with a page today, in the menu's groups.
 const MENU: [Menu; 3] = [
-    (None, &[Section::Compose, Section::Deposits, Section::Journal, Section::Statistics]),
+    (
+        None,
+        &[
+            Section::Compose,
+            Section::Deposits,
+            Section::Invitations,
+            Section::Contacts,
+            Section::Journal,
+            Section::Statistics,
+        ],
+    ),
     (
         Some(("Administration", "Administration")),
         &[
@@ -172,7 +190,7 @@ impl AppFrame {
         };
         let groups = MENU.iter().filter_map(|(title, sections)| {
             let links: Vec<NavLink> =
-                sections.iter().filter(|s| s.is_for(who.role)).map(|s| link(*s)).collect();
+                sections.iter().filter(|s| s.is_for(who.role, who.alone)).map(|s| link(*s)).collect();
             let title = title.map(|(fr, en)| l.pick(fr, en));
             (!links.is_empty()).then_some(NavGroup { title, links })
         });
@@ -192,7 +210,7 @@ impl AppFrame {
     }
     /// Whether the person deposits messages.
     pub(crate) fn writes(&self) -> bool {
-        Section::Compose.is_for(self.who.role)
+        Section::Compose.is_for(self.who.role, self.who.alone)
     }
     /// What the person is here.
     pub(crate) fn role(&self) -> &'static str {
@@ -210,6 +228,7 @@ pub(crate) fn role(role: Role, l: Language) -> &'static str {
         Role::Sender => l.pick("éditeur", "sender"),
         Role::Auditor => l.pick("auditeur", "auditor"),
         Role::Admin => l.pick("administrateur", "administrator"),
+        Role::Operator => l.pick("exploitant", "operator"),
         Role::Demo => l.pick("boîte de démonstration", "demonstration mailbox"),
     }
 }

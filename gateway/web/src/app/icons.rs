@@ -18,6 +18,14 @@ macro_rules! icon {
 pub(super) fn of(section: Section) -> &'static str {
     match section {
         Section::Compose => icon!(r#"<path d="M4 20h16M6 16l1-4L16.500 2.500l3 3L10 15z"/>"#),
+        Section::Contacts => {
+            icon!(
+                r#"<path d="M6 3h13v18H6zM3.500 7.500h3M3.500 12h3M3.500 16.500h3M9.500 17c.4-2 1.600-3 3-3s2.600 1 3 3"/><circle cx="12.500" cy="10" r="2"/>"#
+            )
+        }
+        Section::Invitations => {
+            icon!(r#"<path d="M4 14v6h16v-6M12 4v10.500M7.500 10.500L12 15l4.500-4.500"/>"#)
+        }
         Section::Deposits => icon!(r#"<path d="M4 5h16v14H4zM4 13h4.500a3.500 3.500 0 0 0 7 0H20"/>"#),
         Section::Statistics => icon!(r#"<path d="M4 4v16h16M8.500 16v-4M13 16V8M17.500 16v-6"/>"#),
         Section::Journal => icon!(r#"<path d="M5 3h14v18H5zM8.500 8h7M8.500 12h7M8.500 16h4"/>"#),

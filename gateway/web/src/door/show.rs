@@ -196,6 +196,7 @@ pub(super) async fn content(
         c: &summary(ctx, door, content),
         csrf: ctx.csrf(state, &door.path()),
         print,
+        reply: !print && crate::guest::answered(state, door).await?.is_some(),
         phone: state.methods.get(&GateMethod::Tiqr).is_some()
             && grant.passed.iter().any(|m| *m != GateMethod::Link),
         acknowledged: door.row.acknowledged.map(|at| locale::moment(at, &door.site.zone, ctx.language)),
@@ -210,7 +211,8 @@ pub(super) async fn content(
     })
 }
 
-fn files_words((count, bytes): (usize, u64), language: Language) -> String {
+/// `2 fichiers · 12 Mo`.
+pub(crate) fn files_words((count, bytes): (usize, u64), language: Language) -> String {
     let size = locale::size(bytes, language);
     match (count, language) {
         (1, Language::Fr) => format!("1 fichier · {size}"),

@@ -35,6 +35,8 @@ pub(crate) struct Staff {
     /// The session's value for the field `csrf`.
     pub(crate) csrf: String,
     hash: SessionHash,
+    /// Theirs is the only organisation here.
+    pub(crate) alone: bool,
     foreign: bool,
     pub(crate) network: Option<String>,
 }
@@ -45,12 +47,27 @@ impl Staff {
         let Some(cookie) = ctx.cookie(COOKIE).filter(|c| is_random(c)) else { return Ok(None) };
         let (hash, now) = (SessionHash::of(cookie), state.clock.now());
         let found = StaffSession::find(state.store.db(), hash, now, state.staff.idle).await?;
-        let Some((session, account)) = found else { return Ok(None) };
+        Ok(found.and_then(|found| Self::of(state, ctx, hash, found)))
+    }
+    /// Whose session of this browser has ended by itself: what they typed is kept for them, and nothing else done.
+    pub(crate) async fn lapsed(state: &WebState, ctx: &Ctx) -> Result<Option<Self>, Fault> {
+        let Some(cookie) = ctx.cookie(COOKIE).filter(|c| is_random(c)) else { return Ok(None) };
+        let hash = SessionHash::of(cookie);
+        let found = StaffSession::lapsed(state.store.db(), hash, state.clock.now()).await?;
+        Ok(found.and_then(|found| Self::of(state, ctx, hash, found)))
+    }
+    fn of(
+        state: &WebState,
+        ctx: &Ctx,
+        hash: SessionHash,
+        (session, account): (StaffSession, Account),
+    ) -> Option<Self> {
         // An organisation that left the configuration has no pages any more.
-        let Some(site) = state.entity(account.entity) else { return Ok(None) };
+        let site = state.entity(account.entity)?;
         let csrf = csrf(state, &session);
         let network = ctx.peer.map(|ip| ip.to_string());
-        Ok(Some(Self { account, session, site, csrf, hash, foreign: ctx.foreign, network }))
+        let alone = state.only_entity().is_some();
+        Some(Self { account, session, site, csrf, hash, alone, foreign: ctx.foreign, network })
     }
     pub(crate) fn id(&self) -> AccountId {
         self.account.id
@@ -86,6 +103,7 @@ impl From<&Staff> for Person {
             login: staff.account.login.to_string(),
             name: staff.account.name.clone(),
             role: staff.account.role,
+            alone: staff.alone,
             csrf: staff.csrf.clone(),
         }
     }

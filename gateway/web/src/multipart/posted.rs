@@ -1,17 +1,18 @@
-//! The posted form: fields into the draft, files into uploads while they arrive.
+//! A posted form with files: fields in their order, files into uploads while they arrive.
+//!
+//! **Exposure.** Strangers and people who have logged in. A file is taken only after the field `csrf` has shown that
+//! the form is one of ours, and only for an owner; everything is bounded.
 
-use super::draft::Draft;
-use super::multipart::{Event, Multipart};
+use super::{Event, Multipart};
 use crate::fault::Fault;
-use crate::login::Staff;
 use crate::state::WebState;
 use crate::uploads;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, header};
-use sealpost_envelope::Secret;
-use sealpost_store::upload::UploadMeta;
+use sealpost_envelope::{EntityId, Secret};
+use sealpost_store::upload::{Owner, UploadError, UploadMeta};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -19,23 +20,54 @@ use uuid::Uuid;
 
 /// Longest silence of the browser.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Longest message, and longest of any other field.
-const MESSAGE: usize = 1 << 20;
-const FIELD: usize = 64 * 1024;
+/// Longest field, and longest of all fields together.
+const FIELD: usize = 1 << 20;
+const FIELDS: usize = 3 << 20;
+/// Most fields.
+const MOST: usize = 5000;
 /// Most files of a form.
 const FILES: usize = 200;
 
+/// What becomes of the files of a form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Files {
+    /// They become uploads of this owner, who has so much room.
+    Uploads(EntityId, Owner),
+    /// They are small texts, read as the field they stand in.
+    Texts,
+    /// They are not taken.
+    Nothing,
+}
+
 /// What was posted.
-pub(super) struct Posted {
-    pub(super) draft: Draft,
-    pub(super) action: String,
-    pub(super) once: String,
-    pub(super) password: Secret<String>,
-    pub(super) again: Secret<String>,
-    /// The form is one of this session's.
-    pub(super) ours: bool,
-    /// A file did not arrive whole.
-    pub(super) broken: bool,
+#[derive(Debug)]
+pub(crate) struct Posted {
+    fields: Vec<(String, Secret<String>)>,
+    /// Files that have arrived whole.
+    pub(crate) uploads: Vec<Uuid>,
+    /// The form is one of ours.
+    pub(crate) ours: bool,
+    /// A file did not arrive whole, or was not taken.
+    pub(crate) broken: bool,
+}
+
+impl Posted {
+    /// A value exactly as typed; `""` when it is not there.
+    pub(crate) fn raw(&self, name: &str) -> &str {
+        self.fields.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.expose())
+    }
+    /// A value of one line, without blanks around it.
+    pub(crate) fn line(&self, name: &str) -> String {
+        self.raw(name).trim().replace(['\r', '\n'], " ")
+    }
+    /// All fields, in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.expose().as_str()))
+    }
+    /// Identifiers given under a name.
+    pub(crate) fn ids(&self, name: &str) -> Vec<Uuid> {
+        self.pairs().filter(|(n, _)| *n == name).filter_map(|(_, v)| v.trim().parse().ok()).collect()
+    }
 }
 
 /// A file on its way into the store.
@@ -49,52 +81,45 @@ struct Incoming {
 enum Part {
     Field(String, Vec<u8>),
     File(Incoming),
-    /// A file's field in which nothing was chosen.
+    /// A file that is not taken, or a file's field in which nothing was chosen.
     Nothing,
 }
 
-/// Reads the form to its end.
-pub(super) async fn form(
+/// A form being read.
+struct Reading<'a> {
+    state: &'a WebState,
+    files: Files,
+    length: Option<u64>,
+    size: usize,
+    posted: Posted,
+}
+
+/// Reads a form to its end. `ours` judges the value of `csrf`, the form's first field.
+pub(crate) async fn read(
     state: &WebState,
-    staff: &Staff,
     headers: &HeaderMap,
     body: Body,
+    files: Files,
+    ours: impl Fn(&str) -> bool + Send + Sync,
 ) -> Result<Posted, Fault> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let mut reader = Multipart::new(kind).map_err(|_| Fault::BadForm)?;
-    let mut posted = Posted {
-        draft: Draft::default(),
-        action: String::new(),
-        once: String::new(),
-        password: Secret::new(String::new()),
-        again: Secret::new(String::new()),
-        ours: false,
-        broken: false,
-    };
-    let (mut removed, mut part) = (Vec::new(), None);
-    let mut stream = body.into_data_stream();
+    let posted = Posted { fields: Vec::new(), uploads: Vec::new(), ours: false, broken: false };
+    let mut reading = Reading { state, files, length, size: 0, posted };
+    let (mut part, mut stream) = (None, body.into_data_stream());
     loop {
         let next = tokio::time::timeout(SILENCE, stream.next()).await.map_err(|_| Fault::BadForm)?;
         let Some(chunk) = next.transpose().map_err(|_| Fault::BadForm)? else { break };
         for event in reader.push(&chunk).map_err(|_| Fault::BadForm)? {
             match event {
                 Event::Part { name, filename, media_type } => {
-                    part = Some(match filename {
-                        None => Part::Field(name, Vec::new()),
-                        // A file of nobody's form is not taken.
-                        Some(file) if file.is_empty() || !posted.ours => Part::Nothing,
-                        Some(_) if posted.draft.uploads.len() >= FILES => return Err(Fault::TooLarge),
-                        Some(file) => {
-                            let most = length.ok_or(Fault::BadForm)?;
-                            Part::File(begin(state, staff, most, file, media_type).await?)
-                        }
-                    });
+                    part = Some(reading.part(name, filename, media_type).await?);
                 }
                 Event::Content(bytes) => match &mut part {
-                    Some(Part::Field(name, value)) => {
-                        let most = if name == "message" { MESSAGE } else { FIELD };
-                        if value.len() + bytes.len() > most {
+                    Some(Part::Field(_, value)) => {
+                        reading.size += bytes.len();
+                        if value.len() + bytes.len() > FIELD || reading.size > FIELDS {
                             return Err(Fault::TooLarge);
                         }
                         value.extend_from_slice(&bytes);
@@ -104,106 +129,107 @@ pub(super) async fn form(
                     Some(Part::Nothing) | None => {}
                 },
                 Event::End => match part.take() {
-                    Some(Part::Field(name, value)) => {
-                        field(staff, &mut posted, &mut removed, &name, value)?;
-                    }
-                    Some(Part::File(incoming)) => finish(state, staff, &mut posted, incoming).await?,
+                    Some(Part::Field(name, value)) => reading.field(name, value, &ours)?,
+                    Some(Part::File(incoming)) => reading.finish(incoming).await?,
                     Some(Part::Nothing) | None => {}
                 },
             }
         }
     }
-    if !reader.is_done() {
-        return Err(Fault::BadForm);
-    }
-    for id in removed {
-        posted.draft.uploads.retain(|u| *u != id);
-        state.store.end_upload(staff.id(), id).await.map_err(super::upload_fault)?;
-    }
-    Ok(posted)
+    if reader.is_done() { Ok(reading.posted) } else { Err(Fault::BadForm) }
 }
 
-fn field(
-    staff: &Staff,
-    posted: &mut Posted,
-    removed: &mut Vec<Uuid>,
-    name: &str,
-    value: Vec<u8>,
-) -> Result<(), Fault> {
-    let text = String::from_utf8(value).map_err(|_| Fault::BadForm)?;
-    let line = || text.trim().replace(['\r', '\n'], " ");
-    let draft = &mut posted.draft;
-    match name {
-        "csrf" => posted.ours = staff.is_ours(Some(text.trim())),
-        "action" => posted.action = line(),
-        "once" => posted.once = line(),
-        "from" => draft.from = line(),
-        "to" => draft.to = text.trim().to_owned(),
-        "cc" => draft.cc = text.trim().to_owned(),
-        "bcc" => draft.bcc = text.trim().to_owned(),
-        "subject" => draft.subject = line().chars().take(900).collect(),
-        "message" => draft.message = text.replace("\r\n", "\n"),
-        "secure" => draft.secure = text.trim() == "yes",
-        "until" => draft.until = line(),
-        "password" => posted.password = Secret::new(text),
-        "password2" => posted.again = Secret::new(text),
-        "upload" => draft.uploads.extend(text.trim().parse::<Uuid>().ok()),
-        "remove" => removed.extend(text.trim().parse::<Uuid>().ok()),
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Begins an upload of at most `most` octets: a part of a form does not say how many it has.
-async fn begin(
-    state: &WebState,
-    staff: &Staff,
-    most: u64,
-    file: String,
-    media_type: Option<String>,
-) -> Result<Incoming, Fault> {
-    if !state.hooks.desk.has_room(most) {
-        return Err(Fault::Busy);
-    }
-    let expires = state.clock.now().checked_add(state.limits.upload_kept);
-    let expires = expires.map_err(|e| Fault::internal("the end of an upload", e))?;
-    // Some browsers send a whole path.
-    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).take(255).collect::<String>();
-    let name = Some(plain(name)).filter(|n| !n.trim().is_empty());
-    let meta = UploadMeta { name, media_type: media_type.as_deref().map(plain) };
-    let upload = state
-        .store
-        .create_upload(staff.entity(), staff.id(), most, meta, expires)
-        .await
-        .map_err(super::upload_fault)?;
-    let (pieces, mut taken) = mpsc::channel(4);
-    let id = upload.id;
-    let stream = futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx));
-    let state = state.clone();
-    let work =
-        tokio::spawn(
-            async move { uploads::receive(&state, &upload, Body::from_stream(stream)).await.is_ok() },
-        );
-    Ok(Incoming { id, pieces, work })
-}
-
-async fn finish(
-    state: &WebState,
-    staff: &Staff,
-    posted: &mut Posted,
-    incoming: Incoming,
-) -> Result<(), Fault> {
-    let Incoming { id, pieces, work } = incoming;
-    drop(pieces);
-    let whole = work.await.unwrap_or(false)
-        && state.store.close_upload(staff.id(), id).await.map_err(super::upload_fault)?;
-    match whole {
-        true => posted.draft.uploads.push(id),
-        false => {
-            posted.broken = true;
-            state.store.end_upload(staff.id(), id).await.map_err(super::upload_fault)?;
+impl Reading<'_> {
+    async fn part(
+        &mut self,
+        name: String,
+        filename: Option<String>,
+        media_type: Option<String>,
+    ) -> Result<Part, Fault> {
+        let Some(file) = filename else { return Ok(Part::Field(name, Vec::new())) };
+        if file.is_empty() {
+            return Ok(Part::Nothing);
+        }
+        match self.files {
+            Files::Texts if self.posted.ours => Ok(Part::Field(name, Vec::new())),
+            Files::Uploads(entity, owner) if self.posted.ours => {
+                if self.posted.uploads.len() >= FILES {
+                    return Err(Fault::TooLarge);
+                }
+                // A part of a form does not say how many octets it has.
+                let most = self.length.ok_or(Fault::BadForm)?;
+                self.begin(entity, owner, most, &file, media_type).await.map(Part::File)
+            }
+            _ => {
+                self.posted.broken = true;
+                Ok(Part::Nothing)
+            }
         }
     }
-    Ok(())
+
+    fn field(&mut self, name: String, value: Vec<u8>, ours: impl Fn(&str) -> bool) -> Result<(), Fault> {
+        let text = String::from_utf8(value).map_err(|_| Fault::BadForm)?;
+        if name == "csrf" {
+            self.posted.ours = ours(text.trim());
+        }
+        if self.posted.fields.len() >= MOST {
+            return Err(Fault::TooLarge);
+        }
+        self.posted.fields.push((name, Secret::new(text)));
+        Ok(())
+    }
+
+    async fn begin(
+        &self,
+        entity: EntityId,
+        owner: Owner,
+        most: u64,
+        file: &str,
+        media_type: Option<String>,
+    ) -> Result<Incoming, Fault> {
+        let state = self.state;
+        if !state.hooks.desk.has_room(most) {
+            return Err(Fault::Busy);
+        }
+        let expires = state.clock.now().checked_add(state.limits.upload_kept);
+        let expires = expires.map_err(|e| Fault::internal("the end of an upload", e))?;
+        // Some browsers send a whole path.
+        let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
+        let plain = |text: &str| text.chars().filter(|c| !c.is_control()).take(255).collect::<String>();
+        let name = Some(plain(name)).filter(|n| !n.trim().is_empty());
+        let meta = UploadMeta { name, media_type: media_type.as_deref().map(plain) };
+        let upload = state.store.create_upload(entity, owner, most, meta, expires).await.map_err(fault)?;
+        let (pieces, mut taken) = mpsc::channel(4);
+        let id = upload.id;
+        let stream = futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx));
+        let state = state.clone();
+        let work = tokio::spawn(async move {
+            uploads::receive(&state, &upload, Body::from_stream(stream)).await.is_ok()
+        });
+        Ok(Incoming { id, pieces, work })
+    }
+
+    async fn finish(&mut self, incoming: Incoming) -> Result<(), Fault> {
+        let Incoming { id, pieces, work } = incoming;
+        drop(pieces);
+        let Files::Uploads(_, owner) = self.files else { return Ok(()) };
+        let whole =
+            work.await.unwrap_or(false) && self.state.store.close_upload(owner, id).await.map_err(fault)?;
+        if whole {
+            self.posted.uploads.push(id);
+        } else {
+            self.posted.broken = true;
+            self.state.store.end_upload(owner, id).await.map_err(fault)?;
+        }
+        Ok(())
+    }
+}
+
+/// What an upload's failure is to a page.
+pub(crate) fn fault(error: UploadError) -> Fault {
+    match error {
+        UploadError::Store(e) => e.into(),
+        UploadError::TooMany | UploadError::TooLarge(_) => Fault::TooLarge,
+        other => Fault::internal("an upload", other),
+    }
 }
