@@ -34,12 +34,17 @@ if [ "${1:-build}" = test ]; then
     [ -x /usr/sbin/postfix ] || missing="$missing postfix"
     need chromium chromium fonts-liberation
     need chromedriver chromium-driver
+    need Xvfb xvfb
+    need xdotool xdotool
     need certutil libnss3-tools
     need pdftotext poppler-utils
     need xmllint libxml2-utils
     need named bind9 bind9-dnsutils
     /usr/bin/python3 -c 'import dkim, nacl' 2>/dev/null || missing="$missing python3-dkim python3-nacl"
     need sqlite3 sqlite3
+    [ -x /usr/sbin/clamd ] || missing="$missing clamav-daemon"
+    [ -x /usr/sbin/slapd ] || missing="$missing slapd"
+    [ -x /usr/sbin/dovecot ] || missing="$missing dovecot-imapd"
     need npm npm
     need node nodejs
     need npm npm
@@ -82,6 +87,11 @@ fi
 axe="$(dirname "$0")/../../tests/tools/axe"
 if [ "${1:-build}" = test ] && [ ! -e "$axe/node_modules/axe-core/axe.min.js" ]; then
     npm ci --prefix "$axe" --ignore-scripts --silent --no-audit --no-fund
+fi
+# The S3 server that scenarios keep content in.
+s3="$(dirname "$0")/../../tests/tools/s3"
+if [ "${1:-build}" = test ] && [ ! -e "$s3/node_modules/s3rver/bin/s3rver.js" ]; then
+    npm ci --prefix "$s3" --ignore-scripts --silent --no-audit --no-fund
 fi
 # Requests made from the API's description, and answers compared with it.
 if [ "${1:-build}" = test ] && [ ! -x /opt/sealpost-test/bin/schemathesis-4.32.5 ]; then

@@ -9,6 +9,7 @@ pub mod clamd;
 pub mod demo;
 pub mod door;
 pub mod faults;
+pub mod idle;
 pub mod image;
 pub mod mail;
 pub mod outside;

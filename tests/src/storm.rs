@@ -116,6 +116,12 @@ impl Storm {
         }
     }
 
+    /// Settles the account with messages that others sent besides: deposit ids, and the SHA-256 of what was sent.
+    pub fn settle_besides(&self, demo: &Demo, sink: &Sink, others: &[(String, String)]) -> Result<Settled> {
+        lock(&self.acknowledged).extend(others.iter().cloned());
+        self.settle(demo, sink)
+    }
+
     /// Settles the account. The server must be running and left in peace.
     pub fn settle(&self, demo: &Demo, sink: &Sink) -> Result<Settled> {
         let acknowledged = lock(&self.acknowledged).clone();

@@ -3,10 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::mail::{File, Mail};
+use sealpost_tests::postfix::Postfix;
 use sealpost_tests::sending::Place;
 use sealpost_tests::sink::Sink;
 use sealpost_tests::tools::{wait_for_mail, wait_until};
 use sealpost_tests::{Demo, Parsed};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const BOB: &str = "bob@example.test";
@@ -116,5 +118,51 @@ fn a_permanent_refusal_reaches_the_sender() -> Result<()> {
     assert_eq!(sink.attempts().len(), 1);
     let shown = demo.sealpost(&["--json", "deposit", "show", &id])?;
     ensure!(shown.contains("\"failed\"") && shown.contains("RelayToNonERDSFailure"), "{shown}");
+    Ok(())
+}
+
+/// A partner's server wants a certificate from whoever relays through it, and has an authority of its own.
+#[test]
+fn a_route_shows_its_certificate() -> Result<()> {
+    let (dir, sink) = (Postfix::place()?, Sink::start(None)?);
+    certificate(dir.path())?;
+    std::fs::set_permissions(dir.path().join("key.pem"), std::fs::Permissions::from_mode(0o644))?;
+    let at = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (cert, key) = (at("cert.pem"), at("key.pem"));
+    let settings = format!(
+        "myhostname = partner.example\nmynetworks = 192.0.2.0/24\nsmtpd_tls_security_level = encrypt\n\
+         smtpd_tls_cert_file = {cert}\nsmtpd_tls_key_file = {key}\nsmtpd_tls_CAfile = {cert}\n\
+         smtpd_tls_ask_ccert = yes\nsmtpd_tls_fingerprint_digest = sha256\n\
+         smtpd_relay_restrictions = permit_tls_all_clientcerts, reject\nsmtpd_error_sleep_time = 0\n\
+         relayhost = [127.0.0.1]:{}\n",
+        sink.address.rsplit(':').next().context("a port")?
+    );
+    let partner = Postfix::start(Postfix::place()?, &settings, &[""])?;
+    let options = DemoOptions { smarthost: Some(sink.address.clone()), ..DemoOptions::default() };
+    let mut demo = Demo::start(options)?;
+    let route = |more: &str| {
+        format!(
+            "\n[[route]]\ndomains = [\"example.test\"]\nvia = \"localhost:{}\"\nca = {cert:?}\n{more}",
+            partner.ports[0]
+        )
+    };
+    let plain = std::fs::read_to_string(demo.dir.join("sealpost.toml"))?;
+    let with = |demo: &mut Demo, more: &str| -> Result<()> {
+        demo.terminate()?;
+        demo.edit(|_| format!("{plain}{}", route(more)))?;
+        demo.restart()
+    };
+    // Without a certificate it is nobody there.
+    with(&mut demo, "")?;
+    let id = Place::new(&demo, "alice")?.send(&[BOB], &Mail::new(&[BOB], "Sans certificat").bytes())?;
+    wait_until("a refusal", || {
+        Ok(demo.sealpost(&["--json", "deposit", "show", &id])?.contains("RelayToNonERDSFailure"))
+    })?;
+    ensure!(partner.log().contains("Access denied"), "{}", partner.log());
+    with(&mut demo, &format!("certificate = {cert:?}\nkey = {key:?}\n"))?;
+    let id = Place::new(&demo, "alice")?.send(&[BOB], &Mail::new(&[BOB], "Avec certificat").bytes())?;
+    sink.wait_for(&|text| text.contains(&id))?;
+    let outcome = demo.sealpost(&["journal", "search", "--deposit", &id, "--event", "RelayToNonERDS"])?;
+    ensure!(outcome.contains("\"certificate_verified\":true"), "{outcome}");
     Ok(())
 }

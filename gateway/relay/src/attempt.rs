@@ -87,6 +87,7 @@ impl<D: Delivery> Attempts<'_, D> {
         let (mut for_now, mut any) = (false, false);
         for name in &plan.hosts {
             let host = match exchangers.host(name, &plan).await {
+                Ok(host) if self.delivery.waives_tls(item) => host.whatever_tls(),
                 Ok(host) => host,
                 Err(why) => {
                     for_now |= matches!(why, Unreachable::Later(_));
@@ -129,8 +130,12 @@ impl<D: Delivery> Attempts<'_, D> {
                 decided => return decided,
             }
         }
-        let dialer =
-            Dialer { tls: self.tls, hostname: &self.config.hostname, longest_wait: self.config.longest_wait };
+        let dialer = Dialer {
+            tls: self.tls,
+            hostname: &self.config.hostname,
+            longest_wait: self.config.longest_wait,
+            results: self.config.tls_results.as_deref(),
+        };
         match dialer.open(host).await {
             Ok(fresh) => self.send(item, host, fresh).await,
             Err(broken) => Err(broken),

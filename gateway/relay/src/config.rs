@@ -2,6 +2,8 @@
 
 use crate::dane::Pin;
 use crate::dns::Dns;
+use crate::tls::Tls;
+use crate::tlsrpt::{Audience, TlsResults};
 use jiff::{SignedDuration, Timestamp};
 use sealpost_envelope::{EmailAddress, Secret};
 use std::net::IpAddr;
@@ -41,6 +43,10 @@ pub struct Smarthost {
     pub addresses: Vec<IpAddr>,
     /// What its certificate must be, for [`TlsMode::Dane`].
     pub pins: Option<Arc<[Pin]>>,
+    /// Authorities and a certificate of our own, for this server alone; the relay's when absent.
+    pub own_tls: Option<Arc<Tls>>,
+    /// Who may hear how TLS went; nobody of a server that the configuration names.
+    pub audience: Option<Audience>,
 }
 
 impl Smarthost {
@@ -53,7 +59,16 @@ impl Smarthost {
             credentials: None,
             addresses: Vec::new(),
             pins: None,
+            own_tls: None,
+            audience: None,
         }
+    }
+}
+
+impl Smarthost {
+    /// The same server, with whatever TLS there is, and nobody to be told how that went.
+    pub(crate) fn whatever_tls(self) -> Self {
+        Self { tls: TlsMode::Opportunistic, pins: None, audience: None, ..self }
     }
 }
 
@@ -147,6 +162,8 @@ pub struct RelayConfig {
     pub mx_port: u16,
     /// Authorities that verified TLS trusts.
     pub roots: Arc<rustls::RootCertStore>,
+    /// Where sessions with domains' own servers are counted, if anywhere.
+    pub tls_results: Option<Arc<TlsResults>>,
     /// Name under which rows are claimed; the same after a restart, different on each node.
     pub holder: String,
 }
@@ -165,6 +182,7 @@ impl RelayConfig {
             dns: None,
             mx_port: 25,
             roots: Arc::new(rustls::RootCertStore::empty()),
+            tls_results: None,
             holder: holder.into(),
         }
     }

@@ -9,6 +9,7 @@
 use crate::config::{Smarthost, TlsMode};
 use crate::delivery::{Content, DeliveryError, Remote};
 use crate::tls::Tls;
+use crate::tlsrpt::{TlsFault, TlsResults, fault_of};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use rustls::pki_types::ServerName;
@@ -42,8 +43,8 @@ pub(crate) struct Broken {
     pub remote: Remote,
     /// Content had begun to flow: the server may have the message.
     pub content_begun: bool,
-    /// The TLS handshake failed.
-    pub tls_failed: bool,
+    /// It failed for its TLS.
+    pub tls_fault: Option<TlsFault>,
 }
 
 /// How one message ended.
@@ -81,19 +82,35 @@ pub(crate) struct Dialer<'a> {
     pub tls: &'a Tls,
     pub hostname: &'a str,
     pub longest_wait: Duration,
+    pub results: Option<&'a TlsResults>,
 }
 
 impl Dialer<'_> {
     /// Connects and greets. Opportunistic TLS that fails is given up in favour of a second connection in
     /// the clear (RFC 7435 §3).
     pub(crate) async fn open(&self, host: &Smarthost) -> Result<Connection, Box<Broken>> {
-        match self.open_with(host, host.tls).await {
-            Err(broken) if broken.tls_failed && host.tls == TlsMode::Opportunistic => {
+        let opened = self.open_with(host, host.tls).await;
+        self.count(host, &opened);
+        match opened {
+            Err(broken) if broken.tls_fault.is_some() && host.tls == TlsMode::Opportunistic => {
                 tracing::warn!(host = host.host, error = broken.text, "TLS failed; continuing in the clear");
                 self.open_with(host, TlsMode::None).await
             }
             other => other,
         }
+    }
+
+    /// For the domain's report: sessions that came about, and those that failed for their TLS.
+    fn count(&self, host: &Smarthost, opened: &Result<Connection, Box<Broken>>) {
+        let (Some(results), Some(audience)) = (self.results, &host.audience) else { return };
+        let (fault, remote) = match opened {
+            Ok(connection) => {
+                (fault_of(&audience.policy, connection.remote.tls.as_ref()), &connection.remote)
+            }
+            Err(broken) if broken.tls_fault.is_some() => (broken.tls_fault, &broken.remote),
+            Err(_) => return,
+        };
+        results.count(audience, fault, Some(&remote.host), remote.ip);
     }
 
     async fn open_with(&self, host: &Smarthost, mode: TlsMode) -> Result<Connection, Box<Broken>> {
@@ -104,7 +121,7 @@ impl Dialer<'_> {
                 reply: None,
                 remote: remote.clone(),
                 content_begun: false,
-                tls_failed: false,
+                tls_fault: None,
             })
         };
         let stream = match self.connect(host).await {
@@ -136,7 +153,7 @@ impl Dialer<'_> {
             messages: 0,
             used: Instant::now(),
         };
-        connection.greet(stream, host, mode, self.tls).await?;
+        connection.greet(stream, host, mode, host.own_tls.as_deref().unwrap_or(self.tls)).await?;
         connection.remote.dsn = connection.session.capabilities().dsn;
         Ok(connection)
     }
@@ -219,20 +236,25 @@ impl Connection {
         mode: TlsMode,
         tls: &Tls,
     ) -> Result<(), Box<Broken>> {
-        let refuse = |this: &Self, text: String| {
+        let refuse = |this: &Self, fault: TlsFault, text: String| {
             let mut broken = this.broken(text);
-            broken.tls_failed = true;
+            broken.tls_fault = Some(fault);
             broken
         };
-        let config = tls.towards(host, mode).map_err(|e| refuse(self, e.to_string()))?;
-        let name = ServerName::try_from(self.remote.host.clone())
-            .map_err(|_| refuse(self, format!("{:?} is no host name", self.remote.host)))?;
+        let config =
+            tls.towards(host, mode).map_err(|e| refuse(self, TlsFault::Validation, e.to_string()))?;
+        let name = ServerName::try_from(self.remote.host.clone()).map_err(|_| {
+            let text = format!("{:?} is no host name", self.remote.host);
+            refuse(self, TlsFault::Validation, text)
+        })?;
         let connector = tokio_rustls::TlsConnector::from(config);
         let wait = self.patience(Phase::StartTls);
         let stream = match timeout(wait, connector.connect(name.clone(), tcp)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(e)) => return Err(refuse(self, format!("TLS handshake: {e}"))),
-            Err(_) => return Err(refuse(self, "TLS handshake: no answer".into())),
+            Ok(Err(e)) => {
+                return Err(refuse(self, TlsFault::of_handshake(&e), format!("TLS handshake: {e}")));
+            }
+            Err(_) => return Err(refuse(self, TlsFault::Validation, "TLS handshake: no answer".into())),
         };
         self.remote.tls = Some(tls.facts(stream.get_ref().1, &name, mode));
         self.stream = Box::new(stream);
@@ -361,15 +383,17 @@ impl Connection {
 
     fn broken(&self, text: String) -> Box<Broken> {
         let remote = self.remote.clone();
-        Box::new(Broken { text, reply: None, remote, content_begun: self.content_begun, tls_failed: false })
+        Box::new(Broken { text, reply: None, remote, content_begun: self.content_begun, tls_fault: None })
     }
     fn broken_io(&self, phase: Phase, error: &io::Error) -> Box<Broken> {
         self.broken(format!("{}:{} at {phase:?}: {error}", self.remote.host, self.remote.port))
     }
     fn failed(&self, failure: &Failure) -> Box<Broken> {
         let mut broken = self.broken(failure.to_string());
-        if let Failure::Refused { reply, .. } = failure {
-            broken.reply = Some(reply.clone());
+        match failure {
+            Failure::Refused { reply, .. } => broken.reply = Some(reply.clone()),
+            Failure::NoTls => broken.tls_fault = Some(TlsFault::NotOffered),
+            _ => {}
         }
         broken
     }

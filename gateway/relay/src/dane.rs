@@ -61,6 +61,16 @@ pub fn usable(records: &[TLSA]) -> Vec<Pin> {
     pins.take(MOST).collect()
 }
 
+/// Records as a report quotes them (RFC 8460 §4.2, `policy-string`).
+pub fn quoted(records: &[TLSA]) -> Vec<String> {
+    let quote = |r: &TLSA| {
+        let (usage, selector, matching) =
+            (u8::from(r.cert_usage), u8::from(r.selector), u8::from(r.matching));
+        format!("{usage} {selector} {matching} {}", sealpost_envelope::hex::encode(&r.cert_data))
+    };
+    records.iter().take(MOST).map(quote).collect()
+}
+
 impl Pin {
     fn fits(&self, certificate: &CertificateDer<'_>) -> bool {
         let key;

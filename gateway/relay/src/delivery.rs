@@ -137,6 +137,11 @@ pub trait Delivery: Send + Sync + 'static {
     fn open(&self, item: &Outbound) -> impl Future<Output = Result<Content, DeliveryError>> + Send;
     /// Puts a row's content into a mailbox here. Must do nothing when it has been done before.
     fn local(&self, item: &Outbound) -> impl Future<Output = Result<LocalOutcome, DeliveryError>> + Send;
+    /// Whether a row's mail leaves even where TLS is not as DNS or policy wants it (RFC 8460 §3: reports on such
+    /// failures must not fail for them).
+    fn waives_tls(&self, _item: &Outbound) -> bool {
+        false
+    }
     /// Keeps an attempt's outcome: `report.settlement()` for the row, with the events it makes, in one
     /// transaction.
     fn outcome(
@@ -147,6 +152,9 @@ pub trait Delivery: Send + Sync + 'static {
 }
 
 impl<D: Delivery> Delivery for std::sync::Arc<D> {
+    fn waives_tls(&self, item: &Outbound) -> bool {
+        D::waives_tls(self, item)
+    }
     fn open(&self, item: &Outbound) -> impl Future<Output = Result<Content, DeliveryError>> + Send {
         D::open(self, item)
     }

@@ -8,7 +8,8 @@
 //! are verified where the route says so and recorded where it does not.
 //!
 //! **Standards.** RFC 5321 §4.5.3.2 (patience), §4.5.4.1 (retries), RFC 3207 (STARTTLS), RFC 7435
-//! (opportunistic TLS), RFC 7505, RFC 7672 (DANE), RFC 8461 (MTA-STS).
+//! (opportunistic TLS), RFC 7505, RFC 7672 (DANE), RFC 8461 (MTA-STS), RFC 8460 (what is
+//! reported about TLS).
 //!
 //! **Failure modes.** A remote that is away, slow or refuses for now: the row waits by the schedule, then
 //! fails. A crash: claims lapse or are released at the next start, and the message is sent again unless its
@@ -27,11 +28,12 @@ mod pool;
 pub mod report;
 pub mod sts;
 mod tls;
+pub mod tlsrpt;
 mod worker;
 
 pub use config::{RelayConfig, RetrySchedule, Route, Smarthost, Target, TlsMode};
 pub use dane::Pin;
 pub use delivery::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Remote, Report, TlsFacts};
 pub use dns::{Dns, DnsConfig};
-pub use tls::TlsError;
+pub use tls::{ClientIdentity, Tls, TlsError};
 pub use worker::Relay;

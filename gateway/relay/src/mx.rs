@@ -15,6 +15,7 @@ use crate::config::{Smarthost, TlsMode};
 use crate::dane;
 use crate::dns::{Dns, LookupError};
 use crate::sts::{Mode, Policy, PolicyCache};
+use crate::tlsrpt::{Audience, PolicyKind, TlsFault, TlsPolicy, TlsResults};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub(crate) enum Unreachable {
 pub(crate) struct Plan {
     /// Host names, the preferred first.
     pub(crate) hosts: Vec<String>,
+    /// Whose mail it is.
+    domain: String,
     /// DNSSEC vouches for the names.
     secure: bool,
     policy: Option<Arc<Policy>>,
@@ -50,6 +53,8 @@ pub(crate) struct Exchangers {
     pub(crate) port: u16,
     /// Our own name.
     pub(crate) hostname: String,
+    /// Where it is counted that a policy could not be had or kept.
+    pub(crate) results: Option<Arc<TlsResults>>,
 }
 
 impl Exchangers {
@@ -57,7 +62,8 @@ impl Exchangers {
     pub(crate) async fn plan(&self, domain: &str, shuffle: impl Fn() -> u64) -> Result<Plan, Unreachable> {
         if let Some(literal) = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']')) {
             let ip = literal.strip_prefix("IPv6:").unwrap_or(literal);
-            return Ok(Plan { hosts: vec![ip.to_owned()], secure: false, policy: None });
+            let (hosts, domain) = (vec![ip.to_owned()], domain.to_owned());
+            return Ok(Plan { hosts, domain, secure: false, policy: None });
         }
         let (records, secure) = match self.dns.mx(domain).await {
             Ok(answer) => (answer.records, answer.secure),
@@ -67,21 +73,25 @@ impl Exchangers {
             Err(e) => return Err(Unreachable::Later(e.to_string())),
         };
         let hosts = ordered(records, &self.hostname, shuffle).map_err(Unreachable::Never)?;
-        let policy = self.policies.of(domain, &self.dns).await;
-        Ok(Plan { hosts, secure, policy })
+        let (policy, fault) = self.policies.of(domain, &self.dns).await;
+        if let Some(fault) = fault {
+            let unknown = TlsPolicy { kind: PolicyKind::Sts, ..TlsPolicy::absent(domain) };
+            self.count(domain, unknown, fault, None);
+        }
+        Ok(Plan { hosts, domain: domain.to_owned(), secure, policy })
+    }
+
+    fn count(&self, domain: &str, policy: TlsPolicy, fault: TlsFault, host: Option<&str>) {
+        if let Some(results) = &self.results {
+            let audience = Audience { domain: domain.to_owned(), policy: Arc::new(policy) };
+            results.count(&audience, Some(fault), host, None);
+        }
     }
 
     /// A server's addresses, and the TLS it must show.
     pub(crate) async fn host(&self, name: &str, plan: &Plan) -> Result<Smarthost, Unreachable> {
         let later = |e: &dyn std::fmt::Display| Unreachable::Later(e.to_string());
-        let mut host = Smarthost {
-            host: name.to_owned(),
-            port: self.port,
-            tls: TlsMode::Opportunistic,
-            credentials: None,
-            addresses: Vec::new(),
-            pins: None,
-        };
+        let mut host = Smarthost::new(name, self.port);
         if let Ok(ip) = name.parse::<IpAddr>() {
             host.addresses = vec![ip];
             return Ok(host);
@@ -101,23 +111,48 @@ impl Exchangers {
                     // RFC 7672 §2.2: records of which none is usable still demand encryption.
                     host.tls = if pins.is_empty() { TlsMode::Encrypted } else { TlsMode::Dane };
                     host.pins = (!pins.is_empty()).then(|| pins.into());
-                    return self.obey(host, plan);
+                    let policy = TlsPolicy::tlsa(name, dane::quoted(&answer.records));
+                    return self.obey(host, plan, Some(policy));
                 }
                 Ok(_) | Err(LookupError::Nothing { .. }) => {}
-                Err(e) => return Err(later(&e)),
+                Err(e) => {
+                    if matches!(e, LookupError::Bogus(_)) {
+                        let policy = TlsPolicy::tlsa(name, Vec::new());
+                        self.count(&plan.domain, policy, TlsFault::DnssecInvalid, Some(name));
+                    }
+                    return Err(later(&e));
+                }
             }
         }
-        self.obey(host, plan)
+        self.obey(host, plan, None)
     }
 
     /// What the domain's policy asks on top (RFC 8461 §5: DANE is not weakened by it).
-    fn obey(&self, mut host: Smarthost, plan: &Plan) -> Result<Smarthost, Unreachable> {
-        let Some(policy) = plan.policy.as_ref().filter(|p| p.mode == Mode::Enforce) else { return Ok(host) };
+    fn obey(
+        &self,
+        mut host: Smarthost,
+        plan: &Plan,
+        tlsa: Option<TlsPolicy>,
+    ) -> Result<Smarthost, Unreachable> {
+        let sts = plan.policy.as_ref().filter(|p| p.mode != Mode::None);
+        let quoted = || sts.map(|p| TlsPolicy::sts(&plan.domain, p));
+        let policy = tlsa.or_else(quoted).unwrap_or_else(|| TlsPolicy::absent(&plan.domain));
+        host.audience = Some(Audience { domain: plan.domain.clone(), policy: Arc::new(policy) });
+        let Some(policy) = sts else { return Ok(host) };
         if !policy.allows(&host.host) {
+            self.count(
+                &plan.domain,
+                TlsPolicy::sts(&plan.domain, policy),
+                TlsFault::Validation,
+                Some(&host.host),
+            );
+            if policy.mode == Mode::Testing {
+                return Ok(host);
+            }
             let text = format!("{} is not among the servers of the domain's MTA-STS policy", host.host);
             return Err(Unreachable::Later(text));
         }
-        if host.tls != TlsMode::Dane {
+        if policy.mode == Mode::Enforce && host.tls != TlsMode::Dane {
             host.tls = TlsMode::Required;
         }
         Ok(host)

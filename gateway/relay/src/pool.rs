@@ -21,6 +21,8 @@ struct Key {
     tls: TlsMode,
     login: Option<String>,
     pins: Option<Arc<[Pin]>>,
+    /// Which of the routes' own settings, by their place in memory.
+    own_tls: Option<usize>,
 }
 
 impl Key {
@@ -31,6 +33,7 @@ impl Key {
             tls: host.tls,
             login: host.credentials.as_ref().map(|c| c.0.clone()),
             pins: host.pins.clone(),
+            own_tls: host.own_tls.as_ref().map(|tls| Arc::as_ptr(tls).addr()),
         }
     }
 }

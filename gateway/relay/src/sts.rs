@@ -9,6 +9,7 @@
 //! without one, mail goes as if there were none, as the standard wants it.
 
 use crate::dns::Dns;
+use crate::tlsrpt::TlsFault;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -21,12 +22,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::client::TlsStream;
 
 /// RFC 8461 §3.3 recommends these.
 const MAX_POLICY: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// RFC 8461 §3.2: a year at most.
 const LONGEST: u64 = 31_557_600;
+/// Lines of a policy that a report quotes.
+const MOST_LINES: usize = 120;
 /// Policies kept; beyond, the soonest to end make room.
 const MOST: usize = 10_000;
 
@@ -49,6 +53,8 @@ pub struct Policy {
     /// Host names, or `*.` and a domain.
     mx: Vec<String>,
     max_age: Duration,
+    /// As it was fetched, for reports.
+    lines: Vec<String>,
 }
 
 impl Policy {
@@ -84,7 +90,17 @@ impl Policy {
         if mx.is_empty() && mode != Mode::None {
             return Err("no mx is named");
         }
-        Ok(Self { mode, mx, max_age })
+        let lines = text.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty());
+        Ok(Self { mode, mx, max_age, lines: lines.take(MOST_LINES).collect() })
+    }
+
+    /// Its lines.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+    /// Its host names and patterns.
+    pub fn patterns(&self) -> &[String] {
+        &self.mx
     }
 
     /// Whether a host may get the domain's mail (RFC 8461 §4.1: `*.` stands for exactly one label).
@@ -116,27 +132,28 @@ impl PolicyCache {
         Self { tls, kept: Mutex::default() }
     }
 
-    /// The policy in force for a domain.
-    pub(crate) async fn of(&self, domain: &str, dns: &Dns) -> Option<Arc<Policy>> {
-        let tls = self.tls.as_ref()?;
+    /// The policy in force for a domain, and what failed in finding out.
+    pub(crate) async fn of(&self, domain: &str, dns: &Dns) -> (Option<Arc<Policy>>, Option<TlsFault>) {
+        let Some(tls) = self.tls.as_ref() else { return (None, None) };
         let before = self.kept(domain);
         let announced = match dns.txt(&format!("_mta-sts.{domain}")).await {
             Ok(answer) => id(&answer.records),
             Err(_) => None,
         };
-        let Some(id) = announced else { return before.map(|(_, policy)| policy) };
+        let Some(id) = announced else { return (before.map(|(_, policy)| policy), None) };
         if let Some((_, policy)) = before.as_ref().filter(|(known, _)| *known == id) {
-            return Some(policy.clone());
+            return (Some(policy.clone()), None);
         }
         let fetched = match timeout(PATIENCE, fetch(domain, dns, tls)).await {
-            Ok(fetched) => fetched.and_then(|text| Policy::parse(&text).map_err(str::to_owned)),
-            Err(_) => Err("no answer in time".to_owned()),
+            Ok(fetched) => fetched
+                .and_then(|text| Policy::parse(&text).map_err(|e| (TlsFault::StsInvalid, e.to_owned()))),
+            Err(_) => Err((TlsFault::StsFetch, "no answer in time".to_owned())),
         };
         match fetched {
-            Ok(policy) => Some(self.keep(domain, id, policy)),
-            Err(error) => {
+            Ok(policy) => (Some(self.keep(domain, id, policy)), None),
+            Err((fault, error)) => {
                 tracing::warn!(domain, error, "the MTA-STS policy cannot be fetched");
-                before.map(|(_, policy)| policy)
+                (before.map(|(_, policy)| policy), Some(fault))
             }
         }
     }
@@ -174,19 +191,24 @@ fn id(records: &[String]) -> Option<String> {
     fits.then(|| id.to_owned())
 }
 
-async fn fetch(domain: &str, dns: &Dns, tls: &Arc<ClientConfig>) -> Result<String, String> {
+async fn fetch(domain: &str, dns: &Dns, tls: &Arc<ClientConfig>) -> Result<String, (TlsFault, String)> {
+    let failed = |text: String| (TlsFault::StsFetch, text);
     let host = format!("mta-sts.{domain}");
-    let addresses = dns.addresses(&host).await.map_err(|e| e.to_string())?;
-    let stream = connect(&addresses.records).await?;
-    let name = ServerName::try_from(host.clone()).map_err(|e| e.to_string())?;
+    let addresses = dns.addresses(&host).await.map_err(|e| failed(e.to_string()))?;
+    let stream = connect(&addresses.records).await.map_err(failed)?;
+    let name = ServerName::try_from(host.clone()).map_err(|e| failed(e.to_string()))?;
     let connector = tokio_rustls::TlsConnector::from(tls.clone());
-    let stream = connector.connect(name, stream).await.map_err(|e| e.to_string())?;
+    let stream = connector.connect(name, stream).await.map_err(|e| (TlsFault::StsWebpki, e.to_string()))?;
+    request(&host, stream).await.map_err(failed)
+}
+
+async fn request(host: &str, stream: TlsStream<TcpStream>) -> Result<String, String> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     // Ends with the response, or with the sender.
     let driver = tokio::spawn(connection);
     let request = Request::get("/.well-known/mta-sts.txt")
-        .header("Host", &host)
+        .header("Host", host)
         .header("Connection", "close")
         .body(Empty::<Bytes>::new())
         .map_err(|e| e.to_string())?;

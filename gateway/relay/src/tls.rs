@@ -7,11 +7,14 @@
 use crate::config::{Smarthost, TlsMode};
 use crate::dane::DaneVerifier;
 use crate::delivery::TlsFacts;
+use rustls::client::WantsClientCert;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use sealpost_envelope::Sha256Digest;
 use std::sync::Arc;
 
@@ -26,32 +29,47 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
+/// The certificate that we show servers which ask for one.
+#[derive(Debug)]
+pub struct ClientIdentity {
+    /// Our certificate, and those above it.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its key.
+    pub key: PrivateKeyDer<'static>,
+}
+
 /// Configurations for both ways, shared by all connections (and so their resumption tickets).
 #[derive(Debug, Clone)]
-pub(crate) struct Tls {
+pub struct Tls {
     verified: Option<Arc<ClientConfig>>,
     opportunistic: Arc<ClientConfig>,
     verifier: Option<Arc<WebPkiServerVerifier>>,
 }
 
 impl Tls {
-    pub(crate) fn new(roots: Arc<RootCertStore>) -> Result<Self, TlsError> {
+    /// TLS that trusts `roots` where it verifies, and shows `identity` where a server asks for it.
+    pub fn new(roots: Arc<RootCertStore>, identity: Option<&ClientIdentity>) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = || {
             ClientConfig::builder_with_provider(provider.clone())
                 .with_safe_default_protocol_versions()
                 .map_err(TlsError::from)
         };
+        let finish = |builder: ConfigBuilder<ClientConfig, WantsClientCert>| match identity {
+            Some(ClientIdentity { chain, key }) => {
+                builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(TlsError::from)
+            }
+            None => Ok(builder.with_no_client_auth()),
+        };
         let any = Arc::new(AnyCertificate(provider.clone()));
-        let opportunistic =
-            Arc::new(builder()?.dangerous().with_custom_certificate_verifier(any).with_no_client_auth());
+        let opportunistic = Arc::new(finish(builder()?.dangerous().with_custom_certificate_verifier(any))?);
         if roots.is_empty() {
             return Ok(Self { verified: None, opportunistic, verifier: None });
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
             .build()
             .map_err(|e| TlsError::Rustls(rustls::Error::General(e.to_string())))?;
-        let verified = builder()?.with_webpki_verifier(verifier.clone()).with_no_client_auth();
+        let verified = finish(builder()?.with_webpki_verifier(verifier.clone()))?;
         Ok(Self { verified: Some(Arc::new(verified)), opportunistic, verifier: Some(verifier) })
     }
 

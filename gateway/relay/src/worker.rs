@@ -63,11 +63,13 @@ impl<D: Delivery> Relay<D> {
         delivery: D,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
-        let tls = Tls::new(config.roots.clone())?;
-        let verified = [TlsMode::Required, TlsMode::Implicit];
-        let required = |t: &Target| matches!(t, Target::Smarthost(h) if verified.contains(&h.tls));
-        if config.routes.iter().any(|r| required(&r.target)) {
-            tls.verified()?;
+        let tls = Tls::new(config.roots.clone(), None)?;
+        for route in &config.routes {
+            if let Target::Smarthost(host) = &route.target
+                && matches!(host.tls, TlsMode::Required | TlsMode::Implicit)
+            {
+                host.own_tls.as_deref().unwrap_or(&tls).verified()?;
+            }
         }
         let pool = Pool::new(config.per_host.max(1), config.urgent.max(1));
         let exchangers = config.dns.clone().map(|dns| Exchangers {
@@ -75,6 +77,7 @@ impl<D: Delivery> Relay<D> {
             policies: PolicyCache::new(tls.verified().ok()),
             port: config.mx_port,
             hostname: config.hostname.to_ascii_lowercase(),
+            results: config.tls_results.clone(),
         });
         Ok(Self { inner: Arc::new(Inner { config, queue, delivery, clock, tls, pool, exchangers }) })
     }

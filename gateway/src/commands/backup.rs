@@ -7,6 +7,7 @@ use crate::cli::BackupArgs;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::gateway::{log_origin, open_store, store_config};
+use crate::pipeline::alerts::BACKUP_CHORE;
 use anyhow::{Context, Result};
 use sealpost_envelope::Secret;
 use sealpost_store::backup::{self, BackupError};
@@ -32,6 +33,7 @@ pub async fn run(path: &Path, args: BackupArgs, json: bool) -> Result<Answer> {
         Err(error @ BackupError::NotEmpty(_)) => return Err(Unusable(error.to_string()).into()),
         other => other?,
     };
+    store.chore_done(BACKUP_CHORE, now).await?;
     if json {
         say!("{}", serde_json::to_string(&made)?);
         return Ok(Answer::Done);

@@ -34,6 +34,9 @@ pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
     if let Err(error) = crate::providers::open(&config) {
         findings.push(fault(format!("{error:#}")));
     }
+    if let Err(error) = crate::routes::probe(&config) {
+        findings.push(fault(format!("{error:#}")));
+    }
     external_time(&config, &mut findings).await;
     antivirus(&config, &mut findings).await;
     let records = domain_keys(&config, &mut findings);

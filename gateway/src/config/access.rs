@@ -1,6 +1,8 @@
 //! Questions that the program asks of the settings.
 
-use super::sections::{Entity, Listen, Route, Rule, Settings, Trusted};
+use super::screening::{Tolerance, Trusted};
+use super::outgoing::Route;
+use super::sections::{Entity, Listen, Rule, Settings};
 use sealpost_envelope::EmailAddress;
 use sealpost_policy::RuleConfig;
 use std::net::{IpAddr, SocketAddr};
@@ -64,6 +66,10 @@ impl Trusted {
     /// Whether it connects from this address.
     pub fn serves(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|n| n.contains(address))
+    }
+    /// Whether this fault is overlooked.
+    pub fn tolerates(&self, fault: Tolerance) -> bool {
+        self.tolerate.contains(&fault)
     }
     /// Whether it may send with this From.
     pub fn may_send_as(&self, from: &EmailAddress) -> bool {

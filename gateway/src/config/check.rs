@@ -1,8 +1,9 @@
 //! What no single key can know: whether the settings fit together.
 
-use super::places::{Database, WebUrl};
+use super::outgoing::Route;
+use super::places::{Database, Via, WebUrl};
 use super::reader::Context;
-use super::sections::{Entity, Route, Rule, Settings};
+use super::sections::{Entity, Rule, Settings};
 use super::signing::KeySource;
 use super::{Mode, Profile, UpstreamTls};
 use sealpost_envelope::{EmailAddress, Gate, GateMethod};
@@ -20,6 +21,7 @@ pub(super) fn check(settings: &Settings, context: &mut Context) -> Vec<Arc<Polic
     gates(settings, context);
     super::cards::check(settings, context);
     super::providers::check(settings, context);
+    super::backends::check(settings, context);
     super::webhooks::check(settings, context);
     limits(settings, context);
     demo(settings, context);
@@ -114,10 +116,14 @@ fn relay(settings: &Settings, context: &mut Context) {
     if relay.smarthost_user.is_some() != relay.smarthost_password.is_some() {
         context.wrong_at("relay.smarthost_user", "smarthost_user and smarthost_password belong together");
     }
-    let clear = matches!(relay.smarthost_tls, UpstreamTls::None | UpstreamTls::Opportunistic);
-    if relay.smarthost_user.is_some() && clear {
-        let message = "a password is only sent over verified TLS: use \"require\" or \"tls\"";
-        context.wrong_at("relay.smarthost_tls", message);
+    if relay.smarthost_user.is_some() && is_unverified(relay.smarthost_tls) {
+        context.wrong_at("relay.smarthost_tls", UNVERIFIED);
+    }
+    if relay.smarthost_certificate.is_some() != relay.smarthost_key.is_some() {
+        context.wrong_at(
+            "relay.smarthost_certificate",
+            "smarthost_certificate and smarthost_key belong together",
+        );
     }
     if relay.retry.is_empty() || relay.retry.iter().any(|p| p.as_seconds() < 1) {
         context.wrong_at("relay.retry", "pauses of one second or more are needed");
@@ -132,7 +138,32 @@ fn relay(settings: &Settings, context: &mut Context) {
     }
 }
 
+/// Whether anybody could be at the other end.
+fn is_unverified(tls: UpstreamTls) -> bool {
+    matches!(tls, UpstreamTls::None | UpstreamTls::Opportunistic)
+}
+
+const UNVERIFIED: &str = "a password is only sent over verified TLS: use \"require\" or \"tls\"";
+
 fn check_route(route: &Route, n: usize, context: &mut Context) {
+    let at = |key: &str| format!("route[{n}].{key}");
+    if route.user.is_some() != route.password.is_some() {
+        context.wrong_at(&at("user"), "user and password belong together");
+    }
+    if route.user.is_some() && is_unverified(route.tls) {
+        context.wrong_at(&at("tls"), UNVERIFIED);
+    }
+    if route.certificate.is_some() != route.key.is_some() {
+        context.wrong_at(&at("certificate"), "certificate and key belong together");
+    }
+    let of_one_server = [
+        ("ca", route.ca.is_some()),
+        ("certificate", route.certificate.is_some()),
+        ("user", route.user.is_some()),
+    ];
+    for (key, _) in of_one_server.iter().filter(|(_, set)| *set && !matches!(route.via, Via::Smarthost(_))) {
+        context.wrong_at(&at(key), "belongs to a route whose via is HOST:PORT");
+    }
     if route.domains.is_empty() {
         context.wrong_at(&format!("route[{n}].domains"), "at least one domain is needed");
     }
@@ -345,5 +376,6 @@ fn defaults(settings: &Settings, entity: &Entity) -> Defaults {
         country: settings.gate.country.clone(),
         sms: settings.gate.sms.provider.is_some(),
         sms_prefixes: settings.gate.sms.prefixes.clone(),
+        blocked_types: settings.antivirus.blocked_types.iter().map(|t| t.as_str().to_owned()).collect(),
     }
 }

@@ -13,14 +13,17 @@
 //! **Failure.** [`ConfigErrors`]. A file that cannot be used is never used in part.
 
 mod access;
+mod backends;
 mod cards;
 mod check;
 #[cfg(test)]
 mod document;
 mod kinds;
+mod outgoing;
 mod places;
 mod providers;
 mod reader;
+mod screening;
 mod section;
 mod sections;
 mod signing;
@@ -29,16 +32,18 @@ mod template;
 mod unsupported;
 mod webhooks;
 
+pub use backends::{BackendSettings, group_role};
 pub use cards::CardSettings;
 #[cfg(test)]
 pub use document::documentation;
 pub use kinds::{
-    CardRevocation, CardStage, CardTls, CardWord, ClientProof, CodeByMail, Mode, Network, Profile, Receipts,
+    BackendKind, CardRevocation, CardStage, CardTls, CardWord, ClientProof, SentCodes, Mode, Network, Profile, Receipts,
     SmsProvider, UpstreamTls,
 };
 pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
 pub use providers::{ProviderSettings, described};
-pub use sections::{Entity, Rule, Settings, Sms, TimestampSettings, Trusted};
+pub use screening::{AntivirusSettings, ClamdAddress, OnFinding, Tolerance, Trusted};
+pub use sections::{Entity, Rule, Settings, Sms, TimestampSettings};
 pub use signing::KeySource;
 pub use template::{template, template_with};
 pub use unsupported::unsupported;

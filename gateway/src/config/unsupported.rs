@@ -14,19 +14,6 @@ pub fn unsupported(settings: &Settings) -> Vec<String> {
     };
     wants(settings.mode == Mode::Observe, "`mode = \"observe\"` is not available yet: leave `mode` out");
     wants(
-        settings.trusted.iter().any(|t| !t.tolerate.is_empty()),
-        "`trusted.tolerate`: no fault is tolerated yet: leave it out",
-    );
-    wants(settings.alerts.mail.is_some(), "`alerts.mail`: alerts are not sent yet: leave it out");
-    wants(
-        settings.store.s3_access_key.is_some(),
-        "`store.s3_access_key`: give the S3 keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for now",
-    );
-    wants(
-        settings.route.iter().any(|r| r.ca.is_some()),
-        "`route.ca`: authorities of single routes are not told apart yet: use `relay.smarthost_ca`",
-    );
-    wants(
         !passable(settings, &settings.gate.default),
         "`gate.default`: none of its ways can be passed here: name one that can, and for `otp-sms` set `gate.sms.provider`",
     );

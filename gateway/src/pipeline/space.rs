@@ -41,6 +41,19 @@ impl Room {
         Self { places, reserve: config.limits.disk_reserve.0 }
     }
 
+    /// The disks on which little more than the reserve is left, with what is free there; for the administrator.
+    pub fn short(&self) -> Vec<String> {
+        let free = |place: &PathBuf| {
+            let fs = rustix::fs::statvfs(place).ok()?;
+            let free = fs.f_bavail.saturating_mul(fs.f_frsize);
+            // A tenth of the disk, or the reserve once more, whichever is less.
+            let margin = self.reserve.min(fs.f_blocks.saturating_mul(fs.f_frsize) / 10);
+            (free < self.reserve.saturating_add(margin))
+                .then(|| format!("{}: {} MiB", place.display(), free >> 20))
+        };
+        self.places.iter().filter_map(free).collect()
+    }
+
     /// Whether `octets` more fit and leave the reserve untouched. Base64 shrinks when stored, so the declared
     /// size of a message is more than enough.
     pub fn has(&self, octets: u64) -> bool {

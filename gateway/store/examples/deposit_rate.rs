@@ -66,6 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = StoreConfig {
         database,
         blobs: format!("file:{}", place.path().join("blobs").display()),
+        s3: None,
         keys: place.path().join("keys"),
     };
     let store = Store::open(&config, Arc::new(SystemClock)).await?;

@@ -26,7 +26,7 @@ use crate::crypto::CryptoError;
 use crate::keys::DepositKey;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use sealpost_envelope::{BlobId, Timestamp};
+use sealpost_envelope::{BlobId, Secret, Timestamp};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,6 +91,15 @@ pub struct BlobEntry {
     pub modified: Timestamp,
 }
 
+/// Access to an S3 bucket.
+#[derive(Debug, Clone)]
+pub struct S3Keys {
+    /// Access key.
+    pub access: Secret<String>,
+    /// Its secret.
+    pub secret: Secret<String>,
+}
+
 /// An open blob store; clones share it.
 #[derive(Debug, Clone)]
 pub struct Blobs {
@@ -104,9 +113,9 @@ enum Backend {
 }
 
 impl Blobs {
-    /// Opens `file:/dir` or `s3://bucket[/prefix]?endpoint=http://…&region=…`. Credentials for S3 come
-    /// from the environment (`AWS_ACCESS_KEY_ID`, …); plain HTTP is accepted for loopback only.
-    pub fn open(url: &str) -> Result<Self, BlobError> {
+    /// Opens `file:/dir` or `s3://bucket[/prefix]?endpoint=http://…&region=…`. Without `keys`, credentials for S3
+    /// come from the environment (`AWS_ACCESS_KEY_ID`, …); plain HTTP is accepted for loopback only.
+    pub fn open(url: &str, keys: Option<&S3Keys>) -> Result<Self, BlobError> {
         let bad = |reason: &str| BlobError::BadUrl { url: url.to_owned(), reason: reason.to_owned() };
         if let Some(path) = url.strip_prefix("file:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -116,7 +125,8 @@ impl Blobs {
             return Ok(Self { backend: Backend::Files(Arc::new(file::Directory::open(path.into())?)) });
         }
         if let Some(rest) = url.strip_prefix("s3:") {
-            let bucket = object::Bucket::open(rest.trim_start_matches('/')).map_err(|reason| bad(&reason))?;
+            let bucket = object::Bucket::open(rest.trim_start_matches('/'), keys);
+            let bucket = bucket.map_err(|reason| bad(&reason))?;
             return Ok(Self { backend: Backend::Objects(Arc::new(bucket)) });
         }
         Err(bad("must begin with file: or s3:"))

@@ -1,6 +1,6 @@
 //! Opening the store: database, blobs and keys together.
 
-use crate::blob::{BlobError, Blobs};
+use crate::blob::{BlobError, Blobs, S3Keys};
 use crate::keys::{KeyError, KeyStore};
 use crate::{Db, StoreError};
 use sealpost_envelope::Clock;
@@ -14,6 +14,8 @@ pub struct StoreConfig {
     pub database: String,
     /// `file:/dir` or `s3://bucket?endpoint=…`.
     pub blobs: String,
+    /// Keys of the S3 bucket; those of the environment when absent.
+    pub s3: Option<S3Keys>,
     /// Directory of the key store: outside the database and its backups.
     pub keys: PathBuf,
 }
@@ -45,7 +47,7 @@ impl Store {
     /// Opens what `config` names, creating and migrating the database if necessary.
     pub async fn open(config: &StoreConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let keys = Arc::new(KeyStore::open(&config.keys)?);
-        let blobs = Blobs::open(&config.blobs)?;
+        let blobs = Blobs::open(&config.blobs, config.s3.as_ref())?;
         let db = Db::open(&config.database).await?;
         Ok(Self { db, blobs, keys, clock })
     }

@@ -57,6 +57,7 @@ fn place(dir: &Path, keys: &Path) -> StoreConfig {
     StoreConfig {
         database: format!("sqlite:{}", dir.join("restored/store.db").display()),
         blobs: format!("file:{}", dir.join("restored/blobs").display()),
+        s3: None,
         keys: keys.to_owned(),
     }
 }

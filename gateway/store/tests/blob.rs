@@ -20,7 +20,7 @@ fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
     let keys = KeyStore::open(dir.path().join("keys")).unwrap();
     let (key, _, _) = keys.new_deposit_key("2027-01-01T00:00:00Z".parse().unwrap()).unwrap();
-    let blobs = Blobs::open(&format!("file:{}", dir.path().join("blobs").display())).unwrap();
+    let blobs = Blobs::open(&format!("file:{}", dir.path().join("blobs").display()), None).unwrap();
     Place { dir, blobs, key }
 }
 
@@ -211,6 +211,6 @@ fn writers_are_send_and_sync() {
 #[test]
 fn addresses() {
     for bad in ["file:", "/var/blobs", "s3:", "s3://b?endpoint=http://example.org", "gs://b"] {
-        assert!(matches!(Blobs::open(bad), Err(BlobError::BadUrl { .. })), "{bad}");
+        assert!(matches!(Blobs::open(bad, None), Err(BlobError::BadUrl { .. })), "{bad}");
     }
 }

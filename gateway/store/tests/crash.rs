@@ -21,6 +21,7 @@ fn config(dir: &Path) -> StoreConfig {
     StoreConfig {
         database: format!("sqlite:{}", dir.join("store.db").display()),
         blobs: format!("file:{}", dir.join("blobs").display()),
+        s3: None,
         keys: dir.join("keys"),
     }
 }

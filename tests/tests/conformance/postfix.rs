@@ -2,138 +2,57 @@
 //! system's. Settings are its defaults but for names, ports, and the pauses it makes before it answers an
 //! error; mail it accepts is discarded. Logins are asked of us, by Dovecot's protocol over a unix socket.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
+use sealpost_tests::postfix;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 /// A running Postfix; stopped when dropped.
 pub struct Postfix {
-    config: PathBuf,
-    log: PathBuf,
+    server: postfix::Postfix,
     pub inbound: u16,
     pub submission: u16,
     pub submissions: u16,
     /// `3.7`.
     pub version: String,
-    _dir: tempfile::TempDir,
 }
-
-const SERVICES: &str = "\
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-";
 
 impl Postfix {
     /// Starts it with the certificate of the gateway and one login.
     pub fn start(cert: &Path, key: &Path, login: &str, password: &str) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        // Its processes give up root and must still come in.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
-        let (config, queue, data) =
-            (dir.path().join("etc"), dir.path().join("queue"), dir.path().join("data"));
-        for made in [&config, &queue, &data] {
-            std::fs::create_dir_all(made)?;
-        }
-        run(Command::new("chown").arg("postfix").arg(&data))?;
+        let dir = postfix::Postfix::place()?;
         let socket = dir.path().join("auth.sock");
         serve_logins(&socket, format!("\0{login}\0{password}"))?;
-        let log = dir.path().join("maillog");
-        let main = format!(
-            "compatibility_level = 3.6\nmyhostname = peer.example\nmydestination =\nlocal_recipient_maps =\n\
-             mynetworks = 192.0.2.0/24\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
+        let settings = format!(
+            "myhostname = peer.example\nmynetworks = 192.0.2.0/24\n\
              relay_domains = sealpost.test\nrelay_recipient_maps = inline:{{ alice@sealpost.test=ok }}\n\
              smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n\
              default_transport = discard:\nrelay_transport = discard:\nlocal_transport = discard:\n\
-             alias_maps =\nalias_database =\nqueue_directory = {queue}\ndata_directory = {data}\n\
              smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {cert}\nsmtpd_tls_key_file = {key}\n\
              smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {socket}\nsmtpd_tls_auth_only = yes\n\
-             smtpd_error_sleep_time = 0\nsmtpd_client_connection_count_limit = 0\nsmtpd_client_port_logging = yes\n\
-             maillog_file = {log}\nmaillog_file_prefixes = /\n",
-            queue = queue.display(),
-            data = data.display(),
+             smtpd_error_sleep_time = 0\nsmtpd_client_port_logging = yes\n",
             cert = cert.display(),
             key = key.display(),
             socket = socket.display(),
-            log = log.display(),
         );
-        std::fs::write(config.join("main.cf"), main)?;
-        let [inbound, submission, submissions] = free_ports()?;
         let sasl =
             "-o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject";
-        let master = format!(
-            "127.0.0.1:{inbound} inet n - n - - smtpd\n\
-             127.0.0.1:{submission} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt {sasl}\n\
-             127.0.0.1:{submissions} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes {sasl}\n{SERVICES}"
-        );
-        std::fs::write(config.join("master.cf"), master)?;
-        let version = output(Command::new("/usr/sbin/postconf").args(["-d", "-h", "mail_version"]))?;
-        let version = version.trim().split('.').take(2).collect::<Vec<_>>().join(".");
-        let this = Self { config, log, inbound, submission, submissions, version, _dir: dir };
-        this.control("start")?;
-        let begun = Instant::now();
-        while [inbound, submission, submissions]
-            .iter()
-            .any(|p| TcpStream::connect(("127.0.0.1", *p)).is_err())
-        {
-            ensure!(begun.elapsed() < Duration::from_secs(30), "Postfix does not listen:\n{}", this.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(this)
+        let services = [
+            String::new(),
+            format!("-o smtpd_tls_security_level=encrypt {sasl}"),
+            format!("-o smtpd_tls_wrappermode=yes {sasl}"),
+        ];
+        let server = postfix::Postfix::start(dir, &settings, &services.each_ref().map(String::as_str))?;
+        let (inbound, submission, submissions) = (server.ports[0], server.ports[1], server.ports[2]);
+        Ok(Self { server, inbound, submission, submissions, version: postfix::Postfix::version()? })
     }
 
     /// Its log so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.server.log()
     }
-
-    fn control(&self, verb: &str) -> Result<()> {
-        run(Command::new("/usr/sbin/postfix").arg("-c").arg(&self.config).arg(verb))
-    }
-}
-
-impl Drop for Postfix {
-    fn drop(&mut self) {
-        if let Err(error) = self.control("stop") {
-            eprintln!("stopping Postfix: {error:#}");
-        }
-    }
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("run {command:?}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    output(command).map(drop)
-}
-
-/// Below the range from which Linux takes the ports of outgoing connections.
-fn free_ports() -> Result<[u16; 3]> {
-    let start = 26_000 + (std::process::id() % 1000) as u16 * 5;
-    let mut free = (start..32_000).filter(|p| TcpListener::bind(("127.0.0.1", *p)).is_ok());
-    let mut next = || free.next().context("no free port");
-    Ok([next()?, next()?, next()?])
 }
 
 /// Answers Postfix's questions about logins: one PLAIN message is good.

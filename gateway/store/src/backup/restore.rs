@@ -26,7 +26,7 @@ pub async fn restore(
     {
         return Err(BackupError::NotEmpty(path.display().to_string()));
     }
-    let blobs = Blobs::open(&config.blobs).map_err(BackupError::from)?;
+    let blobs = Blobs::open(&config.blobs, config.s3.as_ref()).map_err(BackupError::from)?;
     if !blobs.is_empty().await.map_err(BackupError::from)? {
         return Err(BackupError::NotEmpty(config.blobs.clone()));
     }

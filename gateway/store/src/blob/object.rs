@@ -3,18 +3,24 @@
 //! Small objects go in one PUT, larger ones in parts. A bucket takes 10,000 parts, so their size doubles
 //! every 1,000 parts: 5 MiB at first, which holds memory low, and 5 TiB fit in all.
 
-use super::{BlobEntry, BlobError, name_of};
+use super::{BlobEntry, BlobError, S3Keys, name_of};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig};
 use sealpost_envelope::{BlobId, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// S3's smallest part.
 const FIRST_PART: usize = 5 * 1024 * 1024;
+
+/// A request that fails is repeated so often, and no longer than this: a client that is asked to come back
+/// later is better served than one that waits for minutes.
+const RETRIES: usize = 4;
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A bucket and the prefix of our names in it.
 #[derive(Debug)]
@@ -25,13 +31,19 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Reads `bucket[/prefix][?endpoint=…&region=…]`; the error says what to change.
-    pub(super) fn open(rest: &str) -> Result<Self, String> {
+    pub(super) fn open(rest: &str, keys: Option<&S3Keys>) -> Result<Self, String> {
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         if bucket.is_empty() {
             return Err("names no bucket".to_owned());
         }
-        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        let retries = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retries);
+        if let Some(S3Keys { access, secret }) = keys {
+            builder = builder
+                .with_access_key_id(access.expose().as_str())
+                .with_secret_access_key(secret.expose().as_str());
+        }
         for (name, value) in query.split('&').filter(|p| !p.is_empty()).filter_map(|p| p.split_once('=')) {
             builder = match name {
                 "endpoint" if value.starts_with("https://") => builder.with_endpoint(value),
@@ -188,17 +200,17 @@ mod tests {
 
     #[test]
     fn addresses() {
-        assert!(Bucket::open("mail?endpoint=http://127.0.0.1:3900&region=garage").is_ok());
-        assert!(Bucket::open("mail/a/b?endpoint=http://[::1]:3900&region=r").is_ok());
+        assert!(Bucket::open("mail?endpoint=http://127.0.0.1:3900&region=garage", None).is_ok());
+        assert!(Bucket::open("mail/a/b?endpoint=http://[::1]:3900&region=r", None).is_ok());
         for bad in [
             "",
             "mail?endpoint=http://s3.example.org&region=r",
             "mail?bucket=x",
             "mail?endpoint=http://127.0.0.1.evil.example",
         ] {
-            assert!(Bucket::open(bad).is_err(), "{bad}");
+            assert!(Bucket::open(bad, None).is_err(), "{bad}");
         }
-        let bucket = Bucket::open("mail/a/?endpoint=http://localhost:1&region=r").unwrap();
+        let bucket = Bucket::open("mail/a/?endpoint=http://localhost:1&region=r", None).unwrap();
         let id: BlobId = "0193a7b0-0000-7000-8000-000000000000".parse().unwrap();
         assert_eq!(bucket.path_of(id).as_ref(), format!("a/0193/a7/{id}"));
     }

@@ -51,6 +51,7 @@ impl TestStore {
         let config = StoreConfig {
             database,
             blobs: format!("file:{}", dir.path().join("blobs").display()),
+            s3: None,
             keys: dir.path().join("keys"),
         };
         let clock = Arc::new(FixedClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
