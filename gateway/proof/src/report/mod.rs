@@ -213,7 +213,7 @@ fn step(step: &Step, places: &HashMap<String, String>, l: Language) -> [String; 
     if let Some(note) = &step.note {
         text.push_str(&format!(" – {note}"));
     }
-    let time = step.time.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let time = step.time.strftime(l.pick("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")).to_string();
     let place = places.get(&step.entry.to_string()).cloned().unwrap_or_default();
     [time, text, Certainty::of(step.event).word(l).to_owned(), place]
 }
@@ -307,17 +307,18 @@ fn verification(d: &mut Document, b: &Bundle<'_>, now: Timestamp, l: Language) {
         d.narrow(MONO, aside, &root.fingerprint().to_hex());
     }
     d.space(if aside > 0.0 { 14.0 } else { 4.0 });
+    let (sealed, entries) = (b.evidence.len(), b.entries.len());
     let counts = match l {
         Language::Fr => format!(
-            "{} preuve(s) scellée(s), {} entrée(s) de journal. Établi le {}.",
-            b.evidence.len(),
-            b.entries.len(),
+            "{} et {}. Établi le {}.",
+            counted(sealed, "étape scellée", "étapes scellées"),
+            counted(entries, "entrée de journal", "entrées de journal"),
             moment(now, l)
         ),
         Language::En => format!(
-            "{} sealed evidence file(s), {} journal entries. Made on {}.",
-            b.evidence.len(),
-            b.entries.len(),
+            "{} and {}. Made on {}.",
+            counted(sealed, "sealed step", "sealed steps"),
+            counted(entries, "journal entry", "journal entries"),
             moment(now, l)
         ),
     };
@@ -330,6 +331,11 @@ fn squares(url: &str) -> Option<Vec<Vec<bool>>> {
     let width = code.width();
     let colors = code.to_colors();
     Some(colors.chunks(width).map(|row| row.iter().map(|c| *c == Color::Dark).collect()).collect())
+}
+
+/// French has the singular for none as well, which no proof has.
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 fn party(p: &Party) -> String {

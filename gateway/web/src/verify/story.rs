@@ -181,8 +181,8 @@ const KINDS: [(Kind, &str, &str, &str, &str); 7] = [
         Kind::Whole,
         "L’archive",
         "The archive",
-        "Le fichier est complet et dans la seule forme permise : rien n’y a été glissé.",
-        "The file is complete and in the only form allowed: nothing was slipped in.",
+        "Le fichier doit être complet et dans la seule forme permise, sans rien qui y ait été glissé.",
+        "The file must be complete and in the only form allowed, with nothing slipped in.",
     ),
     (
         Kind::Seal,
@@ -223,8 +223,8 @@ const KINDS: [(Kind, &str, &str, &str, &str); 7] = [
         Kind::Trust,
         "Les certificats",
         "The certificates",
-        "Les signatures mènent à une autorité que ce serveur connaît.",
-        "The signatures lead to an authority that this server knows.",
+        "Les signatures doivent mener à une autorité que ce serveur connaît.",
+        "The signatures must lead to an authority that this server knows.",
     ),
 ];
 
@@ -280,7 +280,9 @@ fn line(check: &ProofCheck, l: Language, zone: &TimeZone) -> Line {
         "(container)" => l.pick("(le fichier entier)", "(the whole file)").to_owned(),
         other => other.to_owned(),
     };
-    let technical = (!check.ok).then(|| check.what.clone());
+    // Not what the words have just said.
+    let said = words.to_lowercase().contains(&check.what.to_lowercase());
+    let technical = (!check.ok && !said).then(|| check.what.clone());
     Line { ok: check.ok, file, words, technical }
 }
 
