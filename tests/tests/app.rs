@@ -72,6 +72,7 @@ fn an_auditors_and_an_administrators_pages_are_accessible() -> Result<()> {
                     ("app-health", "/admin/health"),
                     ("app-queue", "/admin/queue"),
                     ("app-accounts", "/admin/accounts"),
+                    ("app-account", "/admin/accounts/1"),
                     ("app-entities", "/admin/entities"),
                     ("app-rules", test),
                     ("app-certificates", "/admin/certificates"),

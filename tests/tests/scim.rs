@@ -3,12 +3,11 @@
 
 use anyhow::{Context, Result, ensure};
 use sealpost_tests::api::{Answer, Api};
+use sealpost_tests::idle::Idle;
 use sealpost_tests::sending::Place;
 use sealpost_tests::staff::Staff;
 use sealpost_tests::{Demo, DemoOptions};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
 
 const USERS: &str = "/scim/v2/Users";
 const GROUPS: &str = "/scim/v2/Groups";
@@ -170,19 +169,7 @@ fn groups_give_roles_and_a_deactivation_ends_everything_at_once() -> Result<()> 
     let place = Place::new(&demo, "alice")?;
     let mut sending = place.connect()?;
     let account = demo.account("alice").clone();
-    let target = format!("localhost:{}", demo.about.ports.imaps);
-    let ca = demo.about.ca.to_string_lossy().into_owned();
-    let mut idle = Command::new("openssl")
-        .args(["s_client", "-quiet", "-verify_quiet", "-CAfile", &ca, "-connect", &target])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut input = idle.stdin.take().context("no input")?;
-    let mut lines = BufReader::new(idle.stdout.take().context("no output")?).lines();
-    let login = format!("a LOGIN {} {}\r\nb SELECT INBOX\r\nc IDLE\r\n", account.login, account.app_password);
-    input.write_all(login.as_bytes())?;
-    lines.find(|l| l.as_ref().is_ok_and(|l| l.starts_with('+'))).context("it does not wait")??;
+    let waiting = Idle::start(&demo, &account)?;
 
     let off = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "Replace", "path": "active", "value": "False"}]});
@@ -190,10 +177,9 @@ fn groups_give_roles_and_a_deactivation_ends_everything_at_once() -> Result<()> 
     ensure!(now["active"] == false, "{now}");
     ensure!(!browser.is_in()?, "the page");
     ensure!(program.get("/api/v1/deposits")?.status == 401, "the program");
-    // The stream ends: were the connection kept, this would wait for ever.
-    let said: Vec<String> = lines.map_while(Result::ok).collect();
-    ensure!(said.iter().any(|l| l.contains("BYE")), "{said:?}");
-    idle.wait()?;
+    // Were the connection kept, this would wait for ever.
+    let said = waiting.until_the_end()?;
+    ensure!(said.contains("BYE"), "{said}");
     let refused = sending
         .begin(&account.login, &["bob@example.test"])
         .and_then(|()| sending.data(b"Subject: x\r\n\r\nx\r\n"));
@@ -206,5 +192,22 @@ fn groups_give_roles_and_a_deactivation_ends_everything_at_once() -> Result<()> 
     ensure!(place.connect().is_ok(), "the person does");
     let journal = demo.sealpost(&["journal", "search", "--json", "--event", "AccountChanged"])?;
     ensure!(journal.contains("scim") && journal.contains("adele@sealpost.test"), "{journal}");
+    Ok(())
+}
+
+#[test]
+fn a_forced_logout_ends_everything_too() -> Result<()> {
+    let demo = Demo::start(DemoOptions::default())?;
+    let account = demo.account("alice").clone();
+    let browser = Staff::logged_in(&demo, "alice")?;
+    let program = Api::new(&demo, &account.login, &["deposits:read"])?;
+    let (waiting, place) = (Idle::start(&demo, &account)?, Place::new(&demo, "alice")?);
+    place.connect()?;
+    demo.sealpost(&["user", "logout", &account.login])?;
+    ensure!(!browser.is_in()?, "the page");
+    ensure!(program.get("/api/v1/deposits")?.status == 401, "the program");
+    ensure!(waiting.until_the_end()?.contains("BYE"), "the mail program");
+    ensure!(place.connect().is_err(), "a new login with the former app password");
+    ensure!(Staff::logged_in(&demo, "carol")?.is_in()?, "nobody else");
     Ok(())
 }

@@ -76,6 +76,15 @@ impl Backend {
         timeout(self.patience, asked).await.unwrap_or(Err(Trouble::Slow(self.patience)))
     }
 
+    /// Whether it answers, and refuses what must be refused.
+    pub async fn probe(&self) -> Result<(), Trouble> {
+        let Some(domain) = self.domains.first() else { return Ok(()) };
+        let like = EmailAddress::parse(&format!("nobody@{domain}"))
+            .map_err(|_| Trouble::Protocol("a domain is none"))?;
+        let asked = timeout(self.patience, self.is_discerning(&like));
+        asked.await.unwrap_or(Err(Trouble::Slow(self.patience)))
+    }
+
     /// Tries a password that nobody has for a login that nobody has, now and then: whoever takes it takes any.
     async fn is_discerning(&self, like: &EmailAddress) -> Result<(), Trouble> {
         let known = *self.discerning.lock().unwrap_or_else(PoisonError::into_inner);

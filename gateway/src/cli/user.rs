@@ -11,7 +11,7 @@ pub enum UserCommand {
         /// Login, a mail address.
         login: String,
         /// Role.
-        #[arg(long, default_value = "sender", value_parser = ["sender", "auditor", "admin"])]
+        #[arg(long, default_value = "sender", value_parser = ["sender", "auditor", "admin", "operator"])]
         role: String,
         /// Name as it stands on mails.
         #[arg(long)]
@@ -38,6 +38,18 @@ pub enum UserCommand {
         #[arg(long)]
         invite: bool,
     },
+    /// Add, correct and disable accounts as a directory of `[[accounts.backend]]` has its people. It rules the accounts
+    /// that came from it and no others.
+    Sync {
+        /// Name of the directory; all of them when absent.
+        backend: Option<String>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Disable people even when many of them are missing at once.
+        #[arg(long)]
+        force: bool,
+    },
     /// Hand what somebody who leaves has deposited to a successor, with mail for their addresses; their
     /// account is disabled. The journal still names who acted.
     Handover {
@@ -51,7 +63,7 @@ pub enum UserCommand {
         /// Login.
         login: String,
     },
-    /// End every session and every app password of an account.
+    /// End every session, app password and token of an account: whoever is in is out, mail programs too.
     Logout {
         /// Login.
         login: String,
@@ -73,7 +85,7 @@ pub enum UserCommand {
         /// Login.
         login: String,
         /// New role.
-        #[arg(value_parser = ["sender", "auditor", "admin"])]
+        #[arg(value_parser = ["sender", "auditor", "admin", "operator"])]
         role: String,
     },
     /// Disable an account; its evidence and deposits stay.
@@ -105,7 +117,7 @@ pub enum TokenCommand {
         #[arg(long, default_value = "program")]
         label: String,
         /// What it may do; may be repeated. When absent: all that its account may do by the API, mail apart.
-        #[arg(long, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics", "mail"])]
+        #[arg(long, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics", "mail", "scim"])]
         scope: Vec<String>,
         /// Its end (RFC 3339); none when absent.
         #[arg(long)]

@@ -38,6 +38,7 @@ pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
         findings.push(fault(format!("{error:#}")));
     }
     external_time(&config, &mut findings).await;
+    backends(&config, &mut findings).await;
     antivirus(&config, &mut findings).await;
     let records = domain_keys(&config, &mut findings);
     if with_dns {
@@ -166,6 +167,23 @@ async fn external_time(config: &Config, findings: &mut Vec<Finding>) {
         if let Err(error) = outcome {
             findings
                 .push(warning(format!("`timestamp`: {url}: {error}; external time stays pending meanwhile")));
+        }
+    }
+}
+
+/// Asks the servers that know passwords about somebody who does not exist: who lets them in, or gives no answer, is told.
+async fn backends(config: &Config, findings: &mut Vec<Finding>) {
+    for settings in &config.accounts.backend {
+        let name = &settings.name;
+        let backend = match crate::backends::backend(settings) {
+            Ok(backend) => backend,
+            Err(error) => {
+                findings.push(fault(format!("`accounts.backend` {name:?}: {error:#}")));
+                continue;
+            }
+        };
+        if let Err(trouble) = backend.probe().await {
+            findings.push(warning(format!("`accounts.backend` {name:?}: {trouble}; its people cannot log in")));
         }
     }
 }

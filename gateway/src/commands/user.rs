@@ -3,6 +3,7 @@
 mod import;
 mod leave;
 mod otp;
+mod sync;
 mod token;
 
 use super::{Answer, Unusable, clock, store};
@@ -28,6 +29,9 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
         }
         UserCommand::Import { file, entity, dry_run, invite } => {
             return desk.import_people(&file, entity.as_deref(), dry_run, invite, json).await;
+        }
+        UserCommand::Sync { backend, dry_run, force } => {
+            return desk.sync(backend.as_deref(), dry_run, force, json).await;
         }
         UserCommand::Handover { from, to } => desk.hand_over(&from, &to, json).await?,
         UserCommand::Reenrol { login } => desk.reenrol(&login).await?,

@@ -17,7 +17,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Reads a text by `FromStr`.
-fn read_text<T: FromStr<Err: fmt::Display>>(
+pub(super) fn read_text<T: FromStr<Err: fmt::Display>>(
     value: &Spanned<DeValue<'_>>,
     spot: &Spot,
     context: &mut Context,
@@ -32,18 +32,23 @@ fn read_text<T: FromStr<Err: fmt::Display>>(
 /// Types whose text form is their setting.
 macro_rules! text_settings {
     ($($ty:ty),*) => { $(
-        impl Setting for $ty {
-            fn read(value: &Spanned<DeValue<'_>>, spot: &Spot, context: &mut Context) -> Option<Self> {
-                read_text(value, spot, context)
+        impl $crate::config::section::Setting for $ty {
+            fn read(
+                value: &toml::Spanned<toml::de::DeValue<'_>>,
+                spot: &$crate::config::reader::Spot,
+                context: &mut $crate::config::reader::Context,
+            ) -> Option<Self> {
+                $crate::config::kinds::read_text(value, spot, context)
             }
         }
-        impl Shown for $ty {
+        impl $crate::config::section::Shown for $ty {
             fn shown(&self) -> String {
-                quoted(&self.to_string())
+                $crate::config::kinds::quoted(&self.to_string())
             }
         }
     )* };
 }
+pub(super) use text_settings;
 
 /// Enumerations with one word each.
 macro_rules! words {
@@ -51,26 +56,27 @@ macro_rules! words {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($(#[$vmeta])* $variant),* }
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($word => Ok(Self::$variant),)*
-                    other => Err(unknown_word(other, &[$($word),*])),
+                    other => Err($crate::config::kinds::unknown_word(other, &[$($word),*])),
                 }
             }
         }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self { $(Self::$variant => $word),* })
             }
         }
-        text_settings!($name);
+        $crate::config::kinds::text_settings!($name);
     };
 }
+pub(super) use words;
 
 /// What to say of a word that is none of the known ones.
-fn unknown_word(word: &str, known: &[&str]) -> String {
+pub(super) fn unknown_word(word: &str, known: &[&str]) -> String {
     match closest(word, known.iter().copied()) {
         Some(near) => format!("unknown value {word:?}; did you mean {near:?}?"),
         None => format!("unknown value {word:?}; one of {}", known.join(", ")),
@@ -109,6 +115,10 @@ words!(
         /// Clear text.
         None = "none",
     }
+);
+words!(
+    /// What a server that knows people's passwords speaks.
+    BackendKind { Ldap = "ldap", Imap = "imap", Smtp = "smtp" }
 );
 words!(
     /// How senders hear of their mail.
@@ -169,8 +179,8 @@ words!(
     }
 );
 words!(
-    /// Who may log in with a code by mail after the password.
-    CodeByMail {
+    /// Who may log in with a code that is sent to them after the password.
+    SentCodes {
         /// Everybody.
         All = "all",
         /// Who has no authenticator app.
@@ -179,18 +189,6 @@ words!(
         None = "none",
     }
 );
-words!(
-    /// A fault that a trusted server may have.
-    Tolerance {
-        /// Lines that end in LF alone.
-        BareLf = "bare-lf",
-        /// No Date header.
-        NoDate = "no-date",
-        /// No TLS.
-        NoTls = "no-tls",
-    }
-);
-
 words!(
     /// Whose customs an OpenID Connect provider follows.
     ProviderPreset {

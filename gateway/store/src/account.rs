@@ -22,7 +22,9 @@ mod leave;
 mod link;
 mod password;
 mod profile;
+mod provision;
 mod request;
+mod scim;
 mod scram;
 mod token;
 
@@ -35,6 +37,7 @@ pub use change::HashedPassword;
 pub use link::{AccountLink, LinkPurpose};
 pub use profile::Profile;
 pub use request::{AccountRequest, NewRequest};
+pub use scim::{SCIM, ScimChange, ScimFilter, ScimGroup, ScimUser};
 pub use scram::{ScramCredentials, ScramRecord};
 pub use token::{ApiToken, NewApiToken, TokenScope, UnknownScope};
 
@@ -64,7 +67,7 @@ pub enum AccountError {
     #[error("{0} cannot take over: it must be another, active account of the same organisation")]
     NoHeir(EmailAddress),
     /// Not a role's name.
-    #[error("unknown role {0:?}; one of sender, auditor, admin, demo")]
+    #[error("unknown role {0:?}; one of sender, auditor, admin, operator, demo")]
     Role(String),
     /// The password is too short or too long.
     #[error("a password has 10 to 1000 characters")]
@@ -90,8 +93,10 @@ pub enum Role {
     Sender,
     /// Reads the journal and exports proofs.
     Auditor,
-    /// Administers.
+    /// Administers its organisation.
     Admin,
+    /// Administers its organisation and the installation that several share.
+    Operator,
     /// An outside recipient's mailbox in the demo; never sends.
     Demo,
 }
@@ -103,8 +108,13 @@ impl Role {
             Self::Sender => "sender",
             Self::Auditor => "auditor",
             Self::Admin => "admin",
+            Self::Operator => "operator",
             Self::Demo => "demo",
         }
+    }
+    /// Whether it administers its organisation.
+    pub fn administers(self) -> bool {
+        matches!(self, Self::Admin | Self::Operator)
     }
 }
 impl std::fmt::Display for Role {
@@ -115,7 +125,7 @@ impl std::fmt::Display for Role {
 impl std::str::FromStr for Role {
     type Err = AccountError;
     fn from_str(s: &str) -> Result<Self, AccountError> {
-        [Self::Sender, Self::Auditor, Self::Admin, Self::Demo]
+        [Self::Sender, Self::Auditor, Self::Admin, Self::Operator, Self::Demo]
             .into_iter()
             .find(|r| r.as_str() == s)
             .ok_or_else(|| AccountError::Role(s.to_owned()))
@@ -229,13 +239,14 @@ impl Accounts {
 
     /// Creates an account; its login becomes its first own address.
     pub async fn create(&self, new: NewAccount, events: Vec<BuiltEvent>) -> Result<Account, AccountError> {
-        self.create_with(new, None, events).await
+        self.create_with(new, None, None, events).await
     }
 
     async fn create_with(
         &self,
         new: NewAccount,
         app_password: Option<PreparedPassword>,
+        source: Option<&str>,
         events: Vec<BuiltEvent>,
     ) -> Result<Account, AccountError> {
         let password = match &new.password {
@@ -243,14 +254,14 @@ impl Accounts {
             None => None,
         };
         let now = self.clock.now();
-        let login = new.login.clone();
+        let (login, source) = (new.login.clone(), source.map(str::to_owned));
         self.db
             .write_as(async move |tx| {
                 let taken = || AccountError::Taken(new.login.clone());
                 let created = tx
                     .fetch_optional(
-                        "INSERT INTO accounts (entity, login, login_key, role, name, password, created) \
-                         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id",
+                        "INSERT INTO accounts (entity, login, login_key, role, name, password, created, source) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id",
                         args![
                             new.entity,
                             new.login.as_str(),
@@ -258,7 +269,8 @@ impl Accounts {
                             new.role.as_str(),
                             &new.name,
                             password,
-                            now
+                            now,
+                            source
                         ],
                     )
                     .await?
@@ -295,7 +307,7 @@ impl Accounts {
             password: None,
         };
         let app_password = self.prepare(address, "demo", password);
-        match self.create_with(new, Some(app_password), Vec::new()).await {
+        match self.create_with(new, Some(app_password), None, Vec::new()).await {
             // Another delivery was faster.
             Err(AccountError::Taken(_)) => {
                 self.by_login(address).await?.ok_or_else(|| AccountError::Unknown(address.to_string()))
@@ -316,8 +328,8 @@ impl Accounts {
 
     /// Who reads an organisation's mail for Postmaster: its first administrator.
     pub async fn postmaster(&self, entity: EntityId) -> Result<Option<Account>, AccountError> {
-        let condition = "a.entity = $1 AND a.role = $2 AND a.disabled IS NULL ORDER BY a.id LIMIT 1";
-        self.one(condition, args![entity, Role::Admin.as_str()]).await
+        let condition = "a.entity = $1 AND a.role IN ($2, $3) AND a.disabled IS NULL ORDER BY a.id LIMIT 1";
+        self.one(condition, args![entity, Role::Admin.as_str(), Role::Operator.as_str()]).await
     }
 
     async fn one(&self, condition: &str, args: crate::Args) -> Result<Option<Account>, AccountError> {

@@ -1,6 +1,7 @@
 //! Logging in to the application: identifier, password and code, or one of the ways that lead elsewhere.
 //!
-//! **Job.** [`page`] shows the form, [`attempt`] judges what was typed and sends codes by mail, [`session`] begins,
+//! **Job.** [`page`] shows the form, [`attempt`] judges what was typed and sends codes by mail, [`text`] by SMS,
+//! [`session`] begins,
 //! finds and ends sessions. Cards, providers and phones come in by [`session::complete`] once they have found the
 //! account.
 //!
@@ -14,10 +15,12 @@
 mod attempt;
 pub(crate) mod guess;
 pub(crate) mod journal;
+pub(crate) mod outside;
 mod page;
 mod pending;
 pub(crate) mod session;
 pub(crate) mod slow;
+pub(crate) mod text;
 
 pub(crate) use page::Word;
 pub(crate) use session::{Staff, complete, renew};
@@ -33,6 +36,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/login", get(page::start).post(attempt::login))
         // Reached by GET when the language is changed on the page that a POST showed.
         .route("/login/code", get(page::start).post(attempt::send_code))
+        .route("/login/sms", get(page::start).post(attempt::send_text))
         .route("/logout", get(page::left).post(session::logout))
 }
 

@@ -73,31 +73,35 @@ fn read(file: &Path, routes: &mut Routes) -> Result<()> {
     for (at, _) in code.match_indices(".route(").chain(code.match_indices(".route_service(")) {
         let call =
             arguments(&code[at..]).with_context(|| format!("{}: a route without end", file.display()))?;
-        let (address, handlers) =
-            call.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"')).with_context(|| {
-                format!("{}: the address of a route is no literal: {call}", file.display())
-            })?;
-        let methods = routes.entry(format!("{}{address}", prefix(file, address))).or_default();
-        let known = ["get", "post", "put", "patch", "delete", "head", "options", "any", "discover"];
-        for name in known {
-            let calls = [format!(" {name}("), format!(".{name}("), format!("\n{name}(")];
-            if calls.iter().any(|call| handlers.contains(call)) {
-                methods.insert(if name == "discover" { "ANY".to_owned() } else { name.to_uppercase() });
-            }
+        let (address, handlers) = call
+            .split_once('"')
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .with_context(|| format!("{}: a route without address: {call}", file.display()))?;
+        for address in whole(file, address) {
+            let methods = methods(handlers);
+            ensure!(!methods.is_empty(), "{}: the methods of {address} are not understood", file.display());
+            routes.entry(address).or_default().extend(methods);
         }
-        ensure!(!methods.is_empty(), "{}: the methods of {address} are not understood", file.display());
     }
     Ok(())
 }
 
-/// Where a router is nested.
-fn prefix(file: &Path, address: &str) -> &'static str {
-    let inside = |end: &str| file.ends_with(end);
-    match () {
-        () if inside("web/src/api.rs") && !address.starts_with("/api/") => "/api/v1",
-        () if inside("web/src/uploads.rs") => "/api/v1",
-        () => "",
+fn methods(handlers: &str) -> BTreeSet<String> {
+    let known = ["get", "post", "put", "patch", "delete", "head", "options", "any", "discover"];
+    let called =
+        |name: &&&str| [" ", ".", "\n"].iter().any(|before| handlers.contains(&format!("{before}{name}(")));
+    let word = |name: &&str| if *name == "discover" { "ANY".to_owned() } else { name.to_uppercase() };
+    known.iter().filter(called).map(word).collect()
+}
+
+/// An address with what stands before it where its router is nested.
+fn whole(file: &Path, address: &str) -> Vec<String> {
+    if let Some(rest) = address.strip_prefix("{below}") {
+        let rest = rest.replace("{{", "{").replace("}}", "}");
+        return ["/api/v1", "/g/{token}"].map(|before| format!("{before}{rest}")).to_vec();
     }
+    let nested = file.ends_with("web/src/api.rs") && !address.starts_with("/api/");
+    vec![format!("{}{address}", if nested { "/api/v1" } else { "" })]
 }
 
 /// What stands between a call's brackets.

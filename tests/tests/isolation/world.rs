@@ -44,7 +44,9 @@ impl Person {
     }
     /// One request, as a browser or as a program.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
-        if path.starts_with("/api/") || path.starts_with("/scim/") {
+        if ["/api/", "/scim/", "/g/"].iter().any(|at| path.starts_with(at))
+            && !(path.starts_with("/g/") && method == "GET")
+        {
             let mut more = vec!["-H", TUS];
             match method {
                 "HEAD" => more.push("-I"),

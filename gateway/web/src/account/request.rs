@@ -175,7 +175,7 @@ struct Page<'a> {
 /// `GET /admin/approvals`
 pub(super) async fn list(State(state): State<WebState>, ctx: Ctx, staff: Staff) -> Response {
     let page = async {
-        staff.require(&[Role::Admin])?;
+        staff.require(&[Role::Admin, Role::Operator])?;
         let l = ctx.language;
         let frame = AppFrame::new(
             &state,
@@ -218,7 +218,7 @@ fn same_phone(a: &str, b: &str) -> bool {
 /// `POST /admin/approvals`
 pub(super) async fn decide(State(state): State<WebState>, ctx: Ctx, staff: Staff, body: Body) -> Response {
     let page = async {
-        staff.require(&[Role::Admin])?;
+        staff.require(&[Role::Admin, Role::Operator])?;
         let typed = Typed::posted(&state, body).await?;
         if !staff.is_ours(Some(typed.get("csrf"))) {
             return see_other("/admin/approvals");

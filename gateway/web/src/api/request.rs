@@ -42,7 +42,8 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
 pub(crate) async fn whole(request: Request, next: Next) -> Response {
     let streams = ["message/rfc822", "application/offset+octet-stream"];
     let kind = media_type(request.headers());
-    if request.method() != Method::POST || kind.is_some_and(|k| streams.contains(&k.as_str())) {
+    let has_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    if !has_body || kind.is_some_and(|k| streams.contains(&k.as_str())) {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();

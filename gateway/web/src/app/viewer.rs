@@ -6,5 +6,5 @@ use crate::login::Staff;
 
 /// Refuses what is not in their menu, as if it did not exist.
 pub(super) fn may(staff: &Staff, section: Section) -> Result<(), Fault> {
-    if section.is_for(staff.role()) { Ok(()) } else { Err(Fault::Unknown) }
+    if section.is_for(staff.role(), staff.alone) { Ok(()) } else { Err(Fault::Unknown) }
 }

@@ -6,23 +6,25 @@
 
 use super::journal::Origin;
 use super::page::{Form, Word, form};
-use super::{START, journal, local_path, pending, session};
+use super::{START, journal, local_path, outside, pending, session, text};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::form::LoginFields;
 use crate::pages::show as respond;
-use crate::state::{CodeByMail, WebState};
+use crate::state::{SentCodes, WebState};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use sealpost_envelope::{GateMethod, Timestamp};
 use sealpost_gate::{Code, CodeKey, Facts, totp};
+use sealpost_store::Tx;
 use sealpost_store::account::{Account, AccountError, Brake, CodeOutcome, CodePurpose, Role, StaffChallenge};
 use sealpost_store::queue::{self, NewOutbound, OutboundId, Priority};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 /// A wrong login costs this long, whatever was wrong …
 pub(super) const PENALTY: Duration = Duration::from_millis(800);
@@ -63,34 +65,50 @@ pub(super) async fn login(State(state): State<WebState>, ctx: Ctx, body: Body) -
 
 /// `POST /login/code`
 pub(super) async fn send_code(State(state): State<WebState>, ctx: Ctx, body: Body) -> Response {
-    let page = async {
-        let fields = LoginFields::read(&state, body).await?;
-        let again = Form::again(&fields, pending::is_there(&ctx));
-        if !ctx.is_ours(&state, super::page::SCOPE, fields.csrf.as_deref()) {
-            return form(&state, &ctx, again.word(Word::Stale), StatusCode::FORBIDDEN);
-        }
-        if fields.identifier.is_empty() || (fields.password.is_none() && !pending::is_there(&ctx)) {
-            return form(&state, &ctx, again.word(Word::Incomplete), StatusCode::OK);
-        }
-        let started = Instant::now();
-        let (now, brake) = (state.clock.now(), brake(&state, &ctx, &fields.identifier)?);
-        if brake.holds(now).await? {
-            sleep_until(started + ASKING).await;
-            return form(&state, &ctx, again.word(Word::Throttled), StatusCode::TOO_MANY_REQUESTS);
-        }
-        let known = first_factor(&state, &ctx, &fields).await?;
-        match &known {
-            Some(account) => mail_code(&state, &ctx, account, now).await?,
-            None => refused(&state, &ctx, &brake, &fields, now).await?,
-        }
-        let mut page = form(&state, &ctx, again.word(Word::Sent), StatusCode::OK)?;
-        let until = now.saturating_add(state.staff.codes.lifetime).unwrap_or(now);
-        pending::remember(&state, &mut page, known.map(|a| a.id), until)?;
-        sleep_until(started + ASKING).await;
-        Ok(page)
-    };
-    let page = page.await;
+    let page = send(&state, &ctx, body, By::Mail).await;
     respond(&state, &ctx, page)
+}
+
+/// `POST /login/sms`
+pub(super) async fn send_text(State(state): State<WebState>, ctx: Ctx, body: Body) -> Response {
+    let page = send(&state, &ctx, body, By::Text).await;
+    respond(&state, &ctx, page)
+}
+
+/// How a code travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Mail,
+    Text,
+}
+
+async fn send(state: &WebState, ctx: &Ctx, body: Body, by: By) -> Result<Response, Fault> {
+    let fields = LoginFields::read(state, body).await?;
+    let again = Form::again(&fields, pending::is_there(ctx));
+    if !ctx.is_ours(state, super::page::SCOPE, fields.csrf.as_deref()) {
+        return form(state, ctx, again.word(Word::Stale), StatusCode::FORBIDDEN);
+    }
+    if fields.identifier.is_empty() || (fields.password.is_none() && !pending::is_there(ctx)) {
+        return form(state, ctx, again.word(Word::Incomplete), StatusCode::OK);
+    }
+    let started = Instant::now();
+    let (now, brake) = (state.clock.now(), brake(state, ctx, &fields.identifier)?);
+    if brake.holds(now).await? {
+        sleep_until(started + ASKING).await;
+        return form(state, ctx, again.word(Word::Throttled), StatusCode::TOO_MANY_REQUESTS);
+    }
+    let known = first_factor(state, ctx, &fields).await?;
+    match (&known, by) {
+        (Some(account), By::Mail) => mail_code(state, ctx, account, now).await?,
+        (Some(account), By::Text) => text::log_in(state, ctx, account, now).await?,
+        (None, _) => refused(state, ctx, &brake, &fields, now).await?,
+    }
+    let word = if by == By::Mail { Word::Sent } else { Word::Texted };
+    let mut page = form(state, ctx, again.word(word), StatusCode::OK)?;
+    let until = now.saturating_add(state.staff.codes.lifetime).unwrap_or(now);
+    pending::remember(state, &mut page, known.map(|a| a.id), until)?;
+    sleep_until(started + ASKING).await;
+    Ok(page)
 }
 
 pub(super) fn brake(state: &WebState, ctx: &Ctx, identifier: &str) -> Result<Brake, Fault> {
@@ -115,7 +133,7 @@ async fn refused(
 /// The account whose identifier and password were given, now or a moment ago.
 async fn first_factor(state: &WebState, ctx: &Ctx, fields: &LoginFields) -> Result<Option<Account>, Fault> {
     let found = match &fields.password {
-        Some(password) => state.accounts.verify_identified(&fields.identifier, password).await?,
+        Some(password) => outside::verify(state, ctx, &fields.identifier, password).await?,
         None => {
             let remembered = pending::recall(state, ctx)?;
             let named = state.accounts.identify(&fields.identifier).await?;
@@ -136,7 +154,7 @@ async fn judge(
     let Some(typed) = &fields.code else { return Ok(None) };
     let second = match by_app(state, &account, typed.expose(), now).await? {
         Some(method) => Some(Facts::new(method, now)),
-        None => match by_mail(state, &account, typed.expose(), now).await? {
+        None => match by_message(state, &account, typed.expose(), now).await? {
             Some(method) => Some(Facts::new(method, now)),
             None => by_paper(state, &account, typed.expose(), now).await?,
         },
@@ -176,8 +194,8 @@ async fn by_paper(
     Ok(Some(Facts::new(GateMethod::Totp, now).detail("kind", "backup code")))
 }
 
-/// A code that came by mail, used up by its challenge.
-async fn by_mail(
+/// A code that came by mail or SMS, used up by its challenge. A wrong one counts against each that lives.
+async fn by_message(
     state: &WebState,
     account: &Account,
     typed: &str,
@@ -186,31 +204,42 @@ async fn by_mail(
     let Some(typed) = Code::typed(typed) else { return Ok(None) };
     let keys = CodeKey::new(state.store.keys().purpose("codes")?.expose());
     let living = StaffChallenge::living(state.store.db(), account.id, CodePurpose::Login, now).await?;
-    let mut passed = false;
+    let mut passed = None;
     for challenge in living {
         let right = typed.matches(&keys.derive_for_account(challenge.id, account.id));
-        let outcome = state
-            .store
-            .db()
-            .write(async move |tx| StaffChallenge::answer(tx, challenge.id, right, now).await)
-            .await?;
-        passed |= outcome == CodeOutcome::Right;
+        if answered(state, challenge.id, right, now).await? {
+            passed = Some(GateMethod::OtpMail);
+        }
     }
-    Ok(passed.then_some(GateMethod::OtpMail))
+    if passed.is_none() && text::judge(state, account, CodePurpose::LoginSms, None, &typed, now).await? {
+        passed = Some(GateMethod::OtpSms);
+    }
+    Ok(passed)
 }
 
-/// Whether this person may log in with a code by mail.
-pub(super) fn may_have_mail(state: &WebState, account: &Account) -> bool {
-    match state.staff.code_by_mail {
-        CodeByMail::All => true,
-        CodeByMail::WithoutApp => !account.has_totp,
-        CodeByMail::None => false,
+/// Counts an answer; whether it was the one that passes.
+pub(super) async fn answered(
+    state: &WebState,
+    challenge: Uuid,
+    right: bool,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let write = async move |tx: &mut Tx| StaffChallenge::answer(tx, challenge, right, now).await;
+    Ok(state.store.db().write(write).await? == CodeOutcome::Right)
+}
+
+/// Whether this person may log in with a code sent in a way that is open to `whom`.
+pub(super) fn may_have(whom: SentCodes, account: &Account) -> bool {
+    match whom {
+        SentCodes::All => true,
+        SentCodes::WithoutApp => !account.has_totp,
+        SentCodes::None => false,
     }
 }
 
 /// Queues the mail with a code, unless one left a moment ago, too many did, or no address is on file.
 async fn mail_code(state: &WebState, ctx: &Ctx, account: &Account, now: Timestamp) -> Result<(), Fault> {
-    if !may_have_mail(state, account) {
+    if !may_have(state.staff.code_by_mail, account) {
         return Ok(());
     }
     let Some(rcpt) = state.accounts.profile(account).await?.contact else { return Ok(()) };
@@ -222,7 +251,8 @@ async fn mail_code(state: &WebState, ctx: &Ctx, account: &Account, now: Timestam
         .write_as(async move |tx| {
             let asked = StaffChallenge::ask(tx, (who.entity, who.id), CodePurpose::Login, rule, now).await?;
             let Some(challenge) = asked else { return Ok::<_, Fault>(false) };
-            let event = journal::code_sent(&site, &who, rcpt.as_str(), challenge.expires, &origin, now)?;
+            let to = (GateMethod::OtpMail, rcpt.as_str());
+            let event = journal::code_sent(&site, &who, to, challenge.expires, &origin, now)?;
             let mail = NewOutbound {
                 id: OutboundId::generate(),
                 entity: who.entity,

@@ -31,7 +31,7 @@ pub(crate) async fn password(
         sleep(PENALTY).await;
         return Ok(Guess::Held);
     }
-    let found = state.accounts.verify_password(&account.login, typed).await?;
+    let found = super::outside::verify(state, ctx, account.login.as_str(), typed).await?;
     if found.is_some_and(|a| a.id == account.id) {
         return Ok(Guess::Right);
     }

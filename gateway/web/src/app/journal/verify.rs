@@ -41,7 +41,7 @@ pub(in crate::app) async fn verify(
 ) -> Response {
     let done = async {
         let typed = Typed::posted(&state, body).await?;
-        staff.require(&[Role::Auditor, Role::Admin])?;
+        staff.require(&[Role::Auditor, Role::Admin, Role::Operator])?;
         if !staff.is_ours(Some(typed.get("csrf"))) {
             return shown(&state, &ctx, &staff, None, Some(stale(ctx.language)));
         }
@@ -61,7 +61,7 @@ fn shown(
     verdict: Option<LogVerdict>,
     wrong: Option<&'static str>,
 ) -> Result<Response, Fault> {
-    staff.require(&[Role::Auditor, Role::Admin])?;
+    staff.require(&[Role::Auditor, Role::Admin, Role::Operator])?;
     let l = ctx.language;
     let title = l.pick("Vérification du journal", "Verification of the journal");
     let frame = AppFrame::new(state, ctx, staff, Section::Journal, title);
