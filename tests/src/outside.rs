@@ -1,4 +1,4 @@
-//! Another server that hands mail to the inbound port.
+//! Another server that hands mail over, from the outside or as a trusted one.
 
 use crate::Demo;
 use anyhow::{Result, ensure};
@@ -7,10 +7,15 @@ use std::net::TcpStream;
 
 /// Another server hands a message to the inbound port; answers the last reply.
 pub fn outside(demo: &Demo, from: &str, to: &str, message: &str) -> Result<String> {
-    let stream = TcpStream::connect(("127.0.0.1", demo.about.ports.inbound))?;
+    hand_over(demo.about.ports.inbound, from, to, message.replace('\n', "\r\n").as_bytes())
+}
+
+/// Hands a message as it is, without TLS and without its last line end, to a port; answers the last reply.
+pub fn hand_over(port: u16, from: &str, to: &str, message: &[u8]) -> Result<String> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
     let mut reader = BufReader::new(stream);
-    let mut say = |line: &str| -> Result<String> {
-        reader.get_mut().write_all(line.as_bytes())?;
+    let mut say = |line: &[u8]| -> Result<String> {
+        reader.get_mut().write_all(line)?;
         let mut reply = String::new();
         loop {
             reply.clear();
@@ -20,14 +25,14 @@ pub fn outside(demo: &Demo, from: &str, to: &str, message: &str) -> Result<Strin
             }
         }
     };
-    say("")?;
+    say(b"")?;
     for line in ["EHLO mx.example.test".to_owned(), format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>")]
     {
-        let reply = say(&format!("{line}\r\n"))?;
+        let reply = say(format!("{line}\r\n").as_bytes())?;
         if !reply.starts_with('2') {
             return Ok(reply);
         }
     }
-    say("DATA\r\n")?;
-    say(&format!("{}\r\n.\r\n", message.replace('\n', "\r\n")))
+    say(b"DATA\r\n")?;
+    say(&[message, b"\r\n.\r\n"].concat())
 }

@@ -1,6 +1,6 @@
 //! The real clients that scenarios use: swaks, curl, Python's imaplib, openssl.
 
-use crate::Demo;
+use crate::{Demo, Parsed};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -106,6 +106,17 @@ pub fn wait_for_deposit(demo: &Demo, login: &str, deposit: &str) -> Result<Strin
     wait_for_mail(demo, login, &|mail| mail.contains(&format!("X-Sealpost-Deposit: {deposit}")))
 }
 
+/// Waits for a mail about a deposit whose text says these words, however its lines are broken; returns the text.
+pub fn wait_for_words(demo: &Demo, login: &str, deposit: &str, words: &str) -> Result<String> {
+    let text = |mail: &str| -> Option<String> {
+        let text = Parsed::new(mail.as_bytes()).and_then(|p| p.body("text/plain")).ok()?;
+        Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let fits = |mail: &str| mail.contains(deposit) && text(mail).is_some_and(|t| t.contains(words));
+    let mail = wait_for_mail(demo, login, &fits).with_context(|| format!("{words:?} about {deposit}"))?;
+    text(&mail).context("the mail has no text")
+}
+
 /// How long to wait for what should take a second, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -131,5 +142,7 @@ pub fn link_in(mail: &str) -> Result<String> {
     let mut addresses = unfolded.match_indices("https://").map(|(at, _)| {
         unfolded[at..].chars().take_while(|c| !c.is_whitespace() && !"<>\"'".contains(*c)).collect::<String>()
     });
-    addresses.find(|address| address.contains("/m/") || address.contains("/g/")).context("no link in the mail")
+    addresses
+        .find(|address| address.contains("/m/") || address.contains("/g/"))
+        .context("no link in the mail")
 }

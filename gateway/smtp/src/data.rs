@@ -97,6 +97,7 @@ pub struct Unstuffer {
     max_header: u64,
     max_total: u64,
     total: u64,
+    bare_lf: bool,
     faulty: bool,
     ended: bool,
     /// Octets dropped since the fault.
@@ -130,10 +131,17 @@ impl Unstuffer {
             max_header,
             max_total: max_total.unwrap_or(u64::MAX),
             total: 0,
+            bare_lf: false,
             faulty: false,
             ended: false,
             drained: 0,
         }
+    }
+    /// Lets LF without CR pass. It ends lines of the header as far as their limits go, and never the message: dots
+    /// behind it are not looked at.
+    #[must_use]
+    pub fn with_bare_lf(self, bare_lf: bool) -> Self {
+        Self { bare_lf, ..self }
     }
     /// The next BDAT chunk has that many octets.
     pub fn chunk(&mut self, octets: u64) {
@@ -254,6 +262,11 @@ impl Unstuffer {
             here += n + 1;
             match rest[n] {
                 b'\r' => {}
+                b'\n' if self.bare_lf => {
+                    let fault = self.end_line();
+                    self.at = At::Within;
+                    return (here, fault);
+                }
                 b'\n' => {
                     self.at = At::Within;
                     return (here, Some(Fault::BareLf));

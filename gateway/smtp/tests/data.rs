@@ -10,7 +10,11 @@ type Reading = (Result<Vec<u8>, Fault>, Vec<u8>);
 
 /// Reads the stream in packets of the given sizes; `None` if the end never came.
 fn read(stream: &[u8], sizes: &[usize]) -> Option<Reading> {
-    let mut unstuffer = Unstuffer::data(1 << 20, None);
+    read_with(stream, sizes, false)
+}
+
+fn read_with(stream: &[u8], sizes: &[usize], bare_lf: bool) -> Option<Reading> {
+    let mut unstuffer = Unstuffer::data(1 << 20, None).with_bare_lf(bare_lf);
     let mut input = BytesMut::new();
     let (mut rest, mut sizes) = (stream, sizes.iter().cycle());
     let mut message = Ok(Vec::new());
@@ -34,7 +38,7 @@ fn read(stream: &[u8], sizes: &[usize]) -> Option<Reading> {
 }
 
 /// The same by the book: find CRLF.CRLF, look at each octet, take a dot off each line.
-fn by_the_book(stream: &[u8]) -> Option<Reading> {
+fn by_the_book(stream: &[u8], bare_lf: bool) -> Option<Reading> {
     let virtual_start = [b"\r\n", stream].concat();
     let end = virtual_start.windows(5).position(|w| w == b"\r\n.\r\n")?;
     let body = &virtual_start[2..(end + 2).max(2)];
@@ -44,17 +48,15 @@ fn by_the_book(stream: &[u8]) -> Option<Reading> {
     for (at, octet) in body.iter().enumerate() {
         let fault = match octet {
             0 => Fault::Nul,
-            b'\n' if at == 0 || body[at - 1] != b'\r' => Fault::BareLf,
+            b'\n' if !bare_lf && (at == 0 || body[at - 1] != b'\r') => Fault::BareLf,
             b'\r' if ended[at + 1] != b'\n' => Fault::BareCr,
             _ => continue,
         };
         return Some((Err(fault), rest));
     }
-    let mut message = Vec::new();
-    for line in body.split_inclusive(|b| *b == b'\n') {
-        message.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
-    }
-    Some((Ok(message), rest))
+    let starts_line = |at: usize| at == 0 || body[..at].ends_with(b"\r\n");
+    let kept = body.iter().enumerate().filter(|(at, octet)| **octet != b'.' || !starts_line(*at));
+    Some((Ok(kept.map(|(_, octet)| *octet).collect()), rest))
 }
 
 /// Octets of which trouble is made.
@@ -74,7 +76,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
     #[test]
     fn reads_as_the_book_does(stream in trouble(), sizes in sizes()) {
-        prop_assert_eq!(read(&stream, &sizes), by_the_book(&stream));
+        prop_assert_eq!(read(&stream, &sizes), by_the_book(&stream, false));
+    }
+
+    #[test]
+    fn a_tolerated_lf_neither_ends_the_message_nor_hides_a_dot(stream in trouble(), sizes in sizes()) {
+        prop_assert_eq!(read_with(&stream, &sizes, true), by_the_book(&stream, true));
     }
 }
 

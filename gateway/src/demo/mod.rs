@@ -126,6 +126,8 @@ impl Demo {
             ("trusted.name", text("a server on this machine")),
             ("trusted.networks", "[\"127.0.0.0/8\", \"::1/128\"]".to_owned()),
             ("trusted.from", "[\"@sealpost.test\"]".to_owned()),
+            // Nothing leaves this machine on the way.
+            ("trusted.tolerate", "[\"no-tls\"]".to_owned()),
             ("demo.mailboxes", format!("{OUTSIDE:?}")),
             ("demo.password", text("file:demo.password")),
         ];

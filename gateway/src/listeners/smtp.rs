@@ -69,6 +69,10 @@ pub trait Receptionist: Send + Sync + 'static {
     type Reception: Reception;
     /// Whether nobody can be welcomed at the moment.
     fn is_full(&self) -> bool;
+    /// What the session with `peer` is told, of what all are.
+    fn session(&self, _peer: SocketAddr, usual: ServerConfig) -> ServerConfig {
+        usual
+    }
     /// A client has connected from `peer`.
     fn welcome(&self, peer: SocketAddr) -> Self::Reception;
 }
@@ -156,7 +160,7 @@ async fn connection<R: Receptionist>(
     let mut conversation = Conversation {
         session: Session::new(ServerConfig {
             tls: if config.implicit_tls { TlsState::Active } else { TlsState::Offered },
-            ..config.session.clone()
+            ..config.desk.session(peer, config.session.clone())
         }),
         reception: config.desk.welcome(peer),
         times: config.times,

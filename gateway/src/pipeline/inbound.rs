@@ -11,13 +11,14 @@
 //! **Failure.** Until `250` nothing is in any mailbox; a delivery that fails half way answers `451`, and the
 //! sender's retry reaches the remaining mailboxes without doubling the others.
 
+pub mod answers;
 mod reading;
 mod returned;
 pub mod verification;
 
 pub(super) use returned::FORWARDED;
 
-use super::returns;
+use super::returns::{self, RETURN, Return};
 use super::submission::ours;
 use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
@@ -48,7 +49,8 @@ impl Receptionist for InboundDesk {
     }
     fn welcome(&self, peer: SocketAddr) -> Arrival {
         let (owners, targets) = (Vec::new(), Vec::new());
-        Arrival { gateway: self.gateway.clone(), peer, owners, targets, asked: None, message: None }
+        let answers = Vec::new();
+        Arrival { gateway: self.gateway.clone(), peer, owners, targets, answers, asked: None, message: None }
     }
 }
 
@@ -58,6 +60,8 @@ pub struct Arrival {
     peer: SocketAddr,
     owners: Vec<(Account, EmailAddress)>,
     targets: Vec<Target>,
+    /// Questions that are answered.
+    answers: Vec<Return>,
     /// The organisation that is asked to verify a proof.
     asked: Option<EntityId>,
     message: Option<Message>,
@@ -69,6 +73,7 @@ struct Message {
     digest: aws_lc_rs::digest::Context,
     copies: Vec<(Account, EmailAddress, MailWriter)>,
     kept: Vec<Keeping>,
+    answers: Vec<Return>,
     reading: Reading,
     question: Option<Question>,
     reverse_path: Option<EmailAddress>,
@@ -89,12 +94,19 @@ impl Reception for Arrival {
     async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
         self.owners.clear();
         self.targets.clear();
+        self.answers.clear();
         self.asked = None;
         super::space::enough_for(&self.gateway.config, from.declared_size.unwrap_or(0))
     }
 
     async fn rcpt(&mut self, to: EnvelopeRecipient) -> Result<(), Reply> {
-        if returns::is_shaped(&to.address) {
+        if let Some(at) =
+            answers::asked(&self.gateway, &to.address).map_err(|e| ours("reading an address", &e))?
+        {
+            self.answers.push(at);
+            return Ok(());
+        }
+        if returns::is_shaped(RETURN, &to.address) {
             return self.returning(&to.address).await;
         }
         match super::postmaster::owner_of(&self.gateway, &to.address).await {
@@ -132,7 +144,8 @@ impl Reception for Arrival {
         let kept = self.targets.drain(..).map(Keeping::begin).collect();
         let question = self.asked.take().map(|entity| Question::new(&self.gateway, entity));
         let (reading, reverse_path) = (Reading::new(), envelope.reverse_path);
-        self.message = Some(Message { digest, copies, kept, reading, question, reverse_path });
+        let answers = std::mem::take(&mut self.answers);
+        self.message = Some(Message { digest, copies, kept, answers, reading, question, reverse_path });
         Ok(())
     }
 
@@ -172,7 +185,7 @@ impl Arrival {
     async fn returning(&mut self, address: &EmailAddress) -> Result<(), Reply> {
         let fault = |error: &dyn std::fmt::Display| ours("looking up a return address", error);
         // A wrong MAC is an address that was never made.
-        let at = returns::read(&self.gateway, address).map_err(|e| fault(&e))?;
+        let at = returns::read(RETURN, &self.gateway, address).map_err(|e| fault(&e))?;
         let Some(at) = at else { return Err(unknown(address)) };
         match Target::find(&self.gateway, &at).await.map_err(|e| fault(&e))? {
             Some(target) => {
@@ -201,6 +214,9 @@ async fn accept(gateway: &Arc<Gateway>, message: Message, peer: SocketAddr) -> R
     // First, since it alone may refuse the message for good.
     if let Some(question) = message.question {
         question.answer(gateway, asker.as_ref()).await?;
+    }
+    for at in &message.answers {
+        answers::take(gateway, at, &read, arrived.null_path).await?;
     }
     for kept in message.kept {
         kept.finish(gateway, &read, arrived).await?;

@@ -10,6 +10,7 @@
 
 use super::meta::Meta;
 use super::space::{LOOK, Room};
+use super::tolerance::LineEnds;
 use crate::gateway::Gateway;
 use sealpost_envelope::{BlobId, DepositId, Digests, DualDigester, PartNo, Secret, Timestamp};
 use sealpost_message::header::FieldTaker;
@@ -52,6 +53,8 @@ pub struct Intake {
     room: Room,
     /// Octets at which the disk is looked at again.
     look: u64,
+    /// Mends line ends, for a server from which that is tolerated.
+    line_ends: Option<LineEnds>,
     /// Holds back the message's password.
     taker: FieldTaker,
     walker: Walker,
@@ -88,6 +91,8 @@ pub struct Received {
     pub unclaimed: Unclaimed,
     /// The message's password, taken out of its header before anything else saw it.
     pub password: Option<Secret<String>>,
+    /// Digests of the bytes as they came, where line ends were mended before the message was read.
+    pub as_it_came: Option<Digests>,
 }
 
 /// Blobs that no row names yet: deleted when dropped, unless [`Unclaimed::claim`]ed.
@@ -164,6 +169,7 @@ impl Intake {
             unclaimed: Unclaimed { blobs: gateway.store.blobs().clone(), ids: Vec::new() },
             room: Room::new(&gateway.config),
             look: LOOK,
+            line_ends: None,
             taker: FieldTaker::new(PASSWORD_HEADER),
             walker: Walker::new(walk),
             digester: DualDigester::new(),
@@ -175,8 +181,18 @@ impl Intake {
         })
     }
 
+    /// Takes LF alone for a line end, too.
+    pub fn mend_line_ends(&mut self) {
+        self.line_ends = Some(LineEnds::new());
+    }
+
     /// Takes the next bytes.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
+        if let Some(ends) = &mut self.line_ends {
+            let mended = ends.push(bytes).into_owned();
+            let kept = self.taker.push(&mended).into_owned();
+            return self.take(&kept).await;
+        }
         // The password's field is no part of the message: digests, evidence and every copy are without it.
         let kept = self.taker.push(bytes);
         self.take(&kept).await
@@ -229,6 +245,7 @@ impl Intake {
             key: self.key,
             unclaimed: self.unclaimed,
             password: self.taker.value(),
+            as_it_came: self.line_ends.and_then(LineEnds::finish),
         })
     }
 

@@ -14,9 +14,20 @@ use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{EmailAddress, EntityId, RecipientNo, Reference};
 use sealpost_store::keys::KeyError;
 
-const PREFIX: &str = "return-";
-/// Characters of the MAC, five bits each.
-const MAC: usize = 16;
+/// What an address of this making is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    prefix: &'static str,
+    /// Of the key that makes its MAC.
+    purpose: &'static str,
+    /// Characters of the MAC, five bits each.
+    mac: usize,
+}
+
+/// Where bounces go.
+pub const RETURN: Kind = Kind { prefix: "return-", purpose: "returns", mac: 16 };
+/// Where a sender answers a question (`pipeline/answers.rs`): whoever knows the address may, so it is not to be guessed.
+pub const ANSWER: Kind = Kind { prefix: "answer-", purpose: "answers", mac: 26 };
 /// Five bits each; no two are alike in any case, and none needs quoting in a local part.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -36,15 +47,16 @@ pub fn are_used(gateway: &Gateway) -> bool {
     gateway.config.listen.inbound.is_some()
 }
 
-/// The envelope sender of a recipient's mail.
+/// The address for a recipient's mail.
 pub fn address(
+    kind: Kind,
     gateway: &Gateway,
     organisation: &Organisation,
     reference: &Reference,
     recipient: RecipientNo,
 ) -> Result<Option<EmailAddress>, KeyError> {
-    let mac = mac(gateway, organisation.id, reference, recipient)?;
-    let local = format!("{PREFIX}{}-{recipient}-{mac}", reference.as_str().to_ascii_lowercase());
+    let mac = mac(kind, gateway, organisation.id, reference, recipient)?;
+    let local = format!("{}{}-{recipient}-{mac}", kind.prefix, reference.as_str().to_ascii_lowercase());
     Ok(EmailAddress::parse(&format!("{local}@{}", domain(organisation))).ok())
 }
 
@@ -56,48 +68,48 @@ fn domain(organisation: &Organisation) -> &str {
 }
 
 /// What an address that mail came to says; `None` for all that we did not make.
-pub fn read(gateway: &Gateway, address: &EmailAddress) -> Result<Option<Return>, KeyError> {
-    let Some((reference, recipient, claimed)) = split(address.local()) else { return Ok(None) };
+pub fn read(kind: Kind, gateway: &Gateway, address: &EmailAddress) -> Result<Option<Return>, KeyError> {
+    let Some((reference, recipient, claimed)) = split(kind, address.local()) else { return Ok(None) };
     let Some(organisation) = gateway.organisations.iter().find(|o| domain(o) == address.domain()) else {
         return Ok(None);
     };
-    let expected = mac(gateway, organisation.id, &reference, recipient)?;
+    let expected = mac(kind, gateway, organisation.id, &reference, recipient)?;
     let same = aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_bytes(), claimed.as_bytes());
     Ok(same.is_ok().then_some(Return { entity: organisation.id, reference, recipient }))
 }
 
 /// Whether the address has the shape of one of ours, true or not.
-pub fn is_shaped(address: &EmailAddress) -> bool {
-    split(address.local()).is_some()
+pub fn is_shaped(kind: Kind, address: &EmailAddress) -> bool {
+    split(kind, address.local()).is_some()
 }
 
-fn split(local: &str) -> Option<(Reference, RecipientNo, String)> {
+fn split(kind: Kind, local: &str) -> Option<(Reference, RecipientNo, String)> {
     let local = local.to_ascii_lowercase();
-    let mut pieces = local.strip_prefix(PREFIX)?.split('-');
+    let mut pieces = local.strip_prefix(kind.prefix)?.split('-');
     let reference = pieces.next().filter(|r| r.len() == 8).and_then(Reference::parse)?;
     let number = pieces.next()?;
     let recipient = number.parse::<RecipientNo>().ok().filter(|n| n.to_string() == number)?;
-    let mac = pieces.next().filter(|m| m.len() == MAC)?;
+    let mac = pieces.next().filter(|m| m.len() == kind.mac)?;
     pieces.next().is_none().then(|| (reference, recipient, mac.to_owned()))
 }
 
 fn mac(
+    kind: Kind,
     gateway: &Gateway,
     entity: EntityId,
     reference: &Reference,
     recipient: RecipientNo,
 ) -> Result<String, KeyError> {
-    let key = gateway.store.keys().purpose("returns")?;
+    let key = gateway.store.keys().purpose(kind.purpose)?;
     let digest =
         key.hmac(&[&entity.0.to_be_bytes(), reference.as_str().as_bytes(), &recipient.to_be_bytes()]);
-    Ok(base32(&digest))
+    Ok(base32(&digest, kind.mac))
 }
 
-/// The first [`MAC`] groups of five bits.
-fn base32(bytes: &[u8]) -> String {
-    let (mut text, mut bits, mut held) = (String::with_capacity(MAC), 0u32, 0u32);
-    // Ten octets are sixteen groups.
-    for byte in bytes.iter().take(MAC * 5 / 8) {
+/// The first `length` groups of five bits.
+fn base32(bytes: &[u8], length: usize) -> String {
+    let (mut text, mut bits, mut held) = (String::with_capacity(length + 1), 0u32, 0u32);
+    for byte in bytes.iter().take((length * 5).div_ceil(8)) {
         held = (held << 8) | u32::from(*byte);
         bits += 8;
         while bits >= 5 {
@@ -106,6 +118,7 @@ fn base32(bytes: &[u8]) -> String {
         }
         held &= (1 << bits) - 1;
     }
+    text.truncate(length);
     text
 }
 
@@ -115,7 +128,7 @@ mod tests {
 
     #[test]
     fn only_our_shape_is_read() {
-        let read = |local: &str| split(local).map(|(r, n, m)| (r.as_str().to_owned(), n, m));
+        let read = |local: &str| split(RETURN, local).map(|(r, n, m)| (r.as_str().to_owned(), n, m));
         let good = "return-k7m2q9xa-12-0123456789abcdef";
         let want = Some(("K7M2Q9XA".to_owned(), 12, "0123456789abcdef".to_owned()));
         assert_eq!(read(good), want);
@@ -139,8 +152,11 @@ mod tests {
 
     #[test]
     fn five_bits_each() {
-        assert_eq!(base32(&[0xff; 32]), "zzzzzzzzzzzzzzzz");
-        assert_eq!(base32(&[0; 32]), "0000000000000000");
-        assert_eq!(base32(&[0x08, 0x42, 0x10, 0x84, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21]), "1111111111111111");
+        assert_eq!(base32(&[0xff; 32], 16), "zzzzzzzzzzzzzzzz");
+        assert_eq!(base32(&[0; 32], 26), "00000000000000000000000000");
+        assert_eq!(
+            base32(&[0x08, 0x42, 0x10, 0x84, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21], 16),
+            "1111111111111111"
+        );
     }
 }

@@ -14,14 +14,16 @@ use super::intake::{Intake, IntakeError, Received};
 use super::rejection;
 use super::standing::Standing;
 use super::submitter::Client;
+use super::tolerance::{self, Overlooked};
 use super::verdict::{self, Verdicts};
+use crate::config::Tolerance;
 use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
 use sealpost_envelope::{DepositId, EmailAddress, Envelope, EnvelopeRecipient, Sha256Digest, Timestamp};
 use sealpost_message::Mailbox;
 use sealpost_smtp::Reply;
-use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom, ScramResult};
+use sealpost_smtp::server::{AuthResult, Credentials, EndResult, MailFrom, ScramResult, ServerConfig};
 use sealpost_store::account::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +41,16 @@ impl Receptionist for SubmissionDesk {
     type Reception = Conversation;
     fn is_full(&self) -> bool {
         super::space::memory_is_short(&self.gateway.config)
+    }
+    fn session(&self, peer: SocketAddr, usual: ServerConfig) -> ServerConfig {
+        match self.gateway.trusted_from(peer.ip()).filter(|_| self.servers) {
+            Some(server) => ServerConfig {
+                require_tls: !server.tolerates(Tolerance::NoTls),
+                bare_lf: server.tolerates(Tolerance::BareLf),
+                ..usual
+            },
+            None => usual,
+        }
     }
     fn welcome(&self, peer: SocketAddr) -> Conversation {
         let server = self.gateway.trusted_from(peer.ip()).filter(|_| self.servers);
@@ -138,8 +150,12 @@ impl Reception for Conversation {
     }
 
     async fn begin(&mut self, envelope: Envelope, protocol: &'static str, helo: &str) -> Result<(), Reply> {
-        self.client()?;
-        let intake = Intake::begin(&self.gateway, likely_end(&self.gateway)).map_err(intake_reply)?;
+        let client = self.client()?;
+        let mend = matches!(client, Client::Server(server) if server.tolerates(Tolerance::BareLf));
+        let mut intake = Intake::begin(&self.gateway, likely_end(&self.gateway)).map_err(intake_reply)?;
+        if mend {
+            intake.mend_line_ends();
+        }
         self.message = Some(Message { envelope, intake, helo: helo.to_owned(), protocol });
         Ok(())
     }
@@ -206,6 +222,11 @@ pub async fn accept(
 ) -> Result<DepositId, Reply> {
     let sender = author(&received, client)?;
     let organisation = client.organisation(gateway, &sender).ok_or_else(|| not_yours(&sender))?;
+    tolerance::in_circles(&received.meta.structure.top, &organisation.settings.hostname)?;
+    let overlooked = match client {
+        Client::Server(server) => tolerance::overlook(server, &received, arrival.protocol)?,
+        _ => Overlooked::default(),
+    };
     let (mechanism, authenticated) = client.authentication();
     let submission = Submission {
         organisation: &organisation,
@@ -217,6 +238,7 @@ pub async fn accept(
         helo: arrival.helo,
         protocol: arrival.protocol,
         once: arrival.once,
+        overlooked,
         now: gateway.clock.now(),
     };
     let verdicts = verdicts(gateway, &submission, &received).await?;
@@ -229,9 +251,7 @@ async fn verdicts(
     received: &Received,
 ) -> Result<Verdicts, Reply> {
     let verdicts =
-        verdict::decide(gateway, submission, &received.meta.structure, received.password.is_some())
-            .await
-            .map_err(|e| ours("asking policy", &e))?;
+        verdict::decide(gateway, submission, received).await.map_err(|e| ours("asking policy", &e))?;
     let refused = verdicts.refused(submission.envelope);
     if refused.is_empty() {
         return Ok(verdicts);
@@ -251,6 +271,7 @@ pub async fn recipient(gateway: &Gateway, address: &EmailAddress) -> Result<(), 
     match gateway.accounts.owner_of(address).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) if super::inbound::verification::asked(gateway, address).is_some() => Ok(()),
+        Ok(None) if matches!(super::inbound::answers::asked(gateway, address), Ok(Some(_))) => Ok(()),
         Ok(None) if gateway.delivers_locally(address.domain()) => Err(Reply::new(
             550,
             1,

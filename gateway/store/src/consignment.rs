@@ -6,13 +6,17 @@
 //!
 //! **Failure modes.** A change that the state forbids is [`StoreError::Conflict`] and writes nothing.
 
+mod answer;
 mod change;
 mod hold;
 mod note;
 mod read;
 mod readdress;
 mod reminder;
+mod scan;
 
+pub use scan::Scan;
+pub use answer::HoldAnswer;
 pub use change::{Change, Progress};
 pub use hold::LegalHold;
 pub use note::{NewNote, Note, NoteKind, NoteText, answer_token};

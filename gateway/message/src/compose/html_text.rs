@@ -1,7 +1,7 @@
 //! The text of an author's HTML, for the plain alternative of a message that had none.
 
 /// Sanitised HTML without its markup: paragraphs and line breaks kept, addresses of links left out.
-pub(super) fn to_text(html: &str) -> String {
+pub fn to_text(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(open) = rest.find('<') {

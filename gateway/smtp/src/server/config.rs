@@ -69,6 +69,9 @@ pub struct ServerConfig {
     pub tls: TlsState,
     /// Whether MAIL needs TLS. Submission needs it whatever stands here.
     pub require_tls: bool,
+    /// Whether an LF without CR may stand in a message: within a line as far as the end of the message goes, which is
+    /// CRLF.CRLF always. Its reader decides what it is.
+    pub bare_lf: bool,
     /// SASL mechanisms, offered on submission under TLS only; those that bind to the connection once
     /// [`super::Session::bind`] has told its data.
     pub mechanisms: Vec<Mechanism>,
@@ -85,6 +88,7 @@ impl ServerConfig {
             hostname: hostname.into(),
             tls,
             require_tls: kind != Kind::Inbound,
+            bare_lf: false,
             mechanisms: if submission { Mechanism::ALL.to_vec() } else { Vec::new() },
             limits: Limits::default(),
         }

@@ -40,14 +40,15 @@ impl Session {
     /// The caller has judged a message that begins.
     pub(super) fn begin_message(&mut self, framing: Framing, result: Result<(), Reply>) {
         let limits = &self.config.limits;
+        let bare_lf = self.config.bare_lf;
         match (result, framing) {
             (Ok(()), Framing::Dot) => {
-                self.message = Some(Unstuffer::data(limits.header, limits.message));
+                self.message = Some(Unstuffer::data(limits.header, limits.message).with_bare_lf(bare_lf));
                 self.say(&Reply::bare(354, "End data with <CR><LF>.<CR><LF>"));
                 self.stage = Stage::Receiving(framing);
             }
             (Ok(()), Framing::Chunk { octets, .. }) => {
-                let mut message = Unstuffer::chunked(limits.header, limits.message);
+                let mut message = Unstuffer::chunked(limits.header, limits.message).with_bare_lf(bare_lf);
                 message.chunk(octets);
                 self.message = Some(message);
                 self.stage = Stage::Receiving(framing);

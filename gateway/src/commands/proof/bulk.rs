@@ -17,6 +17,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often progress is told.
@@ -26,7 +27,7 @@ const INDEX: &str = "index.jsonl";
 
 /// Exports every deposit that fits.
 pub async fn run(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     select: &Selection,
     recipient: Option<&str>,
     options: &Options,
@@ -79,7 +80,7 @@ pub async fn run(
 }
 
 /// One proof into a file of its own, waiting for what is not stamped yet.
-async fn one(gateway: &Gateway, id: DepositId, options: &Options, file: &Path) -> Result<()> {
+async fn one(gateway: &Arc<Gateway>, id: DepositId, options: &Options, file: &Path) -> Result<()> {
     super::export(gateway, id, options, file, true).await.map(drop)
 }
 

@@ -69,6 +69,7 @@ async fn deposited(gateway: &Gateway) -> DepositId {
         helo: "x".into(),
         protocol: "ESMTP",
         once: None,
+        overlooked: Default::default(),
         now,
     };
     let received = intake.finish().await.unwrap();

@@ -6,7 +6,10 @@
 //! **Failure.** A message that cannot be walked is one for people.
 
 use sealpost_envelope::EmailAddress;
-use sealpost_message::{Coding, ContentDecoder, Limits, Record, SkeletonReader, Transfer, WalkEvent, Walker};
+use sealpost_message::compose::html_to_text;
+use sealpost_message::{
+    Coding, ContentDecoder, Limits, Record, SkeletonReader, Structure, Transfer, WalkEvent, Walker,
+};
 use sealpost_relay::report::{self, Incoming, MAX_REPORT, Report};
 
 /// Header and texts that are looked at.
@@ -98,6 +101,8 @@ impl Reading {
         read.hops = top.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Received")).count();
         read.halves = self.halves;
         read.text = text(&self.skeleton);
+        read.personal = super::verification::is_personal(top);
+        read.words = words(&structure, &self.skeleton);
         read
     }
 }
@@ -110,6 +115,10 @@ pub(super) struct Read {
     auto_submitted: Option<String>,
     halves: Vec<(String, Vec<u8>)>,
     text: String,
+    /// A person has sent it, as far as it says (RFC 3834 §2).
+    pub(super) personal: bool,
+    /// Its first text as a person reads it: plain, or what HTML shows.
+    pub(super) words: String,
     /// We have forwarded it before.
     pub(super) forwarded: bool,
     /// Servers it has passed.
@@ -137,18 +146,47 @@ impl Read {
     }
 }
 
+/// The first plain text, or else the first HTML without its markup.
+fn words(structure: &Structure, skeleton: &[u8]) -> String {
+    let (mut reader, mut html) = (SkeletonReader::new(), None);
+    reader.push(skeleton);
+    while let Ok(Some(record)) = reader.next_record() {
+        let Record::Text { node, info, raw } = record else { continue };
+        let media_type = structure.nodes.get(node as usize).map_or("", |n| n.info.media_type.as_str());
+        match media_type {
+            "text/html" if html.is_none() => html = Some(decoded(info.transfer, &raw)),
+            "text/plain" => return decoded(info.transfer, &raw),
+            _ => {}
+        }
+    }
+    html.map(|html| html_to_text(&html)).unwrap_or_default()
+}
+
+/// A text's first words; bytes that are no UTF-8 become marks.
+fn decoded(transfer: Transfer, raw: &[u8]) -> String {
+    let mut out = Vec::new();
+    let mut decoder = ContentDecoder::new(coding(transfer));
+    decoder.push(raw, &mut out);
+    decoder.finish(&mut out);
+    out.truncate(MAX_TEXT);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn coding(transfer: Transfer) -> Coding {
+    match transfer {
+        Transfer::QuotedPrintable => Coding::QpRaw,
+        Transfer::Base64 => Coding::Base64Tail { decoded: 0, tail: true },
+        _ => Coding::Identity,
+    }
+}
+
 /// The first texts, decoded; bytes that are no UTF-8 become marks, for only words and addresses count.
 fn text(skeleton: &[u8]) -> String {
     let (mut reader, mut out) = (SkeletonReader::new(), Vec::new());
     reader.push(skeleton);
     while let Ok(Some(record)) = reader.next_record() {
         let Record::Text { info, raw, .. } = record else { continue };
-        let coding = match info.transfer {
-            Transfer::QuotedPrintable => Coding::QpRaw,
-            Transfer::Base64 => Coding::Base64Tail { decoded: 0, tail: true },
-            _ => Coding::Identity,
-        };
-        let mut decoder = ContentDecoder::new(coding);
+        let mut decoder = ContentDecoder::new(coding(info.transfer));
         decoder.push(&raw, &mut out);
         decoder.finish(&mut out);
         if out.len() > MAX_TEXT {

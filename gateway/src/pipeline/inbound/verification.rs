@@ -187,7 +187,7 @@ fn is_proof(info: &PartInfo) -> bool {
 }
 
 /// RFC 3834 §2: only what a person sent is answered.
-fn is_personal(top: &TopHeaders) -> bool {
+pub(super) fn is_personal(top: &TopHeaders) -> bool {
     let automatic = top.auto_submitted.as_deref().is_some_and(|word| !word.eq_ignore_ascii_case("no"));
     let bulk = top
         .field("Precedence")
