@@ -5,70 +5,13 @@ use anyhow::{Context, Result, ensure};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::door::Page;
 use sealpost_tests::sending::Place;
-use sealpost_tests::tools::{link_in, must, wait_for_deposit, wait_until};
+use sealpost_tests::sms::{Service, code_of};
+use sealpost_tests::tools::{link_in, must, wait_for_deposit};
 use sealpost_tests::{Demo, Door, Mail};
-use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 
 const BOB: &str = "bob@example.test";
 const DORA: &str = "dora@example.test";
 const PASSWORD: &str = "Pomme de reinette 7";
-
-/// A service for SMS: takes what is posted, answers as the settings expect.
-struct Service {
-    url: String,
-    taken: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Service {
-    fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let url = format!("http://{}/send", listener.local_addr()?);
-        let taken = Arc::new(Mutex::new(Vec::new()));
-        let kept = taken.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let _ = Self::one(stream, &kept);
-            }
-        });
-        Ok(Self { url, taken })
-    }
-    fn one(mut stream: std::net::TcpStream, kept: &Mutex<Vec<Value>>) -> Result<()> {
-        let mut reader = BufReader::new(stream.try_clone()?);
-        let (mut length, mut authorised) = (0, false);
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            let lower = line.trim().to_ascii_lowercase();
-            if lower.is_empty() {
-                break;
-            }
-            if let Some(value) = lower.strip_prefix("content-length: ") {
-                length = value.parse()?;
-            }
-            authorised |= lower == "x-key: key-1";
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let answer = if authorised {
-            kept.lock().expect("no panic").push(serde_json::from_slice(&body)?);
-            "{\"status\":\"queued\",\"messages\":[{\"id\":\"m-1\"}]}"
-        } else {
-            "{\"status\":\"denied\"}"
-        };
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
-        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len())?;
-        Ok(())
-    }
-    /// The n-th message, once it is there.
-    fn message(&self, n: usize) -> Result<Value> {
-        let taken = || self.taken.lock().expect("no panic").get(n).cloned();
-        wait_until("a text message", || Ok(taken().is_some()))?;
-        taken().context("a text message")
-    }
-}
 
 fn rule(gate: &str) -> String {
     format!(
@@ -77,24 +20,10 @@ fn rule(gate: &str) -> String {
     )
 }
 
-fn code_of(text: &str) -> Result<String> {
-    let last = text.lines().last().context("the text is empty")?;
-    let (host, code) = last.split_once(" #").with_context(|| format!("no WebOTP line: {text:?}"))?;
-    ensure!(host == "@localhost" && code.len() == 6, "{last:?}");
-    Ok(code.to_owned())
-}
-
 #[test]
 fn password_and_sms() -> Result<()> {
     let service = Service::start()?;
-    let sms = format!(
-        "[gate.sms]\nprovider = \"http\"\nurl = \"{}\"\nsecret = \"key-1\"\nheaders = [\"X-Key: {{secret}}\"]\n\
-         body = '{{\"to\":\"{{to}}\",\"text\":\"{{text}}\",\"callback\":\"{{callback}}\"}}'\n\
-         success = \"status=queued\"\nid = \"messages.0.id\"\n",
-        service.url
-    );
-    // The demonstration's file has every section, with its settings as comments.
-    let edit = |text: String| text.replacen("[gate.sms]\n", &sms, 1) + &rule("[\"password+otp-sms\"]");
+    let edit = |text: String| service.settings(text) + &rule("[\"password+otp-sms\"]");
     let demo = Demo::start_edited(DemoOptions::default(), edit)?;
     let alice = Place::new(&demo, "alice")?;
 

@@ -141,6 +141,22 @@ pub async fn news(
             "Un mot de passe d'application (logiciel de messagerie) a été révoqué.",
             "An app password (mail client) was revoked.",
         ),
+        AccountNews::Phone => (
+            "Un téléphone (QR code) a été associé à votre compte.",
+            "A phone (QR code) was enrolled for your account.",
+        ),
+        AccountNews::PhoneOff => (
+            "Le téléphone (QR code) a été retiré de votre compte.",
+            "The phone (QR code) was taken off your account.",
+        ),
+        AccountNews::Number => (
+            "Le numéro de téléphone pour les codes par SMS a été changé.",
+            "The telephone number for codes by SMS was changed.",
+        ),
+        AccountNews::NumberOff => (
+            "Le numéro de téléphone pour les codes par SMS a été retiré.",
+            "The telephone number for codes by SMS was taken off.",
+        ),
         AccountNews::Contact => (
             "L'adresse à laquelle nous vous écrivons a été changée.",
             "The address to which we write to you was changed.",

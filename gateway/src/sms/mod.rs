@@ -1,6 +1,6 @@
 //! Codes by SMS: the stage that hands them to the service of `[gate.sms]`.
 //!
-//! **Job.** The door writes a row with each challenge; this stage claims it, derives the code, sends the text, and
+//! **Job.** The door, and the login, write a row with each challenge; this stage claims it, derives the code, sends the text, and
 //! notes what the service said where the door's page shows it. [`callback`] takes what the service says later.
 //!
 //! **Exposure.** The service's answers and callbacks come from the network: bounded in time and size, and a callback
@@ -23,7 +23,7 @@ use jiff::SignedDuration;
 use sealpost_envelope::Timestamp;
 use sealpost_gate::CodeKey;
 use sealpost_store::access::Challenge;
-use sealpost_store::person::{Sms, SmsState};
+use sealpost_store::person::{Sms, SmsOwner, SmsState};
 use sealpost_store::{StoreError, Tx};
 use service::{Outgoing, SendError};
 use std::sync::Arc;
@@ -108,7 +108,10 @@ async fn send(
 ) -> Result<Result<service::Accepted, SendError>> {
     let new = &sms.new;
     let codes = CodeKey::new(gateway.store.keys().purpose(CODES)?.expose());
-    let code = codes.derive(new.challenge, new.deposit, new.recipient);
+    let code = match new.owner {
+        SmsOwner::Consignment(deposit, recipient) => codes.derive(new.challenge, deposit, recipient),
+        SmsOwner::Account(account) => codes.derive_for_account(new.challenge, account),
+    };
     let organisation = gateway.organisations.iter().find(|o| o.id == new.entity);
     let name = organisation.map_or("", |o: &Arc<Organisation>| o.settings.name.as_str());
     let minutes = (new.expires.duration_since(now).as_secs() + 59) / 60;

@@ -33,4 +33,7 @@ pub use progress::{FileMark, Span, completed, record};
 pub(crate) use secret::INSERT_VERIFIERS;
 pub use secret::{set_verifier, verifier};
 pub use sweep::sweep;
-pub use tiqr::{EnrolmentRow, Judgement, Met, NewEnrolment, NewTiqrSession, Phone, TiqrSession};
+pub use tiqr::{
+    EnrolmentRow, Judgement, Met, NewEnrolment, NewTiqrSession, Phone, TiqrSession, account_of_subject,
+    account_subject,
+};

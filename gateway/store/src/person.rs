@@ -12,7 +12,7 @@ mod sms;
 mod token;
 mod work;
 
-pub use sms::{NewSms, Sms, SmsState};
+pub use sms::{NewSms, Sms, SmsOwner, SmsState};
 pub use token::{NewToken, Token, TokenError, TokenKind, Tokens};
 pub use work::spend_work;
 

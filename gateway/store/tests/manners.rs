@@ -5,8 +5,10 @@ mod common;
 
 use common::{TestStore, count, event, new_deposit, on_both_engines};
 use jiff::SignedDuration;
-use sealpost_envelope::{DepositId, Timestamp};
-use sealpost_store::access::{Judgement, Met, NewEnrolment, NewTiqrSession};
+use sealpost_envelope::{AccountId, DepositId, Timestamp};
+use sealpost_store::access::{
+    Judgement, Met, NewEnrolment, NewTiqrSession, account_of_subject, account_subject,
+};
 use sealpost_store::{Change, ConsignmentState, NewNote, NoteKind, StoreError};
 
 on_both_engines!(
@@ -171,4 +173,15 @@ async fn a_challenge_is_answered_once(t: TestStore) {
     assert_eq!(t.phone_of(t.entity, "mail:bob@dupont.example").await.unwrap().unwrap().failures, 0);
     assert_eq!(t.take_tiqr([1; 32], now).await.unwrap().unwrap().id, "phone");
     assert!(t.take_tiqr([1; 32], now).await.unwrap().is_none(), "taken once");
+    // At the login the phone says whose it is: an account's, never a recipient's.
+    t.begin_tiqr(NewTiqrSession { subject: None, ..begin(4, "") }).await.unwrap();
+    assert!(matches!(answer(4, "phone").await.unwrap(), Met::NoPhone));
+    let theirs = NewEnrolment { subject: account_subject(AccountId(7)), ..enrolment(&t, 30, "theirs") };
+    t.begin_enrolment(theirs).await.unwrap();
+    t.retrieve_enrolment([30; 32], [31; 32], t.now()).await.unwrap().unwrap();
+    t.finish_enrolment([31; 32], t.now(), |_| Ok((vec![9], Vec::new()))).await.unwrap().unwrap();
+    assert!(matches!(answer(4, "theirs").await.unwrap(), Met::Judged(())));
+    let phone = t.take_tiqr([4; 32], now).await.unwrap().unwrap();
+    assert_eq!(account_of_subject(&phone.subject), Some(AccountId(7)));
+    assert_eq!(account_of_subject("mail:bob@dupont.example"), None);
 }

@@ -8,7 +8,7 @@ use common::TestStore;
 use jiff::SignedDuration;
 use sealpost_envelope::{DepositId, EmailAddress, GateMethod, Language, Secret, Timestamp};
 use sealpost_store::person::{
-    NewSms, NewToken, Person, Sms, SmsState, Token, TokenError, TokenKind, Tokens, spend_work,
+    NewSms, NewToken, Person, Sms, SmsOwner, SmsState, Token, TokenError, TokenKind, Tokens, spend_work,
 };
 use uuid::Uuid;
 
@@ -129,8 +129,7 @@ async fn a_text_is_claimed_by_one(t: TestStore) {
     let new = NewSms {
         entity: t.entity,
         challenge: Uuid::new_v4(),
-        deposit: DepositId::generate(),
-        recipient: 1,
+        owner: SmsOwner::Consignment(DepositId::generate(), 1),
         phone: "+33612345678".into(),
         language: Language::Fr,
         now,

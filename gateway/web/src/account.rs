@@ -1,7 +1,7 @@
 //! A person's own account: password, second factor, mail programs, sessions; and the ways back in.
 //!
-//! **Job.** [`page`] is the page "Sécurité", [`change`] and [`devices`] what is changed there, [`recover`] the
-//! forgotten password and the first connection.
+//! **Job.** [`page`] is the page "Sécurité", [`change`], [`number`] and [`devices`] what is changed there, [`recover`]
+//! the forgotten password and the first connection.
 //!
 //! **Exposure.** The page is for people who have logged in; every change that could lock its owner out asks for the
 //! current password, and is told by mail. The ways back in are for strangers: [`recover`] says what that means.
@@ -12,6 +12,7 @@
 mod change;
 mod devices;
 pub(crate) mod mail;
+mod number;
 mod page;
 mod recover;
 mod request;
@@ -29,6 +30,9 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/account/app/confirm", post(change::confirm_app))
         .route("/account/app/remove", post(change::remove_app))
         .route("/account/codes", post(change::backup_codes))
+        .route("/account/number", get(number::start).post(number::ask))
+        .route("/account/number/confirm", post(number::confirm))
+        .route("/account/number/remove", post(number::remove))
         .route("/account/programs", post(devices::add_program))
         .route("/account/programs/revoke", post(devices::revoke_program))
         .route("/account/sessions/end", post(devices::end_sessions))

@@ -1,7 +1,8 @@
-//! tiqr: a telephone that answers QR codes, at the recipient's door.
+//! tiqr: a telephone that answers QR codes, at the recipient's door and at the login.
 //!
 //! **Job.** [`phone`] speaks with the apps; [`door`] shows the QR code of a challenge, takes the offline code, and
-//! goes on when the phone has answered; [`enrol`] associates a phone with a recipient who has passed the gate.
+//! goes on when the phone has answered; [`enrol`] associates a phone with a recipient who has passed the gate;
+//! [`staff`] does both for people of ours.
 //!
 //! **Exposure.** The phones' addresses are reached by anybody. Keys have 128 bits and serve once; what is wrong is
 //! counted on the phone's row (a four-digit PIN stands behind it), by source, and over all sources.
@@ -14,6 +15,7 @@ mod enrol;
 mod keys;
 pub(crate) mod page;
 mod phone;
+pub(crate) mod staff;
 
 pub(crate) use door::begin;
 
@@ -34,4 +36,11 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/m/{token}/tiqr/code", post(door::code))
         .route("/m/{token}/phone", get(enrol::show).post(enrol::start))
         .route("/m/{token}/phone/status", get(enrol::status))
+        .route("/login/tiqr", get(staff::login_page).post(staff::begin))
+        .route("/login/tiqr/status", get(staff::login_status))
+        .route("/login/tiqr/done", post(staff::done))
+        .route("/login/tiqr/code", post(staff::code))
+        .route("/account/phone", get(staff::show).post(staff::start))
+        .route("/account/phone/status", get(staff::status))
+        .route("/account/phone/remove", post(staff::remove))
 }

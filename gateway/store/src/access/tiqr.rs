@@ -8,8 +8,21 @@
 //! transaction.
 
 use crate::{Row, Store, StoreError, Tx, args};
-use sealpost_envelope::{DepositId, EntityId, RecipientNo, Timestamp};
+use sealpost_envelope::{AccountId, DepositId, EntityId, RecipientNo, Timestamp};
 use sealpost_evidence::BuiltEvent;
+
+/// How the owner of an account's phone begins.
+const ACCOUNT: &str = "account:";
+
+/// Who owns an account's phone, as `subject` of its rows.
+pub fn account_subject(account: AccountId) -> String {
+    format!("{ACCOUNT}{}", account.0)
+}
+
+/// The account that owns a phone, if one does.
+pub fn account_of_subject(subject: &str) -> Option<AccountId> {
+    subject.strip_prefix(ACCOUNT)?.parse().ok().map(AccountId)
+}
 
 /// A phone, enrolled.
 #[derive(Debug, Clone)]
@@ -332,11 +345,10 @@ impl Store {
         self.db
             .write(async move |tx| {
                 let sql = "DELETE FROM tiqr_sessions WHERE browser = $1 AND passed IS NOT NULL AND expires > $2 \
-                     RETURNING phone, entity";
+                     RETURNING phone";
                 let Some(row) = tx.fetch_optional(sql, args![browser, now]).await? else { return Ok(None) };
-                let sql = select!(PHONE, "WHERE id = $1 AND entity = $2");
-                let values = args![row.text("phone")?, row.entity()?];
-                tx.fetch_optional(sql, values).await?.as_ref().map(phone).transpose()
+                let sql = select!(PHONE, "WHERE id = $1");
+                tx.fetch_optional(sql, args![row.text("phone")?]).await?.as_ref().map(phone).transpose()
             })
             .await
     }
@@ -358,8 +370,11 @@ impl Store {
                     return Ok(Met::NoSession);
                 };
                 let found = tx.fetch_optional(select!(PHONE, "WHERE id = $1"), args![user]).await?;
-                let asked = |p: &Phone| {
-                    p.entity == session.entity && session.subject.as_ref().is_none_or(|s| *s == p.subject)
+                let asked = |p: &Phone| match &session.subject {
+                    Some(subject) => p.entity == session.entity && *subject == p.subject,
+                    // At the login the phone says whose it is, in whichever organisation; whoever only receives
+                    // has nothing to log in to.
+                    None => p.subject.starts_with(ACCOUNT),
                 };
                 let Some(phone) = found.as_ref().map(phone).transpose()?.filter(asked) else {
                     return Ok(Met::NoPhone);

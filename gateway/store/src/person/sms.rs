@@ -1,7 +1,7 @@
 //! Codes by SMS on their way: written with the challenge, claimed by one worker, settled with what the gateway said.
 
 use crate::{Db, Row, StoreError, Tx, args};
-use sealpost_envelope::{DepositId, EntityId, Language, RecipientNo, Timestamp};
+use sealpost_envelope::{AccountId, DepositId, EntityId, Language, RecipientNo, Timestamp};
 use uuid::Uuid;
 
 /// Where a message stands.
@@ -31,6 +31,15 @@ impl SmsState {
     }
 }
 
+/// Whose code a message carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmsOwner {
+    /// A recipient's, at the gate of their consignment.
+    Consignment(DepositId, RecipientNo),
+    /// Of somebody who logs in.
+    Account(AccountId),
+}
+
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSms {
@@ -38,10 +47,8 @@ pub struct NewSms {
     pub entity: EntityId,
     /// Challenge whose code it carries.
     pub challenge: Uuid,
-    /// Deposit.
-    pub deposit: DepositId,
-    /// Recipient.
-    pub recipient: RecipientNo,
+    /// Whose challenge that is.
+    pub owner: SmsOwner,
     /// Number, E.164.
     pub phone: String,
     /// Language of its text.
@@ -67,22 +74,28 @@ pub struct Sms {
     pub provider_id: Option<String>,
 }
 
-const COLUMNS: &str = "id, entity, challenge, deposit, recipient, phone, language, state, attempts, created, expires, \
+const COLUMNS: &str = "id, entity, challenge, deposit, recipient, account, phone, language, state, attempts, created, expires, \
     provider_id";
 
 impl Sms {
     /// Puts a message in the queue.
     pub async fn insert(tx: &mut Tx, new: &NewSms) -> Result<Uuid, StoreError> {
         let id = Uuid::new_v4();
+        let (consignment, account) = match new.owner {
+            SmsOwner::Consignment(deposit, recipient) => (Some((deposit, recipient)), None),
+            SmsOwner::Account(account) => (None, Some(account)),
+        };
+        let (deposit, recipient) = consignment.unzip();
         tx.execute(
-            "INSERT INTO sms_messages (id, entity, challenge, deposit, recipient, phone, language, state, attempts, \
-             next_at, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, 'ready', 0, $8, $8, $9)",
+            "INSERT INTO sms_messages (id, entity, challenge, deposit, recipient, account, phone, language, state, \
+             attempts, next_at, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'ready', 0, $9, $9, $10)",
             args![
                 id,
                 new.entity,
                 new.challenge,
-                new.deposit,
-                new.recipient,
+                deposit,
+                recipient,
+                account,
                 new.phone.as_str(),
                 new.language.tag(),
                 new.now,
@@ -136,8 +149,10 @@ impl Sms {
             new: NewSms {
                 entity: row.entity()?,
                 challenge: row.uuid("challenge")?,
-                deposit: DepositId(row.uuid("deposit")?),
-                recipient: row.small("recipient")?,
+                owner: match row.opt_int("account")? {
+                    Some(account) => SmsOwner::Account(AccountId(account)),
+                    None => SmsOwner::Consignment(DepositId(row.uuid("deposit")?), row.small("recipient")?),
+                },
                 phone: row.text("phone")?,
                 language: Language::negotiate(&row.text("language")?)
                     .ok_or_else(|| damaged("sms_messages.language"))?,

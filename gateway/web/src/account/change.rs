@@ -27,7 +27,12 @@ const ENROLMENT: Duration = Duration::from_secs(900);
 const SECRET: usize = 20;
 
 /// A form of this session with the right current password; otherwise what to say.
-async fn confirmed(state: &WebState, ctx: &Ctx, staff: &Staff, typed: &Typed) -> Result<Option<Word>, Fault> {
+pub(super) async fn confirmed(
+    state: &WebState,
+    ctx: &Ctx,
+    staff: &Staff,
+    typed: &Typed,
+) -> Result<Option<Word>, Fault> {
     if !staff.is_ours(Some(typed.get("csrf"))) {
         return Ok(Some(Word::Stale));
     }

@@ -159,6 +159,8 @@ struct Page<'a> {
     mail: &'a MailAccess,
     /// Whether cards are read here.
     cards: bool,
+    /// Whether codes are sent by SMS.
+    texts: bool,
     /// Providers that can be bound: address and name.
     providers: Vec<(String, String)>,
 }
@@ -201,6 +203,7 @@ pub(super) async fn show(
         sessions: sessions(state, ctx, staff).await?,
         mail: &state.mail,
         cards: state.card_url.is_some(),
+        texts: state.texts.is_some(),
         providers: crate::oidc::bindable(state),
     };
     let status = if word.is_some_and(|w| !w.is_good()) { StatusCode::FORBIDDEN } else { StatusCode::OK };

@@ -76,14 +76,14 @@ pub(super) fn failed(
 pub(super) fn code_sent(
     site: &EntitySite,
     account: &Account,
-    to: &str,
+    (method, to): (GateMethod, &str),
     expires: Timestamp,
     origin: &Origin,
     now: Timestamp,
 ) -> Result<BuiltEvent, Fault> {
     let detail = Detail::new()
         .text("protocol", "web")
-        .text("method", GateMethod::OtpMail.to_string())
+        .text("method", method.to_string())
         .time("expires", expires)
         .personal("login", account.login.as_str())
         .personal("to", to);

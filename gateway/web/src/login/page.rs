@@ -6,7 +6,7 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::form::LoginFields;
 use crate::pages::{Back, Frame, Login, LoginWay, NoticePage, html, html_status, see_other, show};
-use crate::state::{CodeByMail, WebState};
+use crate::state::{SentCodes, WebState};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -23,6 +23,8 @@ pub(crate) enum Word {
     Throttled,
     /// If identifier and password were right, a code is on its way.
     Sent,
+    /// The same by SMS, to the number on file.
+    Texted,
     /// The form is too old, or another site's.
     Stale,
     /// Identifier and password come first.
@@ -47,7 +49,7 @@ impl Form {
     pub(super) fn word(self, word: Word) -> Self {
         // What was wrong may have been the password.
         let remembered = match word {
-            Word::Sent => true,
+            Word::Sent | Word::Texted => true,
             Word::Wrong => false,
             _ => self.remembered,
         };
@@ -91,7 +93,9 @@ pub(super) fn form(state: &WebState, ctx: &Ctx, form: Form, status: StatusCode) 
         remembered: form.remembered,
         word: form.word,
         code_minutes: state.staff.codes.lifetime.as_secs().div_ceil(60),
-        code_by_mail: state.staff.code_by_mail != CodeByMail::None,
+        code_by_mail: state.staff.code_by_mail != SentCodes::None,
+        code_by_sms: state.texts.as_ref().is_some_and(|t| t.login != SentCodes::None),
+        sms_minutes: state.texts.as_ref().map_or(0, |t| t.rule.lifetime.as_secs().div_ceil(60)),
         ways: ways(state, ctx),
         url: &state.url,
         demo: state.demo,
@@ -103,6 +107,7 @@ pub(super) fn form(state: &WebState, ctx: &Ctx, form: Form, status: StatusCode) 
 fn ways(state: &WebState, ctx: &Ctx) -> Vec<LoginWay> {
     let mut ways = crate::card::staff::ways(state, ctx);
     ways.extend(crate::oidc::ways(state, ctx));
+    ways.push(crate::tiqr::staff::way(ctx));
     ways
 }
 

@@ -3,14 +3,14 @@
 //! **Exposure.** Whoever holds the link sees the code; only the enrolled phone of the recipient, with its PIN,
 //! answers it. The browser that asked goes on, and no other: the challenge is tied to its cookie.
 
-use super::keys::Keys;
-use super::page::{Code, Shown, Word};
+use super::keys::{Keys, Standing};
+use super::page::{Code, Place, Shown, Word};
 use super::phone::answered;
 use crate::ctx::Ctx;
 use crate::door::gate::{Turn, elsewhere};
 use crate::fault::Fault;
 use crate::form;
-use crate::pages::{see_other, show as respond};
+use crate::pages::{Back, see_other, show as respond};
 use crate::state::WebState;
 use crate::view::Door;
 use axum::Json;
@@ -21,7 +21,7 @@ use http::StatusCode;
 use sealpost_envelope::{GateMethod, Timestamp};
 use sealpost_gate::tiqr::{self, Answer, Question};
 use sealpost_gate::{Code as Digits, Facts, Identity};
-use sealpost_store::access::{NewTiqrSession, TiqrSession};
+use sealpost_store::access::{NewTiqrSession, Phone};
 use serde::Deserialize;
 
 fn path(door: &Door) -> String {
@@ -46,23 +46,20 @@ pub(crate) async fn begin(state: &WebState, ctx: &Ctx, turn: Turn) -> Result<Res
     see_other(&path(door))
 }
 
-/// How far this browser's challenge is.
-enum Standing {
-    Waits(Box<(TiqrSession, Question)>),
-    Passed,
-    Over,
+async fn standing(state: &WebState, ctx: &Ctx, door: &Door) -> Result<Standing, Fault> {
+    Standing::of(state, ctx, &path(door)).await
 }
 
-async fn standing(state: &WebState, ctx: &Ctx, door: &Door) -> Result<Standing, Fault> {
-    let keys = Keys::of(state)?;
-    let session = state.store.tiqr_of(keys.browser(state, ctx, &path(door))).await?;
-    let living = session.filter(|s| s.expires > state.clock.now());
-    let Some(session) = living else { return Ok(Standing::Over) };
-    if session.passed.is_some() {
-        return Ok(Standing::Passed);
+fn place(state: &WebState, ctx: &Ctx, door: &Door) -> Place {
+    let label = ctx.language.pick("Revenir à l’avis de dépôt", "Back to the delivery notice").to_owned();
+    Place {
+        site: Some(door.site.clone()),
+        reference: Some(door.deposit.reference.as_str().to_owned()),
+        path: path(door),
+        again: format!("{}/gate/tiqr", door.path()),
+        csrf: ctx.csrf(state, &door.path()),
+        back: Back { href: door.path(), label },
     }
-    let question = keys.question(&session)?;
-    Ok(question.map_or(Standing::Over, |question| Standing::Waits(Box::new((session, question)))))
 }
 
 #[derive(Deserialize)]
@@ -102,29 +99,42 @@ async fn render(
             Shown::Code(Code::of(uri)?, session.expires)
         }
         Standing::Passed => Shown::Passed,
-        Standing::Over => Shown::Over,
+        Standing::Absent | Standing::Over => Shown::Over,
     };
-    super::page::challenge(state, ctx, door, shown, word, status)
+    super::page::challenge(state, ctx, place(state, ctx, door), shown, word, status)
 }
 
 /// `GET /m/{token}/tiqr/status`, for the page's script.
 pub(super) async fn status(State(state): State<WebState>, ctx: Ctx, Path(token): Path<String>) -> Response {
     let word = async {
         let door = Door::enter(&state, &token).await?;
-        Ok::<_, Fault>(match standing(&state, &ctx, &door).await? {
-            Standing::Waits(_) => "pending",
-            Standing::Passed => "needs-refresh",
-            Standing::Over => "challenge-expired",
-        })
+        Ok::<_, Fault>(standing(&state, &ctx, &door).await?.word())
     };
     Json(serde_json::json!({ "status": word.await.unwrap_or("invalid-request") })).into_response()
 }
 
+/// What a phone that answered shows.
+pub(super) fn proven(phone: &Phone, now: Timestamp) -> Facts {
+    Facts::new(GateMethod::Tiqr, now)
+        .detail("phone", phone.id.as_str())
+        .detail("enrolled", phone.enrolled.to_string())
+        .detail("vouched", phone.vouched.as_str())
+}
+
 #[derive(Deserialize)]
-struct Fields {
-    csrf: Option<String>,
+pub(super) struct Fields {
+    pub(super) csrf: Option<String>,
     identifier: Option<String>,
     code: Option<String>,
+}
+
+impl Fields {
+    /// The phone's name and code as they were typed; a slip of the keyboard is neither.
+    pub(super) fn typed(self) -> Option<(String, String)> {
+        let digits = Digits::typed(&self.code.unwrap_or_default())?;
+        let user = self.identifier.unwrap_or_default().trim().to_ascii_lowercase();
+        Some((user.chars().take(64).collect(), digits.expose().to_owned()))
+    }
 }
 
 async fn posted(state: &WebState, ctx: &Ctx, token: &str, body: Body) -> Result<(Door, Fields), Fault> {
@@ -160,11 +170,7 @@ async fn pass(state: &WebState, ctx: &Ctx, door: &Door) -> Result<Response, Faul
     if phone.subject != tiqr::owner(&door.row.address) {
         return Err(Fault::NoSession(Box::new(door.clone())));
     }
-    let facts = Facts::new(GateMethod::Tiqr, state.clock.now())
-        .identity(Identity::new("mail", door.row.address.as_str()))
-        .detail("phone", phone.id)
-        .detail("enrolled", phone.enrolled.to_string())
-        .detail("vouched", phone.vouched);
+    let facts = proven(&phone, state.clock.now()).identity(Identity::new("mail", door.row.address.as_str()));
     elsewhere::pass(state, ctx, door, &GateMethod::Tiqr, facts).await
 }
 
@@ -180,15 +186,11 @@ pub(super) async fn code(
         let Standing::Waits(waiting) = standing(&state, &ctx, &door).await? else {
             return render(&state, &ctx, &door, None, StatusCode::FORBIDDEN).await;
         };
-        let user = fields.identifier.unwrap_or_default().trim().to_ascii_lowercase();
-        let typed = fields.code.unwrap_or_default();
         // A slip of the keyboard costs no try.
-        let Some(digits) = Digits::typed(&typed) else {
+        let Some((user, digits)) = fields.typed() else {
             return render(&state, &ctx, &door, Some(Word::Malformed), StatusCode::FORBIDDEN).await;
         };
-        let keys = Keys::of(&state)?;
-        let user: String = user.chars().take(64).collect();
-        match answered(&state, &ctx, keys, waiting.0.key, user, digits.expose().to_owned()).await? {
+        match answered(&state, &ctx, Keys::of(&state)?, waiting.0.key, user, digits).await? {
             Answer::Ok => pass(&state, &ctx, &door).await,
             Answer::BadChallenge => render(&state, &ctx, &door, None, StatusCode::FORBIDDEN).await,
             answer => render(&state, &ctx, &door, Some(Word::of(answer)), StatusCode::FORBIDDEN).await,

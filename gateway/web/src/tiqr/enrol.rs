@@ -80,17 +80,22 @@ pub(super) async fn show(State(state): State<WebState>, ctx: Ctx, Path(token): P
     respond(&state, &ctx, page)
 }
 
+/// How far an enrolment is, for a page's script.
+pub(super) fn progress(row: Option<&EnrolmentRow>) -> &'static str {
+    match row.and_then(|r| Enrolment::from_number(r.status)) {
+        Some(Enrolment::Initialized) => "pending",
+        Some(Enrolment::Retrieved | Enrolment::Processed) => "retrieved",
+        Some(Enrolment::Finalized) => "needs-refresh",
+        None => "challenge-expired",
+    }
+}
+
 /// `GET /m/{token}/phone/status`, for the page's script.
 pub(super) async fn status(State(state): State<WebState>, ctx: Ctx, Path(token): Path<String>) -> Response {
     let word = async {
         let (door, _) = inside(&state, &ctx, &token).await?;
         let row = under_way(&state, &ctx, &door).await?;
-        Ok::<_, Fault>(match row.and_then(|r| Enrolment::from_number(r.status)) {
-            Some(Enrolment::Initialized) => "pending",
-            Some(Enrolment::Retrieved | Enrolment::Processed) => "retrieved",
-            Some(Enrolment::Finalized) => "needs-refresh",
-            None => "challenge-expired",
-        })
+        Ok::<_, Fault>(progress(row.as_ref()))
     };
     Json(serde_json::json!({ "status": word.await.unwrap_or("invalid-request") })).into_response()
 }

@@ -41,6 +41,38 @@ impl Keys {
     }
 }
 
+/// How far a browser's challenge is.
+pub(super) enum Standing {
+    /// None was asked for.
+    Absent,
+    Waits(Box<(TiqrSession, Question)>),
+    Passed,
+    Over,
+}
+
+impl Standing {
+    /// Of the challenge that this browser was shown in `scope`.
+    pub(super) async fn of(state: &WebState, ctx: &Ctx, scope: &str) -> Result<Self, Fault> {
+        let keys = Keys::of(state)?;
+        let session = match state.store.tiqr_of(keys.browser(state, ctx, scope)).await? {
+            None => return Ok(Self::Absent),
+            Some(session) if session.expires <= state.clock.now() => return Ok(Self::Over),
+            Some(session) if session.passed.is_some() => return Ok(Self::Passed),
+            Some(session) => session,
+        };
+        let question = keys.question(&session)?;
+        Ok(question.map_or(Self::Over, |question| Self::Waits(Box::new((session, question)))))
+    }
+    /// For the page's script.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Waits(_) => "pending",
+            Self::Passed => "needs-refresh",
+            Self::Absent | Self::Over => "challenge-expired",
+        }
+    }
+}
+
 /// Who judges an answer, and what is journaled of a wrong one.
 pub(super) struct Judge {
     pub(super) keys: Keys,
@@ -78,18 +110,17 @@ impl Judge {
         }
         let (counted, answer) = strikes.wrong(Patience::default(), self.now);
         let Strikes { failures, blocks, until: blocked } = counted;
-        let events = self.failed(session, answer)?.into_iter().collect();
+        let events = self.failed(session, phone, answer)?.into_iter().collect();
         Ok((Judgement::Wrong { failures, blocks, blocked, events }, answer))
     }
 
     fn failed(
         &self,
         session: &TiqrSession,
+        phone: &Phone,
         answer: Answer,
     ) -> Result<Option<sealpost_evidence::BuiltEvent>, StoreError> {
-        let (Some((deposit, recipient)), Some(site)) =
-            (session.consignment, self.sites.iter().find(|s| s.issuer.entity == session.entity))
-        else {
+        let Some(site) = self.sites.iter().find(|s| s.issuer.entity == phone.entity) else {
             return Ok(None);
         };
         let detail = Detail::new().text("method", "tiqr");
@@ -97,11 +128,16 @@ impl Judge {
             Answer::WrongResponse(left) => detail.text("reason", "wrong-response").int("tries_left", left),
             _ => detail.text("reason", "blocked").int("tries_left", 0),
         };
-        let event = Event::new(EventName::GateFailed, session.entity, self.now)
-            .deposit(deposit)
-            .recipient(recipient)
-            .actor(self.actor.clone())
-            .detail(detail);
+        let event = match session.consignment {
+            Some((deposit, recipient)) => Event::new(EventName::GateFailed, phone.entity, self.now)
+                .deposit(deposit)
+                .recipient(recipient)
+                .detail(detail),
+            // At the login.
+            None => Event::new(EventName::AccountLoginFailed, phone.entity, self.now)
+                .detail(detail.text("protocol", "web").personal("subject", phone.subject.as_str())),
+        };
+        let event = event.actor(self.actor.clone());
         let built = render(&site.issuer, event, None);
         built.map(Some).map_err(|_| StoreError::Conflict("a wrong answer could not be put into words"))
     }

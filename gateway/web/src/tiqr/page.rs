@@ -3,8 +3,8 @@
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::locale;
-use crate::pages::{Frame, html, html_status};
-use crate::state::WebState;
+use crate::pages::{Back, Frame, html, html_status};
+use crate::state::{EntitySite, WebState};
 use crate::view::Door;
 use askama::Template;
 use axum::response::Response;
@@ -13,6 +13,7 @@ use qrcode::{Color, EcLevel, QrCode};
 use sealpost_envelope::{Language, Timestamp};
 use sealpost_gate::tiqr::Answer;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Modules of white around a code, which readers need.
 const QUIET: usize = 4;
@@ -46,8 +47,22 @@ impl std::fmt::Debug for Code {
     }
 }
 
+/// Where a challenge is shown: at a recipient's door, or at the login.
+pub(super) struct Place {
+    pub(super) site: Option<Arc<EntitySite>>,
+    pub(super) reference: Option<String>,
+    /// Path below which the challenge's own addresses lie, and scope of its browser.
+    pub(super) path: String,
+    /// Where another code is asked for.
+    pub(super) again: String,
+    pub(super) csrf: String,
+    pub(super) back: Back,
+}
+
 /// What the challenge's page shows.
 pub(super) enum Shown {
+    /// Nothing was asked for yet.
+    Start,
     Code(Code, Timestamp),
     Passed,
     Over,
@@ -105,8 +120,8 @@ impl Word {
                 .to_owned(),
             Self::Unknown => l
                 .pick(
-                    "Cet identifiant n’est pas celui du téléphone associé à cette adresse.",
-                    "This ID is not that of the phone enrolled for this address.",
+                    "Cet identifiant n’est pas celui du téléphone associé.",
+                    "This ID is not that of the enrolled phone.",
                 )
                 .to_owned(),
             Self::Trouble => l
@@ -123,12 +138,11 @@ impl Word {
 #[template(path = "tiqr.html")]
 struct Challenge<'a> {
     f: &'a Frame,
-    reference: String,
-    path: String,
-    csrf: String,
+    p: Place,
     code: Option<Code>,
     until: String,
     until_epoch: i64,
+    start: bool,
     passed: bool,
     word: Option<String>,
     offline: bool,
@@ -137,14 +151,15 @@ struct Challenge<'a> {
 pub(super) fn challenge(
     state: &WebState,
     ctx: &Ctx,
-    door: &Door,
+    place: Place,
     shown: Shown,
     word: Option<Word>,
     status: StatusCode,
 ) -> Result<Response, Fault> {
     let l = ctx.language;
-    let frame = Frame::new(state, ctx, l.pick("QR code", "QR code"), Some(door.site.clone()));
-    let passed = matches!(shown, Shown::Passed);
+    let frame = Frame::new(state, ctx, l.pick("QR code", "QR code"), place.site.clone());
+    let zone = place.site.as_ref().map_or(jiff::tz::TimeZone::UTC, |s| s.zone.clone());
+    let (start, passed) = (matches!(shown, Shown::Start), matches!(shown, Shown::Passed));
     let (code, until) = match shown {
         Shown::Code(code, until) => (Some(code), until),
         _ => (None, Timestamp::MIN),
@@ -154,12 +169,11 @@ pub(super) fn challenge(
         status,
         &Challenge {
             f: &frame,
-            reference: door.deposit.reference.as_str().to_owned(),
-            path: door.path(),
-            csrf: ctx.csrf(state, &door.path()),
-            until: if code.is_some() { locale::clock(until, &door.site.zone) } else { String::new() },
+            p: place,
+            until: if code.is_some() { locale::clock(until, &zone) } else { String::new() },
             until_epoch: until.as_second(),
             code,
+            start,
             passed,
             word: word.and_then(|w| w.text(l)),
             offline: typed,
@@ -176,6 +190,19 @@ pub(super) enum Enrolled {
     Code(Code, Timestamp),
     Retrieved,
     Done,
+}
+
+impl Enrolled {
+    /// The word in templates.
+    pub(super) fn stage(&self) -> &'static str {
+        match self {
+            Self::Offer(_) => "offer",
+            Self::Taken => "taken",
+            Self::Code(..) => "code",
+            Self::Retrieved => "retrieved",
+            Self::Done => "done",
+        }
+    }
 }
 
 #[derive(Template)]
@@ -208,7 +235,7 @@ pub(super) fn enrolment(
         reference: door.deposit.reference.as_str().to_owned(),
         path: door.path(),
         csrf: ctx.csrf(state, &door.path()),
-        stage: "offer",
+        stage: shown.stage(),
         since: None,
         code: None,
         until: String::new(),
@@ -217,15 +244,12 @@ pub(super) fn enrolment(
     };
     match shown {
         Enrolled::Offer(since) => page.since = since.map(|t| locale::moment(t, zone, l)),
-        Enrolled::Taken => page.stage = "taken",
         Enrolled::Code(code, until) => {
-            page.stage = "code";
             page.until = locale::clock(until, zone);
             page.until_epoch = until.as_second();
             page.code = Some(code);
         }
-        Enrolled::Retrieved => page.stage = "retrieved",
-        Enrolled::Done => page.stage = "done",
+        Enrolled::Taken | Enrolled::Retrieved | Enrolled::Done => {}
     }
     html(&page)
 }

@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode, header};
 use sealpost_evidence::{Actor, Detail, Event, EventName, render};
 use sealpost_gate::tiqr::{self, Answer, Protocol};
 use sealpost_store::StoreError;
-use sealpost_store::access::{EnrolmentRow, Met};
+use sealpost_store::access::{EnrolmentRow, Met, account_of_subject};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -175,13 +175,22 @@ pub(super) async fn enrol(
                 .text("phone", row.phone.as_str())
                 .text("vouched", row.vouched.as_str())
                 .personal("subject", row.subject.as_str());
-            let event = Event::new(EventName::IdentityBound, row.entity, now).actor(actor).detail(detail);
+            let event = match account_of_subject(&row.subject) {
+                None => Event::new(EventName::IdentityBound, row.entity, now).detail(detail),
+                // Named as the phone shows it: by the login.
+                Some(_) => Event::new(EventName::AccountChanged, row.entity, now)
+                    .detail(detail.text("change", "phone").personal("login", row.name.as_str())),
+            };
+            let event = event.actor(actor);
             let event = render(&site.issuer, event, None)
                 .map_err(|_| StoreError::Conflict("an enrolment could not be put into words"))?;
             Ok((sealed, vec![event]))
         };
-        let done = state.store.finish_enrolment(hash, now, finish).await?;
-        Ok(if done.is_some() { Answer::Ok } else { Answer::EnrolmentRefused })
+        let Some(row) = state.store.finish_enrolment(hash, now, finish).await? else {
+            return Ok(Answer::EnrolmentRefused);
+        };
+        super::staff::told(&state, &row, now).await?;
+        Ok(Answer::Ok)
     };
     told(&headers, answer.await)
 }

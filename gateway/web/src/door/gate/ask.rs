@@ -61,8 +61,10 @@ async fn taken(state: &WebState, turn: &Turn, method: &dyn Method) -> Result<Res
 
 /// Shows the form, new or once more.
 async fn question(state: &WebState, ctx: &Ctx, turn: &Turn, method: &dyn Method) -> Result<Response, Fault> {
-    if let (GateMethod::OtpSms, Some(phone)) = (method.name(), &turn.door.phone) {
-        sms::may_send(state, ctx, phone).await?;
+    if let (GateMethod::OtpSms, Some(phone)) = (method.name(), &turn.door.phone)
+        && !sms::allowed(state, ctx, phone).await?
+    {
+        return Err(Fault::TooMany);
     }
     let page = |c: &Challenge, notice, status| challenge_page(state, ctx, turn, method, c, notice, status);
     match challenge(state, turn, method).await? {

@@ -20,7 +20,7 @@ use sealpost_store::StoreError;
 use sealpost_store::Tx;
 use sealpost_store::access::{Challenge, Link};
 use sealpost_store::db::Db;
-use sealpost_store::person::{NewSms, Person, Sms};
+use sealpost_store::person::{NewSms, Person, Sms, SmsOwner};
 use std::net::IpAddr;
 
 /// The number for a consignment: the one given with it, or the one on record; none that its reader refused.
@@ -32,8 +32,8 @@ pub(super) async fn number(db: &Db, link: &Link, row: &ConsignmentRow) -> Result
     Ok(given.or_else(|| person.usable_phone()).map(str::to_owned))
 }
 
-/// Counts a sending against number and network.
-pub(super) async fn may_send(state: &WebState, ctx: &Ctx, phone: &str) -> Result<(), Fault> {
+/// Counts a sending against number and network; whether it is within their bounds.
+pub(crate) async fn allowed(state: &WebState, ctx: &Ctx, phone: &str) -> Result<bool, Fault> {
     let (db, now, limits) = (state.store.db(), state.clock.now(), &state.limits);
     let mut within = true;
     if let Some(peer) = ctx.peer {
@@ -46,7 +46,7 @@ pub(super) async fn may_send(state: &WebState, ctx: &Ctx, phone: &str) -> Result
     }
     within &=
         db.rate_allows(key(state, b"number", phone.as_bytes()), HOUR, limits.sms_per_number, now).await?;
-    if within { Ok(()) } else { Err(Fault::TooMany) }
+    Ok(within)
 }
 
 fn key(state: &WebState, kind: &[u8], what: &[u8]) -> [u8; 32] {
@@ -71,8 +71,7 @@ pub(super) async fn queue(
     let new = NewSms {
         entity: door.link.entity,
         challenge: challenge.id,
-        deposit: challenge.deposit,
-        recipient: challenge.recipient,
+        owner: SmsOwner::Consignment(challenge.deposit, challenge.recipient),
         phone: phone.to_owned(),
         language: door.row.language,
         now,
