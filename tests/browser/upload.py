@@ -28,6 +28,16 @@ def wait(condition, what):
     return webdriver.wait(condition, what, TASK["patience"])
 
 
+def another(page, old):
+    """Whether another document has come. While a large deposit is being made the browser says nothing."""
+    try:
+        return page.all("html")[0].handle != old
+    except webdriver.WebDriverError as error:
+        if error.kind in ("timeout", "stale element reference"):
+            return False
+        raise
+
+
 def shot(page, name):
     for width in (360, 1280):
         page.look(width=width)
@@ -71,7 +81,7 @@ with browser() as page:
     old = page.one("html").handle
     page.one(".uploads .actions button:first-child").click()
     result["seen"] = [first, second, third, paused]
-    wait(lambda: page.all("html")[0].handle != old, "the message to be sent")
+    wait(lambda: another(page, old), "the message to be sent")
     result["banner"] = page.one("[role=status]").text
     result["address"] = page.url
 done(result)
