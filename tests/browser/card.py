@@ -1,7 +1,7 @@
 """A card at the gate, in Chromium. Its certificate lies in the browser's own store, where card software puts it; the
 store has no PIN, since a browser without a screen could not ask for it.
 
-Task: link, pkcs12, password, port (of the card listener), shots (a folder for pictures, or null).
+Task: link, pkcs12, password, port (of the card listener), language, axe, folder.
 """
 import contextlib
 import json
@@ -9,26 +9,15 @@ import os
 import subprocess
 import tempfile
 
-from common import TASK, browser, done, webdriver
+from common import TASK, browser, done
+from judge import Judge
 
 POLICIES = "/etc/chromium/policies/managed"
-result = {}
+result, judge = {}, Judge(TASK)
 
 
 def shoot(page, name):
-    if not TASK.get("shots"):
-        return
-    for width in (360, 1280):
-        page.look(width=width, dark=False)
-        page.screenshot(os.path.join(TASK["shots"], f"{name}-{width}.png"))
-    page.look(width=1280, dark=False)
-
-
-def fits(page):
-    for width in (360, 1280):
-        page.look(width=width, dark=False)
-        wide = page.run("return [document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide[0] <= wide[1], f"{page.title}: {wide[0]} px wide on a screen of {wide[1]}"
+    judge.page(page, "card-" + name, TASK["language"])
 
 
 def run(*command):
@@ -61,24 +50,21 @@ def to_listener(page):
     page.go(TASK["link"])
     page.follow("form[action$='/gate/cps'] button")
     result["start"] = page.one("h1").text
-    fits(page)
     shoot(page, "start")
     page.follow("a.button[href*='/card/']")
 
 
 with tempfile.TemporaryDirectory() as home:
-    with browser(home=home) as page:
+    with browser(home=home, language=TASK["language"]) as page:
         to_listener(page)
         result["without"] = page.one("h1").text
-        fits(page)
         shoot(page, "none")
     hold(home)
-    with chosen(), browser(home=home) as page:
+    with chosen(), browser(home=home, language=TASK["language"]) as page:
         to_listener(page)
         result["read"] = page.one("h1").text
         result["holder"] = page.one("dl.facts dd").text
-        fits(page)
         shoot(page, "read")
         page.follow("form[action^='/card/'] button")
         result["ready"] = page.one("h1").text
-done(result)
+done(result | judge.found())

@@ -1,22 +1,19 @@
 """A recipient signs in at Pro Santé Connect in Chromium: there, or on a telephone.
 
 Task: link, method, identifier and telephone (an address; absent for the way over the provider's site), javascript,
-language, shots (a directory, or nothing), logout (leave at the provider too).
+language, axe, folder, logout (leave at the provider too).
 """
 import os
 import urllib.request
 
 from common import TASK, browser, done, open_message, webdriver
+from judge import Judge
 
-result = {}
+result, judge = {}, Judge(TASK)
 
 
 def shot(page, name):
-    if not TASK.get("shots"):
-        return
-    for width in (360, 1280):
-        page.look(width)
-        page.screenshot(os.path.join(TASK["shots"], f"{name}-{width}-{TASK['language']}.png"))
+    judge.page(page, "oidc-" + name, TASK["language"])
 
 
 def carry_on(page, selector):
@@ -62,4 +59,4 @@ with browser(javascript=TASK["javascript"], language=TASK["language"]) as page:
         page.follow("form[action='/oidc/logout'] button")
         webdriver.wait(lambda: "/session/end" in page.url, "the provider's page", 20)
         result["left"] = page.url.split("?")[0]
-done(result)
+done(result | judge.found())

@@ -61,9 +61,10 @@ class Browser:
 
     spki: base64 SHA-256 of the one public key that is trusted without an authority.
     home: the person's directory, in which their certificates lie.
+    screen: shown on $DISPLAY, with the dialogs that a browser without a screen cannot have.
     """
 
-    def __init__(self, spki=None, language="fr", javascript=True, downloads=None, home=None):
+    def __init__(self, spki=None, language="fr", javascript=True, downloads=None, home=None, screen=False):
         self.profile = tempfile.mkdtemp(prefix="sealpost-browser-")
         self.driver = subprocess.Popen(
             ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -71,7 +72,7 @@ class Browser:
         self.session = None
         try:
             self._wait_for_driver()
-            self._begin(spki, language, javascript, downloads)
+            self._begin(spki, language, javascript, downloads, screen)
         except BaseException:
             self.close()
             raise
@@ -83,8 +84,9 @@ class Browser:
                 return
         raise RuntimeError("chromedriver did not start")
 
-    def _begin(self, spki, language, javascript, downloads):
-        arguments = FLAGS + [f"--user-data-dir={self.profile}", f"--lang={language}"]
+    def _begin(self, spki, language, javascript, downloads, screen):
+        arguments = [f for f in FLAGS if not screen or not f.startswith("--headless")]
+        arguments += [f"--user-data-dir={self.profile}", f"--lang={language}"]
         if spki:
             arguments.append(f"--ignore-certificate-errors-spki-list={spki}")
         prefs = {"intl.accept_languages": language, "download.prompt_for_download": False}

@@ -7,9 +7,10 @@
 //! judge(&demo, &visits)?;
 //! ```
 //!
-//! [`Visit::stranger`] is for pages without a login. Each page is fetched by GET at 360 and 1280 pixels, in French
-//! and English, light and dark (each pair of these once); a page that only a form's answer shows needs a script of
-//! its own in `tests/browser`. A fault names the page, the rule and the elements.
+//! [`Visit::stranger`] is for pages without a login. Each page is fetched by GET in French and English and judged at
+//! 360 and 1280 pixels, light and dark (each pair of these once). A page that only a form's answer shows needs a
+//! script of its own in `tests/browser`, which judges by `judge.py` and is run by [`judged`]. A fault names the page,
+//! the rule and the elements.
 
 use crate::Demo;
 use crate::browser::script;
@@ -41,15 +42,28 @@ fn listed(pages: &[(&str, &str)]) -> Vec<Value> {
 
 /// Visits; fails with everything that was found.
 pub fn judge(demo: &Demo, visits: &[Visit]) -> Result<()> {
+    let visits: Vec<&Value> = visits.iter().map(|v| &v.0).collect();
+    judged(demo, "axe.py", json!({ "visits": visits })).map(drop)
+}
+
+/// What a script needs to judge pages: the rules, and where screenshots go.
+pub fn task() -> Result<Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let axe = root.join("tools/axe/node_modules/axe-core/axe.min.js");
     ensure!(axe.exists(), "axe-core is missing: contrib/dev/install-deps.sh test");
-    let visits: Vec<&Value> = visits.iter().map(|v| &v.0).collect();
-    let task = json!({ "axe": axe, "folder": root.join("../target/screenshots"), "visits": visits });
-    let seen = script(demo, "axe.py", task)?;
+    Ok(json!({ "axe": axe, "folder": root.join("../target/screenshots") }))
+}
+
+/// Runs a script that judges the pages it comes by; fails with everything that was found.
+pub fn judged(demo: &Demo, name: &str, more: Value) -> Result<Value> {
+    let mut all = task()?;
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        all.extend(more);
+    }
+    let seen = script(demo, name, all)?;
     let faults = seen["faults"].as_array().context("no answer")?;
     let lines: Vec<&str> = faults.iter().filter_map(Value::as_str).collect();
     ensure!(lines.is_empty(), "{} faults:\n{}", lines.len(), lines.join("\n"));
     ensure!(seen["shots"].as_u64().is_some_and(|n| n > 0), "nothing was looked at");
-    Ok(())
+    Ok(seen)
 }

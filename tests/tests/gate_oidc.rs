@@ -1,7 +1,7 @@
 //! Pro Santé Connect, played by the npm package `oidc-provider`: on its own site, and on a telephone (CIBA).
 
 use anyhow::{Context, Result, ensure};
-use sealpost_tests::browser::script;
+use sealpost_tests::axe::judged;
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::sending::Place;
 use sealpost_tests::tools::{link_in, must, wait_for_deposit};
@@ -75,10 +75,6 @@ fn scene() -> Result<(Demo, Provider, String, String)> {
     Ok((demo, provider, deposit, link))
 }
 
-fn shots() -> Option<String> {
-    std::env::var("SEALPOST_SHOTS").ok()
-}
-
 /// The journal's entries about the deposit of that name.
 fn events(demo: &Demo, deposit: &str, name: &str) -> Result<Vec<Value>> {
     let lines = demo.sealpost(&["--json", "journal", "search", "--deposit", deposit])?;
@@ -89,10 +85,10 @@ fn events(demo: &Demo, deposit: &str, name: &str) -> Result<Vec<Value>> {
 #[test]
 fn a_professional_signs_in_at_the_provider_and_leaves_there_too() -> Result<()> {
     let (demo, provider, deposit, link) = scene()?;
-    let seen = script(
+    let seen = judged(
         &demo,
         "oidc.py",
-        json!({"link": link, "method": "oidc:psc", "javascript": true, "language": "fr", "logout": true, "shots": shots()}),
+        json!({"link": link, "method": "oidc:psc", "javascript": true, "language": "fr", "logout": true}),
     )?;
     assert_eq!(seen["ready"], "Votre message est prêt");
     ensure!(seen["body"].as_str().is_some_and(|b| b.contains("Voici votre bilan")), "{seen}");
@@ -113,11 +109,11 @@ fn a_professional_signs_in_at_the_provider_and_leaves_there_too() -> Result<()> 
 #[test]
 fn a_professional_confirms_on_a_telephone_without_scripts_here() -> Result<()> {
     let (demo, provider, _, link) = scene()?;
-    let seen = script(
+    let seen = judged(
         &demo,
         "oidc.py",
         json!({
-            "link": link, "method": "oidc:psc", "javascript": false, "language": "en", "shots": shots(),
+            "link": link, "method": "oidc:psc", "javascript": false, "language": "en",
             // As it stands on many documents: without the type digit, in groups.
             "identifier": "997 0021 8896", "telephone": provider.telephone("confirm"),
         }),
