@@ -22,7 +22,8 @@ fn send(api: &Api, method: &str, path: &str, body: &Value, more: &[&str]) -> Res
 fn error(answer: &Answer, status: u16, kind: Option<&str>) -> Result<()> {
     let body = answer.expect(status)?;
     ensure!(body["schemas"] == json!(["urn:ietf:params:scim:api:messages:2.0:Error"]), "{body}");
-    ensure!(body["status"] == status.to_string() && body["scimType"].as_str() == kind, "{body}");
+    let word = status.to_string();
+    ensure!(body["status"] == word.as_str() && body["scimType"].as_str() == kind, "{body}");
     ensure!(answer.header("content-type") == Some("application/scim+json"), "{answer:?}");
     Ok(())
 }

@@ -102,7 +102,7 @@ fn judge(world: &World, viewer: &Person, other: &Person, ask: &Ask) -> Result<()
     let named = |text: &str| names.iter().any(|name| text.contains(name));
     // A list may be asked for anything; the page for writing is shown again without what is not its writer's.
     let by_name = named(&ask.path) && !ask.path.contains('?') || named(&ask.body) && ask.path != "/compose";
-    let refused = matches!(status, 303 | 400 | 403 | 404 | 405 | 409 | 422);
+    let refused = matches!(status, 303 | 400 | 401 | 403 | 404 | 405 | 409 | 422);
     let done = by_name && (200..300).contains(&status);
     // The administrators' lists come back with a word that nothing was changed.
     let nothing =

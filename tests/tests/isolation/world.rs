@@ -50,13 +50,13 @@ impl Person {
             let mut more = vec!["-H", TUS];
             match method {
                 "HEAD" => more.push("-I"),
+                _ if body.starts_with('{') => more.extend(["-H", "Content-Type: application/json"]),
                 "PATCH" => more.extend([
                     "-H",
                     "Upload-Offset: 0",
                     "-H",
                     "Content-Type: application/offset+octet-stream",
                 ]),
-                _ if body.starts_with('{') => more.extend(["-H", "Content-Type: application/json"]),
                 _ => {}
             }
             if method != "HEAD" {
