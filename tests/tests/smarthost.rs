@@ -37,6 +37,8 @@ fn certificate(dir: &Path) -> Result<()> {
             "/CN=localhost",
             "-addext",
             "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
             "-days",
             "30",
             "-keyout",

@@ -173,6 +173,15 @@ impl Dns {
         .await
     }
 
+    /// Servers of a service (RFC 2782): port and host name, `.` for none.
+    pub async fn srv(&self, name: &str) -> Result<Answer<(u16, String)>, LookupError> {
+        self.ask(name, RecordType::SRV, |data| match data {
+            RData::SRV(srv) => Some((srv.port, host(&srv.target))),
+            _ => None,
+        })
+        .await
+    }
+
     /// Names of an address.
     pub async fn names(&self, address: IpAddr) -> Result<Answer<String>, LookupError> {
         let name = Name::from(address).to_ascii();

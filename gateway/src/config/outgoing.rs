@@ -63,7 +63,7 @@ section! {
         /// Recipient domains; `*.example.org` names all below, `*` any.
         domains: Vec<String> = required("[\"partner.example\"]");
         /// `mx` (the domain's own servers), `local` (mailboxes of this installation) or `HOST:PORT`.
-        via: Via = required("\"mx\"");
+        via: Via = required("\"mail.partner.example:25\"");
         /// TLS towards a `HOST:PORT`, as `relay.smarthost_tls`.
         tls: UpstreamTls = default(UpstreamTls::Require);
         /// Certificates that it must chain to, PEM; those of `relay` when absent.

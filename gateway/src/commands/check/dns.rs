@@ -1,6 +1,7 @@
 //! `check --dns`: what the world reads about the organisations' domains, compared with what is configured.
 //!
-//! **Standards.** RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC), RFC 5321 §5.1 (MX), RFC 1912 §2.1 (PTR).
+//! **Standards.** RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC), RFC 5321 §5.1 (MX), RFC 1912 §2.1 (PTR),
+//! RFC 6186 and RFC 8314 §5.1 (SRV).
 //!
 //! **Failure.** What DNS cannot answer now is a warning: it says nothing about the domain.
 
@@ -24,6 +25,7 @@ pub async fn look(config: &Config) -> Vec<Finding> {
             findings.extend(look.spf(&domain).await);
             findings.extend(look.dmarc(&domain).await);
             findings.extend(look.mx(&domain).await);
+            findings.extend(look.programs(&domain).await);
         }
         findings.extend(look.returns().await);
         findings.extend(look.dkim().await);
@@ -107,6 +109,39 @@ impl Look<'_> {
                 vec![failed(&e, || fault(format!("MX: nobody can answer to {domain}: it has no MX record")))]
             }
         }
+    }
+
+    /// Where mail programs look for our services (RFC 6186 §3, RFC 8314 §5.1). They work without, by hand: advice.
+    async fn programs(&self, domain: &str) -> Vec<Finding> {
+        let (listen, own) = (&self.config.listen, self.entity.hostname.to_ascii_lowercase());
+        let services = [
+            ("submissions", listen.submissions),
+            ("submission", listen.submission),
+            ("imaps", listen.imaps),
+            ("imap", listen.imap),
+        ];
+        let mut findings = Vec::new();
+        for (service, port) in services.iter().filter_map(|(s, at)| Some((s, at.as_ref()?.port()))) {
+            let name = format!("_{service}._tcp.{domain}");
+            let publish = || format!("publish {name}. IN SRV 0 1 {port} {own}.");
+            match self.dns.srv(&name).await {
+                Ok(answer) if answer.records.iter().any(|(p, h)| *h == own && *p == port) => {}
+                Ok(_) => findings.push(warning(format!("SRV: {name} leads elsewhere; {}", publish()))),
+                Err(e) => findings.push(failed(&e, || {
+                    warning(format!("SRV: mail programs do not find {service} of {domain}; {}", publish()))
+                })),
+            }
+        }
+        let name = format!("autoconfig.{domain}");
+        if self.config.listen.https.is_some()
+            && let Err(e) = self.dns.addresses(&name).await
+        {
+            findings.push(failed(&e, || {
+                let own = self.config.web.url.host();
+                warning(format!("autoconfig: Thunderbird looks for {name}; publish it as a CNAME of {own}"))
+            }));
+        }
+        findings
     }
 
     /// Bounces come to this server.
