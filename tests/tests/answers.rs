@@ -1,7 +1,7 @@
 //! A message that waits asks its sender by mail; the answer comes from any program, alone on the first line, and nobody
 //! else's counts.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::mail::Mail;
 use sealpost_tests::outside::outside;

@@ -56,7 +56,7 @@ pub fn question(mail: &QuestionMail<'_>) -> Draft {
         automatic: Some("auto-replied"),
     };
     let mut facts = vec![(letter.say("Objet", "Subject").to_owned(), subject)];
-    let label = || letter.say("Destinataire", "Recipient").to_owned();
+    let label = || letter.say("À", "To").to_owned();
     facts.extend(mail.recipients.iter().take(SHOWN).map(|address| (label(), address.to_string())));
     if let Some(more) = mail.recipients.len().checked_sub(SHOWN).filter(|n| *n > 0) {
         facts.push(("…".to_owned(), format!("+ {more}")));
@@ -67,20 +67,29 @@ pub fn question(mail: &QuestionMail<'_>) -> Draft {
     if let Some((_, choices, until)) = mail.answer {
         blocks.extend(ask(letter, choices, until));
     }
+    let page = letter
+        .say("Le message, ses destinataires et sa preuve :", "The message, its recipients and its proof:");
+    blocks.push(Block::Text(page.to_owned()));
     blocks.push(Block::Url(mail.url.to_owned()));
     letter.draft(&head, &blocks)
 }
 
-fn ask(letter: &Letter<'_>, choices: &[Choice<'_>], until: Timestamp) -> [Block; 3] {
+fn ask(letter: &Letter<'_>, choices: &[Choice<'_>], until: Timestamp) -> Vec<Block> {
     let how = letter.say(
         "Répondez à ce message, en écrivant seul sur la première ligne :",
         "Answer this message, with one of these alone on the first line:",
     );
-    let rows = choices.iter().map(|choice| (choice.word.to_owned(), choice.meaning.to_owned())).collect();
+    let mut blocks = vec![Block::Text(how.to_owned())];
+    // Lines of their own: a column would break the words on a telephone, and they are to be copied.
+    let colon = letter.say(" :", ":");
+    blocks.extend(
+        choices.iter().map(|choice| Block::Text(format!("{}{colon} {}", choice.word, choice.meaning))),
+    );
     let end = letter.moment(until);
     let end = match letter.say("fr", "en") {
         "fr" => format!("Sans réponse avant le {end}, le message ne partira pas, et vous en serez averti."),
         _ => format!("Without an answer before {end} the message will not leave, and you will be told."),
     };
-    [Block::Text(how.to_owned()), Block::Rows(rows), Block::Note(end)]
+    blocks.push(Block::Note(end));
+    blocks
 }
