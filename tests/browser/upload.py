@@ -31,7 +31,8 @@ def wait(condition, what):
 def another(page, old):
     """Whether another document has come. While a large deposit is being made the browser says nothing."""
     try:
-        return page.all("html")[0].handle != old
+        found = page.all("html")
+        return bool(found) and found[0].handle != old
     except webdriver.WebDriverError as error:
         if error.kind in ("timeout", "stale element reference"):
             return False

@@ -6,7 +6,7 @@ use sealpost_tests::Demo;
 use sealpost_tests::axe::{Visit, judge};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::door::Page;
-use sealpost_tests::staff::Staff;
+use sealpost_tests::staff::{Staff, next_code};
 use sealpost_tests::tools::run;
 use serde_json::Value;
 
@@ -158,7 +158,8 @@ fn tabs_the_back_button_and_an_ended_session_lose_nothing_and_send_nothing_twice
     demo.terminate()?;
     demo.edit(|config| config.replace("session_idle = \"1 second\"", "session_idle = \"1 hour\""))?;
     demo.restart()?;
-    let again = Staff::logged_in(&demo, "alice")?;
+    let (again, account) = (Staff::new(&demo)?, demo.account("alice"));
+    ensure!(again.log_in(account, &next_code(&account.totp_secret)?)?.status == 303, "the second login");
     let at = sent.head.find("/compose?draft=").context("no way back")?;
     let place = sent.head[at..].split_whitespace().next().unwrap_or_default().to_owned();
     let back = again.get(&place)?.text();

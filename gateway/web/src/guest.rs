@@ -137,13 +137,14 @@ async fn deposit(
 ) -> Response {
     let page = async {
         let visit = Visit::find(&state, &ctx, &token).await?.ok_or(Fault::Unknown)?;
-        // Whoever sends the form once more sees what has become of it.
+        let ours = |csrf: &str| ctx.is_ours(&state, &visit.path(), Some(csrf));
+        // Whoever sends the form once more sees what has become of it: a browser hears no answer before it was heard.
         if !visit.may_deposit(&state) {
+            posted::read(&state, &headers, body, Files::Nothing, ours).await?;
             return see_other(&visit.path());
         }
         may_ask(&state, &ctx).await?;
         let files = Files::Uploads(visit.invitation.entity, visit.owner());
-        let ours = |csrf: &str| ctx.is_ours(&state, &visit.path(), Some(csrf));
         let posted = posted::read(&state, &headers, body, files, ours).await?;
         taken(&state, &ctx, &visit, &posted).await
     };
