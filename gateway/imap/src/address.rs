@@ -13,6 +13,8 @@ const MAX_ADDRESSES: usize = 1000;
 enum Token<'v> {
     Word(Cow<'v, [u8]>),
     Special(u8),
+    /// Old programs put the name there (RFC 5322 §3.4).
+    Comment(&'v [u8]),
 }
 
 /// Writes the list of an unfolded field value, or NIL.
@@ -81,16 +83,26 @@ fn mailbox(out: &mut Vec<u8>, item: &[Token<'_>]) -> bool {
             let route = inner[..close].iter().position(is(b':')).filter(|_| routed).map_or(0, |n| n + 1);
             (Some(join(&item[..open], b" ")).filter(|n| !n.is_empty()), &inner[route..close])
         }
-        None => (None, item),
+        None => (comment(item), item),
     };
     match spec.iter().rposition(is(b'@')) {
         Some(at) => {
             entry(out, name.as_deref(), Some(&join(&spec[..at], b"")), Some(&join(&spec[at + 1..], b"")))
         }
-        None if spec.is_empty() && name.is_none() => return false,
+        None if join(spec, b"").is_empty() && name.is_none() => return false,
         None => entry(out, name.as_deref(), Some(&join(spec, b" ")), Some(b"")),
     }
     true
+}
+
+/// The comment behind an address without angle brackets, which stands for a name.
+fn comment<'v>(item: &[Token<'v>]) -> Option<Cow<'v, [u8]>> {
+    match item.last()? {
+        Token::Comment(text) if item.contains(&Token::Special(b'@')) => {
+            Some(text.trim_ascii()).filter(|t| !t.is_empty()).map(Cow::Borrowed)
+        }
+        _ => None,
+    }
 }
 
 fn entry(out: &mut Vec<u8>, name: Option<&[u8]>, mailbox: Option<&[u8]>, host: Option<&[u8]>) {
@@ -122,6 +134,7 @@ fn join<'t>(tokens: &'t [Token<'_>], between: &[u8]) -> Cow<'t, [u8]> {
                 out.push(*b);
                 glue = true;
             }
+            Token::Comment(_) => {}
         }
     }
     Cow::Owned(out)
@@ -139,7 +152,12 @@ fn tokens(value: &[u8]) -> Vec<Token<'_>> {
                 all.push(Token::Word(Cow::Owned(word)));
                 at = next;
             }
-            b'(' => at = after_comment(value, at),
+            b'(' => {
+                let end = after_comment(value, at);
+                let inner = &value[at + 1..end];
+                all.push(Token::Comment(inner.strip_suffix(b")").unwrap_or(inner)));
+                at = end;
+            }
             // An address literal holds colons.
             b'[' => {
                 let end = memchr::memchr(b']', &value[at..]).map_or(value.len(), |n| at + n + 1);
@@ -212,6 +230,8 @@ mod tests {
             ("undisclosed-recipients:;", r#"((NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL))"#),
             ("<@x,@y:a@b.c>", r#"((NIL NIL "a" "b.c"))"#),
             ("a (comment (nested)) @ b.c", r#"((NIL NIL "a" "b.c"))"#),
+            ("a@b.c (Ann B), (x) d@e.f ()", r#"(("Ann B" NIL "a" "b.c")(NIL NIL "d" "e.f"))"#),
+            ("(nobody)", "NIL"),
             ("John Smith", r#"((NIL NIL "John Smith" ""))"#),
             ("<a@[IPv6:1::2]>, b@[1.2.3.4]", r#"((NIL NIL "a" "[IPv6:1::2]")(NIL NIL "b" "[1.2.3.4]"))"#),
             ("", "NIL"),

@@ -138,7 +138,7 @@ impl<B: Backend> Session<B> {
         self.mailboxes()?;
         let mut enabled = String::new();
         if wanted.iter().any(|c| matches!(c, CapabilityEnable::CondStore)) {
-            self.condstore = true;
+            self.enable_condstore(reply).await?;
             enabled.push_str(" CONDSTORE");
         }
         let asked = |word: &str| wanted.iter().any(|c| c.to_string().eq_ignore_ascii_case(word));
@@ -148,7 +148,8 @@ impl<B: Backend> Session<B> {
         }
         if asked("QRESYNC") {
             // RFC 7162 §3.2.3: it brings CONDSTORE with it.
-            (self.qresync, self.condstore) = (true, true);
+            self.qresync = true;
+            self.enable_condstore(reply).await?;
             enabled.push_str(" QRESYNC");
         }
         if asked("UTF8=ACCEPT") {

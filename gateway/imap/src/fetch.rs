@@ -163,7 +163,9 @@ impl<B: Backend> Session<B> {
             MacroOrMessageDataItemNames::Macro(m) => m.expand(),
             MacroOrMessageDataItemNames::MessageDataItemNames(names) => names.clone(),
         };
-        self.condstore |= since.is_some() || names.contains(&MessageDataItemName::ModSeq);
+        if since.is_some() || names.contains(&MessageDataItemName::ModSeq) {
+            self.enable_condstore(reply).await?;
+        }
         let plan = Plan::new(names, uid, since.is_some())?;
         let selected = self.selected()?;
         let mut positions = selected.positions(set, uid)?;

@@ -47,6 +47,10 @@ fn status_value(item: &str, status: &Status) -> Option<u64> {
     })
 }
 
+/// Selection and return options of LIST (RFC 5258, RFC 6154; STATUS is taken out before).
+const SELECTS: [&str; 4] = ["SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"];
+const RETURNS: [&str; 3] = ["SUBSCRIBED", "CHILDREN", "SPECIAL-USE"];
+
 /// The name in a command, UTF-8.
 fn name(mailbox: &Mailbox<'_>, utf8: bool) -> Result<String, Stop> {
     match mailbox {
@@ -135,6 +139,20 @@ impl<B: Backend> Session<B> {
         reply: &mut Reply<'_, O>,
     ) -> Answer {
         let folders = self.mailboxes()?.folders().await?;
+        let asked = |list: &[String], word: &str| list.iter().any(|w| w == word);
+        // RFC 5258 §3: an option that is not known is an error.
+        if let Some(word) = extras.list_select.iter().find(|w| !SELECTS.contains(&w.as_str())) {
+            return Err(Stop::Bad(format!("{word} is not offered")));
+        }
+        if let Some(word) = extras.list_return.iter().find(|w| !RETURNS.contains(&w.as_str())) {
+            return Err(Stop::Bad(format!("{word} is not offered")));
+        }
+        let subscribed = asked(&extras.list_select, "SUBSCRIBED");
+        let deep = asked(&extras.list_select, "RECURSIVEMATCH");
+        if deep && !subscribed {
+            // RFC 5258 §3.1: it cannot stand alone.
+            return Err(Stop::Bad("RECURSIVEMATCH needs SUBSCRIBED".into()));
+        }
         let Some((start, wanted)) = pattern(reference, wildcard, self.utf8_names()) else {
             return done("LIST");
         };
@@ -146,13 +164,6 @@ impl<B: Backend> Session<B> {
         let more = extras.list_patterns.iter().filter_map(|raw| text::folder_name(raw, self.utf8_names()));
         let wanted: Vec<String> =
             std::iter::once(wanted).chain(more).map(|w| format!("{start}{w}")).collect();
-        let asked = |list: &[String], word: &str| list.iter().any(|w| w == word);
-        let subscribed = asked(&extras.list_select, "SUBSCRIBED");
-        let deep = asked(&extras.list_select, "RECURSIVEMATCH");
-        if deep && !subscribed {
-            // RFC 5258 §3.1: it cannot stand alone.
-            return Err(Stop::Bad("RECURSIVEMATCH needs SUBSCRIBED".into()));
-        }
         for folder in folders.iter().filter(|f| wanted.iter().any(|w| list_matches(w, &f.name))) {
             if asked(&extras.list_select, "SPECIAL-USE") && folder.special.is_none() {
                 continue;
@@ -184,8 +195,15 @@ impl<B: Backend> Session<B> {
             return done("LSUB");
         };
         let wanted = start + &wanted;
-        for folder in folders.iter().filter(|f| f.subscribed && list_matches(&wanted, &f.name)) {
-            self.list_line(reply, "LSUB", "", &folder.name, false).await?;
+        for folder in folders.iter().filter(|f| list_matches(&wanted, &f.name)) {
+            if folder.subscribed {
+                self.list_line(reply, "LSUB", "", &folder.name, false).await?;
+            } else if wanted.ends_with('%')
+                && folders.iter().any(|f| f.subscribed && is_below(&f.name, &folder.name))
+            {
+                // RFC 3501 §6.3.9: it stands for what is below it.
+                self.list_line(reply, "LSUB", "\\Noselect", &folder.name, false).await?;
+            }
         }
         done("LSUB")
     }

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn fields_are_found() {
         let block = b"A: 1\r\nnonsense\r\nB : 2\r\n\tmore\r\nC:\r\n\r\nbody: x\r\n";
-        let names: Vec<_> = fields(block).map(|f| (f.name, unfold(f.value))).collect();
+        let names: Vec<_> = fields(block).map(|f| (f.name, unfold(f.value).into_owned())).collect();
         assert_eq!(names, [(&b"A"[..], b"1".to_vec()), (b"B", b"2\tmore".to_vec()), (b"C", b"".to_vec())]);
     }
 

@@ -30,6 +30,16 @@ pub(crate) fn known(parameters: &[SelectParameter]) -> Option<Known<'_>> {
 }
 
 impl<B: Backend> Session<B> {
+    /// From now on changes carry MODSEQ; a folder that is already open tells where it stands (RFC 7162 §3.1).
+    pub(crate) async fn enable_condstore<O: Output>(&mut self, reply: &mut Reply<'_, O>) -> Result<(), Stop> {
+        if !std::mem::replace(&mut self.condstore, true)
+            && let Some(selected) = &self.selected
+        {
+            reply.line(&format!("* OK [HIGHESTMODSEQ {}] highest", selected.modseq.max(1))).await?;
+        }
+        Ok(())
+    }
+
     /// What happened in the folder just opened since the client last saw it (RFC 7162 §3.2.5.1); nothing when
     /// its UIDs have lost their meaning.
     pub(crate) async fn resync<O: Output>(

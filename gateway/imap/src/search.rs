@@ -278,7 +278,9 @@ impl<B: Backend> Session<B> {
         let mut compiler = Compiler { count, last_uid, keys: 0, modseq: false };
         let key = compiler.all(request.criteria)?;
         let modseq = compiler.modseq;
-        self.condstore |= modseq;
+        if modseq {
+            self.enable_condstore(reply).await?;
+        }
         let saves = extras.search_return.as_ref().is_some_and(|o| o.iter().any(|w| w == "SAVE"));
         let found = match self.find(&key).await {
             Ok(found) => found,

@@ -44,7 +44,9 @@ impl<B: Backend> Session<B> {
             StoreType::Replace => FlagChange::Replace(flags),
         };
         let unchanged_since = request.modifiers.first().map(|StoreModifier::UnchangedSince(n)| *n);
-        self.condstore |= unchanged_since.is_some();
+        if unchanged_since.is_some() {
+            self.enable_condstore(reply).await?;
+        }
         let rows = if uids.is_empty() {
             Vec::new()
         } else {

@@ -123,6 +123,8 @@ pub struct Scanner {
     line_start: u64,
     offset: u64,
     lines: u64,
+    /// The line before was empty: before a boundary it is the boundary's own line end, and no line.
+    blank: bool,
     /// Length of the line end before the current line: it belongs to a boundary that follows.
     last_end: u64,
     last_byte: u8,
@@ -145,6 +147,7 @@ impl Scanner {
             line_start: 0,
             offset: 0,
             lines: 0,
+            blank: false,
             last_end: 0,
             last_byte: 0,
         };
@@ -201,8 +204,10 @@ impl Scanner {
         let mut line = std::mem::take(&mut self.line);
         match self.boundary(&line) {
             Some((depth, last)) => {
+                self.lines -= u64::from(self.blank);
                 self.close_down_to(depth + 1, start.saturating_sub(self.last_end));
-                self.lines += 1;
+                self.lines += 1 + u64::from(self.blank);
+                self.blank = false;
                 let parent = self.open[depth].part;
                 if last || self.parts.len() >= MAX_PARTS {
                     // An epilogue follows; nothing in it is a part.
@@ -213,6 +218,7 @@ impl Scanner {
             }
             None => {
                 self.lines += 1;
+                self.blank = matches!(line.as_slice(), b"\r\n" | b"\n");
                 if self.in_header() {
                     if matches!(line.as_slice(), b"\r\n" | b"\n") {
                         self.end_header();
@@ -359,6 +365,12 @@ mod tests {
         let part = s.find(&[1]).unwrap();
         assert_eq!((part.body, part.lines, part.media.as_str()), ((14, 20), 2, "text/plain"));
         assert!(s.find(&[2]).is_none() && s.find(&[1, 1]).is_none());
+        // The line end before a boundary is the boundary's.
+        for (body, lines) in [("a", 1), ("a\r\n", 1), ("a\r\n\r\n", 2), ("", 0)] {
+            let text =
+                format!("Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\n{body}\r\n--o--\r\n");
+            assert_eq!(scan(text.as_bytes(), 5).find(&[1]).unwrap().lines, lines, "{body:?}");
+        }
     }
 
     proptest::proptest! {

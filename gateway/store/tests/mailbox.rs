@@ -257,6 +257,9 @@ async fn folders(t: TestStore) {
     let folder = b.boxes.folder(b.account.id, "Dossiers").await.unwrap().unwrap();
     b.put(folder.id, &large()).await;
     b.boxes.delete_folder(b.account.id, "Dossiers").await.unwrap();
+    let again = b.boxes.create_folder(b.account.id, "Dossiers", None).await.unwrap();
+    assert!(again.uidvalidity > folder.uidvalidity, "made anew in the same second, its UIDs mean something else");
+    b.boxes.delete_folder(b.account.id, "Dossiers").await.unwrap();
     assert_eq!(b.blob_files(), 0);
     assert!(matches!(b.boxes.delete_folder(b.account.id, "INBOX").await, Err(MailboxError::BadFolder)));
     assert!(matches!(b.boxes.delete_folder(b.account.id, "Sent").await, Err(MailboxError::BadFolder)));

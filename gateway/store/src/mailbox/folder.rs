@@ -125,7 +125,8 @@ impl Mailboxes {
         name: &str,
         special: Option<&str>,
     ) -> Result<Folder, MailboxError> {
-        // RFC 9051 §2.3.1.1 proposes the time of creation, in 32 bits.
+        // RFC 9051 §2.3.1.1 proposes the time of creation, in 32 bits. With the folder's number, which is never used
+        // again, one that is made anew in the same second differs too.
         let validity = u32::try_from(self.clock.now().as_second().max(1)).unwrap_or(u32::MAX);
         let row = args![account, normal_name(name)?, special, true, validity];
         self.db
@@ -134,11 +135,15 @@ impl Mailboxes {
                     .fetch_optional(
                         "INSERT INTO folders (entity, account, name, special, subscribed, uidvalidity, uidnext, modseq) \
                          SELECT entity, id, $2, $3, $4, $5, 1, 1 FROM accounts WHERE id = $1 ON CONFLICT DO NOTHING \
-                         RETURNING id, entity, account, name, special, subscribed, uidvalidity, uidnext, modseq",
+                         RETURNING id",
                         row,
                     )
                     .await?;
-                made.as_ref().map(read_folder).transpose()?.ok_or(MailboxError::FolderExists)
+                let id = made.ok_or(MailboxError::FolderExists)?.int("id")?;
+                let sql = crate::db::AssertSqlSafe(format!(
+                    "UPDATE folders SET uidvalidity = uidvalidity + id % 1000000 WHERE id = $1 RETURNING {COLUMNS}"
+                ));
+                Ok(read_folder(&tx.fetch_one(sql, args![id]).await?)?)
             })
             .await
     }
