@@ -92,19 +92,21 @@ fn a_large_selection_needs_hardly_more_memory_and_survives_a_kill() -> Result<()
     let many: usize = std::env::var("SEALPOST_TEST_EXPORT").map_or(Ok(40), |n| n.parse())?;
     let demo = Demo::start(DemoOptions::default())?;
     let place = Place::new(&demo, "alice")?;
-    let fill = |to: &str, count: usize| -> Result<()> {
+    let fill = |to: &str, sender: usize, count: usize| -> Result<()> {
         let mut client = place.connect()?;
         for n in 0..count {
             client.begin(&place.login, &[to])?;
-            client.data(&Mail::new(&[to], &format!("Lettre {n}")).text(&"Bonjour. ".repeat(400)).bytes())?;
+            client.data(
+                &Mail::new(&[to], &format!("Lettre {sender}-{n}")).text(&"Bonjour. ".repeat(400)).bytes(),
+            )?;
             client.finish()?;
         }
         Ok(())
     };
-    fill("dora@example.test", FEW)?;
+    fill("dora@example.test", 0, FEW)?;
     std::thread::scope(|scope| {
         let threads =
-            [0, 1, 2, 3].map(|n| scope.spawn(move || fill(BOB, many / 4 + usize::from(n < many % 4))));
+            [0, 1, 2, 3].map(|n| scope.spawn(move || fill(BOB, n, many / 4 + usize::from(n < many % 4))));
         threads.into_iter().try_for_each(|t| t.join().expect("no panic"))
     })?;
     let database = demo.dir.join("data/sealpost.db").display().to_string();
@@ -124,7 +126,8 @@ fn a_large_selection_needs_hardly_more_memory_and_survives_a_kill() -> Result<()
     let mut child = exporting(&demo, &selection)?;
     let index = demo.dir.join(".all.zip.index");
     let first = peak(&mut child, || lines(&index) >= many / 2)?;
-    ensure!(child.try_wait()?.is_none(), "it ended before it could be killed");
+    let ended = child.try_wait()?;
+    ensure!(ended.is_none(), "it ended before it could be killed: {ended:?}, {} lines", lines(&index));
     child.kill()?;
     child.wait()?;
     let done = lines(&index);

@@ -169,7 +169,7 @@ fn an_authority_that_is_away_under_load_costs_nothing_but_waiting() -> Result<()
     let head: u64 = ask(&format!("SELECT MAX(idx) FROM journal WHERE deposit = '{last}'"))?.trim().parse()?;
     let anchored: u64 = ask("SELECT MAX(size) FROM anchors")?.trim().parse()?;
     ensure!(anchored > 0 && head > 0, "{anchored} of {head}");
-    for id in ids.iter().step_by((ids.len() / 20).max(1)) {
+    for id in ids.iter().step_by((ids.len() / 6).max(1)) {
         completed_within(&demo, id, &roots, Duration::from_secs(120))?;
     }
     let accepted = "SELECT deposit FROM journal WHERE event = 'SubmissionAcceptance' AND deposit IS NOT NULL \
