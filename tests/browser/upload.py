@@ -33,6 +33,8 @@ def another(page, old):
     try:
         found = page.all("html")
         return bool(found) and found[0].handle != old
+    except TimeoutError:
+        return False
     except webdriver.WebDriverError as error:
         if error.kind in ("timeout", "stale element reference"):
             return False

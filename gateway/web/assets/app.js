@@ -300,6 +300,8 @@
     field.name = "upload";
     field.value = this.place.split("/").pop();
     this.row.append(field);
+    // What is kept of the form from now on names the file.
+    form.dispatchEvent(new Event("input"));
     settle();
   };
   function settle() {
