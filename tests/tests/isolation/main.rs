@@ -7,7 +7,7 @@
 mod routes;
 mod world;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use routes::{Ask, served, table};
 use sealpost_tests::tools::{must, script};
 use std::collections::BTreeSet;
@@ -42,13 +42,14 @@ fn nothing_of_one_reaches_another() -> Result<()> {
     let world = World::new()?;
     let (_, asks) = table()?;
     let before = world.everything()?;
-    for viewer in world.viewers() {
-        for other in world.strangers(viewer) {
-            for ask in &asks {
-                judge(&world, viewer, other, ask)?;
-            }
-        }
-    }
+    std::thread::scope(|scope| {
+        let (world, asks) = (&world, &asks);
+        let all = |viewer| {
+            move || world.strangers(viewer).try_for_each(|other| judge_all(world, viewer, other, asks))
+        };
+        let asking: Vec<_> = world.viewers().map(|viewer| scope.spawn(all(viewer))).collect();
+        asking.into_iter().try_for_each(|one| one.join().map_err(|_| anyhow!("a viewer panicked"))?)
+    })?;
     let after = world.everything()?;
     ensure!(before == after, "somebody changed what is not theirs:\n{before}\n---\n{after}");
 
@@ -87,6 +88,10 @@ fn nothing_of_one_reaches_another() -> Result<()> {
         ensure!(list.contains(&viewer.marks[0]), "{} does not see their own deposit:\n{list}", viewer.login);
     }
     Ok(())
+}
+
+fn judge_all(world: &World, viewer: &Person, other: &Person, asks: &[Ask]) -> Result<()> {
+    asks.iter().try_for_each(|ask| judge(world, viewer, other, ask))
 }
 
 /// Asks, and looks at the answer.
