@@ -84,6 +84,10 @@ pub fn is_shaped(kind: Kind, address: &EmailAddress) -> bool {
 }
 
 fn split(kind: Kind, local: &str) -> Option<(Reference, RecipientNo, String)> {
+    // Looked at for every recipient: others cost a comparison.
+    if !local.get(..kind.prefix.len())?.eq_ignore_ascii_case(kind.prefix) {
+        return None;
+    }
     let local = local.to_ascii_lowercase();
     let mut pieces = local.strip_prefix(kind.prefix)?.split('-');
     let reference = pieces.next().filter(|r| r.len() == 8).and_then(Reference::parse)?;
