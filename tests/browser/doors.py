@@ -168,6 +168,10 @@ def strangers(page, shoot):
     page.follow("form[action='/login'] button[type=submit]:not([formaction])")
     page.one("#word")
     shoot("login-wrong")
+    page.go(base + "/login/tiqr")
+    shoot("login-tiqr")
+    page.follow("form[action='/login/tiqr'] button")
+    shoot("login-tiqr-code")
     page.go(base + "/logout")
     shoot("logged-out")
     for path in ("forgotten", "first"):
@@ -219,8 +223,13 @@ def account(page, shoot):
     for name, action in (("app", "/account/app"), ("codes", "/account/codes"), ("program", "/account/programs")):
         change(action)
         shoot("account-" + name)
-    page.go(base + "/account/card")
-    shoot("account-card")
+    for name in ("card", "number", "phone"):
+        page.go(f"{base}/account/{name}")
+        shoot(f"account-{name}")
+    # Under way already in the second language.
+    if page.has("form[action='/account/phone'] button"):
+        page.follow("form[action='/account/phone'] button")
+    shoot("account-phone-code")
 
 
 with browser() as page:
