@@ -2,6 +2,7 @@
 
 use super::issue::{CardAuthority, IssuedCard, NewCard, Use};
 use super::*;
+use crate::ocsp::{Answer, Status};
 use crate::{Certificate, KeyKind, PrivateKey, RevocationList, Revoked};
 use der::asn1::ObjectIdentifier;
 use jiff::{SignedDuration, Timestamp};
@@ -200,6 +201,47 @@ fn without_a_valid_list_all_are_refused() {
     let lenient = Range { revocation: Revocation::Optional, ..range(&authority, Stage::Test) };
     let holder = CardTrust::new(lenient, Vec::new()).unwrap().judge(&[card.certificate.der()], at()).unwrap();
     assert_eq!(holder.checked, None);
+}
+
+/// An answer as a responder gives it, about one card.
+fn answered(status: Status, delegate: Option<Certificate>) -> Answer {
+    Answer::for_tests(status, at(), delegate)
+}
+
+#[test]
+fn a_responder_speaks_beside_the_lists() {
+    let authority = CardAuthority::create("CARTES", at()).unwrap();
+    let card = made(&authority, &doctor());
+    let listed = trust(&authority, Stage::Test, &[]);
+    let none = CardTrust::new(range(&authority, Stage::Test), Vec::new()).unwrap();
+    let delegate = made(&authority, &nurse()).certificate;
+    let serial = sealpost_envelope::hex::decode(&delegate.serial_hex()).unwrap();
+    let withdrawn = trust(&authority, Stage::Test, &[Revoked { serial, at: at() - DAY }]);
+    let judged = |trust: &CardTrust, answer: Result<Answer, String>| {
+        let examined = trust.examine(&[card.certificate.der()], at()).unwrap();
+        match trust.conclude(examined, Some(answer), at()) {
+            Ok(holder) => format!("accepted {}", holder.checked.is_some()),
+            Err(refusal) => refusal.to_string(),
+        }
+    };
+    let silent = || Err("nobody answered".to_owned());
+    for (trust, answer, expected) in [
+        (&none, Ok(answered(Status::Good, None)), "accepted true"),
+        (&listed, Ok(answered(Status::Good, None)), "accepted true"),
+        (&listed, silent(), "accepted true"),
+        (&none, silent(), "at hand, and nobody answered"),
+        (&listed, Ok(answered(Status::Revoked(at() - DAY), None)), "revoked on"),
+        (&listed, Ok(answered(Status::Unknown, None)), "does not know the certificate"),
+        (&listed, Ok(answered(Status::Good, Some(delegate.clone()))), "accepted true"),
+        (&withdrawn, Ok(answered(Status::Good, Some(delegate))), "responder's own certificate was revoked"),
+    ] {
+        let said = judged(trust, answer);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    // A list that names the card refuses it, whatever a responder says.
+    let serial = sealpost_envelope::hex::decode(&card.certificate.serial_hex()).unwrap();
+    let gone = trust(&authority, Stage::Test, &[Revoked { serial, at: at() - DAY }]);
+    assert!(judged(&gone, Ok(answered(Status::Good, None))).contains("revoked on"));
 }
 
 #[test]

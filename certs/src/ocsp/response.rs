@@ -54,6 +54,12 @@ impl Answer {
         &self.der
     }
 
+    /// An answer that nobody signed, for tests of what is done with one.
+    #[cfg(test)]
+    pub(crate) fn for_tests(status: Status, this_update: Timestamp, delegate: Option<Certificate>) -> Self {
+        Self { status, this_update, next_update: None, delegate, digest: oid::SHA1, der: Vec::new() }
+    }
+
     /// RFC 6960 §4.2.2.1: the interval in which it is to be believed.
     pub(super) fn in_force(&self, now: Timestamp) -> Result<(), OcspError> {
         let later = |t: Timestamp, by| t.saturating_add(by).unwrap_or(Timestamp::MAX);
