@@ -3,6 +3,7 @@
 //! What the configuration file rules is shown here and edited there.
 
 mod accounts;
+mod addresses;
 mod queue;
 mod service;
 
@@ -13,7 +14,8 @@ use axum::routing::{get, post};
 pub(super) fn routes() -> Router<WebState> {
     Router::new()
         .route("/admin/accounts", get(accounts::list))
-        .route("/admin/accounts/{id}", get(accounts::back).post(accounts::change))
+        .route("/admin/accounts/{id}", get(addresses::show).post(accounts::change))
+        .route("/admin/accounts/{id}/addresses", get(accounts::back).post(addresses::change))
         .route("/admin/entities", get(service::entities))
         .route("/admin/queue", get(queue::list))
         .route("/admin/held", get(queue::held))
