@@ -1,7 +1,7 @@
 """Pages that can be fetched, in Chromium, judged one by one.
 
 Task: axe (its script), folder (for screenshots), visits: a list of {login?, secret?, pages: [{name, path}]}. A visit
-with a login begins at the login page, with password and authenticator app.
+with a login begins at the login page, with password and authenticator app; one with a session goes on with that.
 """
 from common import TASK, browser, done
 from judge import Judge
@@ -14,6 +14,8 @@ with browser() as page:
         page.forget()
         if visit.get("login"):
             log_in(page, visit["login"], visit["password"], visit["secret"])
+        if visit.get("session"):
+            page.keep(visit["session"])
         for wanted in visit["pages"]:
             for language in ("fr", "en"):
                 path = wanted["path"]

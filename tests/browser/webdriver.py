@@ -162,6 +162,12 @@ class Browser:
         """Deletes the page's cookies: another browser from here on."""
         self.call("DELETE", "/cookie")
 
+    def keep(self, cookies):
+        """Takes cookies of the server it is at: pairs of name and value."""
+        for name, value in cookies:
+            cookie = {"name": name, "value": value, "path": "/", "secure": True, "httpOnly": True}
+            self.call("POST", "/cookie", {"cookie": cookie})
+
     def run(self, script, *arguments, wait=False):
         """Runs a script; with `wait` its last argument is a function to be called with the result."""
         kind = "async" if wait else "sync"

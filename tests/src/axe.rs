@@ -14,6 +14,7 @@
 
 use crate::Demo;
 use crate::browser::script;
+use crate::staff::Staff;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -29,6 +30,10 @@ impl Visit {
             "login": account.login, "password": account.password, "secret": account.totp_secret,
             "pages": listed(pages),
         }))
+    }
+    /// Somebody who has logged in already: a code serves once.
+    pub fn as_staff(staff: &Staff, pages: &[(&str, &str)]) -> Result<Self> {
+        Ok(Self(json!({ "session": staff.cookies()?, "pages": listed(pages) })))
     }
     /// Nobody in particular.
     pub fn stranger(pages: &[(&str, &str)]) -> Self {

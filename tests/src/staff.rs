@@ -30,6 +30,14 @@ impl Staff {
         ensure!(page.status == 303, "{}: {}", page.status, page.text());
         Ok(staff)
     }
+    /// What its browser would carry: names and values.
+    pub fn cookies(&self) -> Result<Vec<(String, String)>> {
+        let jar = std::fs::read_to_string(self.file("cookies"))?;
+        // Netscape's format: seven columns; curl marks cookies that scripts do not see.
+        let lines = jar.lines().map(|l| l.strip_prefix("#HttpOnly_").unwrap_or(l));
+        let columns = lines.filter(|l| !l.starts_with('#')).map(|l| l.split('\t').collect::<Vec<_>>());
+        Ok(columns.filter_map(|c| Some((c.get(5)?.to_string(), c.get(6)?.to_string()))).collect())
+    }
     fn file(&self, name: &str) -> String {
         self.jar.path().join(name).to_string_lossy().into_owned()
     }

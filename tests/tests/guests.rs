@@ -190,7 +190,7 @@ fn a_guest_deposits_once_and_within_bounds() -> Result<()> {
         &demo,
         &[
             Visit::stranger(&[("guest", &path)]),
-            Visit::by(&demo, "alice", &[("app-invitations", "/invitations")]),
+            Visit::as_staff(&alice, &[("app-invitations", "/invitations")])?,
         ],
     )?;
     let file = demo.dir.join("cliché.png");

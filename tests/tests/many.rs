@@ -53,7 +53,9 @@ fn the_journal_is_searched() -> Result<()> {
     let mail = Mail::new(&[BOB, DORA], "[secure] Bilan").text("Bonjour.\r\n");
     let id = Place::new(&demo, "alice")?.send(&[BOB, DORA], &mail.bytes())?;
     Door::new(&demo, &link_in(&wait_for_deposit(&demo, BOB, &id)?)?)?.open(&demo, BOB)?;
-    wait_until("Bob's opening", || Ok(demo.sealpost(&["journal", "search"])?.contains("ContentHandover")))?;
+    wait_until("Bob's opening", || {
+        Ok(demo.sealpost(&["journal", "search"])?.contains("ConsignmentAcceptance"))
+    })?;
     demo.terminate()?;
     let database = demo.dir.join("data/sealpost.db");
     must("python3", &[&script("many.py"), &database.to_string_lossy(), &id, &entries.to_string()])?;
@@ -68,12 +70,17 @@ fn the_journal_is_searched() -> Result<()> {
     let questions = [
         question(&carol, "/journal", row, 50),
         question(&carol, &older, row, 50),
-        question(&carol, "/journal?event=Opened", row, 50),
+        question(&carol, "/journal?event=ConsignmentAcceptance", row, 50),
         question(&carol, "/journal?q=AAAAAABA", "AAAAAABA", 4),
         question(&carol, "/journal?q=person8@example.test", "person8@example.test", 1),
-        question(&carol, "/journal?event=Opened&q=sender7@sealpost.test", row, 1),
-        question(&carol, &format!("/journal?to={}", day(30)?), row, 50),
-        question(&carol, &format!("/journal?event=Opened&from={}&to={}", day(8)?, day(7)?), row, 50),
+        question(&carol, "/journal?event=ConsignmentAcceptance&q=sender7@sealpost.test", row, 1),
+        question(&carol, &format!("/journal?to={}", day(5)?), row, 50),
+        question(
+            &carol,
+            &format!("/journal?event=ConsignmentAcceptance&from={}&to={}", day(8)?, day(7)?),
+            row,
+            50,
+        ),
         question(&alice, "/journal", row, 50),
         question(&carol, "/deposits", "class=\"ref\"", 25),
         question(&alice, "/deposits", "class=\"ref\"", 20),

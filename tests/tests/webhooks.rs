@@ -105,7 +105,7 @@ fn a_program_is_told_what_happens() -> Result<()> {
     let program = Program::start(2)?;
     let hook = format!(
         "\n[[entity.webhook]]\nurl = \"{}\"\nsecret = \"env:HOOK_SECRET\"\n\
-         events = [\"SubmissionAcceptance\", \"Opened\", \"ContentConsignment\", \"Revoked\"]\n",
+         events = [\"SubmissionAcceptance\", \"ConsignmentAcceptance\", \"Revoked\"]\n",
         program.url
     );
     let options =
@@ -128,7 +128,7 @@ fn a_program_is_told_what_happens() -> Result<()> {
     }
 
     Door::new(&demo, &link)?.open(&demo, BOB)?;
-    let opened = program.until("Opened")?;
+    let opened = program.until("ConsignmentAcceptance")?;
     let data = opened.last().context("nothing")?.json()?["data"].clone();
     ensure!(data["deposit"] == deposit.as_str() && data["recipient"] == 1, "{data}");
 

@@ -219,14 +219,13 @@ fn an_address_book_is_kept_by_hand_and_by_file() -> Result<()> {
     assert_eq!(found, Value::Array(Vec::new()));
     judge(
         &demo,
-        &[Visit::by(
-            &demo,
-            "alice",
+        &[Visit::as_staff(
+            &alice,
             &[
                 ("app-contacts", "/contacts"),
                 ("app-contact", "/contacts?edit=bob@example.test"),
                 ("app-contacts-import", "/contacts/import"),
             ],
-        )],
+        )?],
     )
 }

@@ -1,4 +1,5 @@
 //! A real Dovecot: the organisation's own passwords, over IMAP.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

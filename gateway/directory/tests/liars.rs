@@ -1,5 +1,6 @@
 //! Servers that lie: let everybody in, answer other questions, send without end. Nobody is let in by them, nothing
 //! breaks, and what is said names them.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A real OpenLDAP server: right and wrong passwords, groups, pages, TLS, referrals; and the same server down and stuck.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

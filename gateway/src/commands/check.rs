@@ -183,7 +183,8 @@ async fn backends(config: &Config, findings: &mut Vec<Finding>) {
             }
         };
         if let Err(trouble) = backend.probe().await {
-            findings.push(warning(format!("`accounts.backend` {name:?}: {trouble}; its people cannot log in")));
+            findings
+                .push(warning(format!("`accounts.backend` {name:?}: {trouble}; its people cannot log in")));
         }
     }
 }

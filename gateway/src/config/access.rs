@@ -1,7 +1,7 @@
 //! Questions that the program asks of the settings.
 
-use super::screening::{Tolerance, Trusted};
 use super::outgoing::Route;
+use super::screening::{Tolerance, Trusted};
 use super::sections::{Entity, Listen, Rule, Settings};
 use sealpost_envelope::EmailAddress;
 use sealpost_policy::RuleConfig;

@@ -37,8 +37,8 @@ pub use cards::CardSettings;
 #[cfg(test)]
 pub use document::documentation;
 pub use kinds::{
-    BackendKind, CardRevocation, CardStage, CardTls, CardWord, ClientProof, SentCodes, Mode, Network, Profile, Receipts,
-    SmsProvider, UpstreamTls,
+    BackendKind, CardRevocation, CardStage, CardTls, CardWord, ClientProof, Mode, Network, Profile, Receipts,
+    SentCodes, SmsProvider, UpstreamTls,
 };
 pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
 pub use providers::{ProviderSettings, described};

@@ -5,7 +5,7 @@
 
 use super::backends::BackendSettings;
 use super::cards::CardSettings;
-use super::kinds::{SentCodes, DomainName, Mode, Network, Profile, Receipts, Siren, Size, SmsProvider};
+use super::kinds::{DomainName, Mode, Network, Profile, Receipts, SentCodes, Siren, Size, SmsProvider};
 use super::outgoing::{Alerts, DnsSettings, Relay, Route};
 use super::places::{Blobs, Database, DkimSource, SecretSource, WebUrl};
 use super::providers::ProviderSettings;

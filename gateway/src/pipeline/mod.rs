@@ -48,7 +48,7 @@ pub mod spec;
 pub mod standing;
 pub mod submission;
 pub mod submitter;
-pub mod tolerance;
 pub mod tlsreport;
+pub mod tolerance;
 pub mod verdict;
 pub mod webhooks;

@@ -7,8 +7,8 @@
 //! **Failure.** As composition.
 
 use super::account_mail;
-use super::guests;
 use super::composition::ComposeError;
+use super::guests;
 use super::press::Press;
 use super::spec::Spec;
 use crate::gateway::{Gateway, Organisation, zone};

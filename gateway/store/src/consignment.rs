@@ -15,7 +15,6 @@ mod readdress;
 mod reminder;
 mod scan;
 
-pub use scan::Scan;
 pub use answer::HoldAnswer;
 pub use change::{Change, Progress};
 pub use hold::LegalHold;
@@ -23,3 +22,4 @@ pub use note::{NewNote, Note, NoteKind, NoteText, answer_token};
 pub use read::{ConsignmentRow, ConsignmentState};
 pub use readdress::Correction;
 pub(crate) use reminder::{INSERT_REMINDERS, rows as reminder_rows};
+pub use scan::Scan;

@@ -42,15 +42,15 @@ mod watch;
 pub mod write;
 
 pub use consignment::{
-    Change, ConsignmentRow, HoldAnswer, ConsignmentState, Correction, LegalHold, NewNote, Note, NoteKind, NoteText,
-    Progress, Scan, answer_token,
+    Change, ConsignmentRow, ConsignmentState, Correction, HoldAnswer, LegalHold, NewNote, Note, NoteKind,
+    NoteText, Progress, Scan, answer_token,
 };
+pub use contact::{Completion, Contact};
 pub use db::{Args, Db, Engine, Row, Value};
 pub use deposit::{
     DayCount, Deposit, DepositError, DepositFilter, DepositRow, DepositState, Deposited, FollowFilter,
     Followed, NewConsignment, NewDeposit, NewPart, PartRow, RecipientMatch, Sight, StateFilter, StoredBody,
 };
-pub use contact::{Completion, Contact};
 pub use draft::{DraftError, KeptDraft};
 pub use endoflife::{EndError, EndingDeposit};
 pub use entity::Entity;

@@ -110,7 +110,11 @@ impl StaffSession {
 
     /// A session that has ended by itself not long ago, with its account: good for keeping what was typed, and for
     /// nothing else.
-    pub async fn lapsed(db: &Db, hash: SessionHash, now: Timestamp) -> Result<Option<(Self, Account)>, StoreError> {
+    pub async fn lapsed(
+        db: &Db,
+        hash: SessionHash,
+        now: Timestamp,
+    ) -> Result<Option<(Self, Account)>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!(
             "SELECT {FIELDS}, {COLUMNS} FROM staff_sessions s JOIN accounts a ON a.id = s.account \
              WHERE s.hash = $1 AND s.seen > $2 AND a.disabled IS NULL"

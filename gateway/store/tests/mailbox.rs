@@ -258,7 +258,10 @@ async fn folders(t: TestStore) {
     b.put(folder.id, &large()).await;
     b.boxes.delete_folder(b.account.id, "Dossiers").await.unwrap();
     let again = b.boxes.create_folder(b.account.id, "Dossiers", None).await.unwrap();
-    assert!(again.uidvalidity > folder.uidvalidity, "made anew in the same second, its UIDs mean something else");
+    assert!(
+        again.uidvalidity > folder.uidvalidity,
+        "made anew in the same second, its UIDs mean something else"
+    );
     b.boxes.delete_folder(b.account.id, "Dossiers").await.unwrap();
     assert_eq!(b.blob_files(), 0);
     assert!(matches!(b.boxes.delete_folder(b.account.id, "INBOX").await, Err(MailboxError::BadFolder)));
