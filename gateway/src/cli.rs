@@ -1,4 +1,4 @@
-//! The command line: names, arguments and help texts (contract: exit 0 done, 1 negative answer, 2 usage).
+//! The command line: names, arguments and help texts (exit 0 done, 1 negative answer, 2 usage).
 //!
 //! **Exposure.** Read by the administrator only. Free of logic: each command's work is in `commands`.
 

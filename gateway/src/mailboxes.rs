@@ -400,7 +400,7 @@ pub struct Incoming {
 
 impl Incoming {
     /// Whether the client brings its own copy of what it has deposited: the copy is there already, with the
-    /// bytes as they were deposited (contract 4.7).
+    /// bytes as they were deposited.
     async fn copy(&self, header: &[u8]) -> Result<Option<u32>, MailboxError> {
         if self.folder.name != folders::SENT {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! The binary `sealpost`: reads the command line, runs one command, answers with its exit status.
 //!
-//! Exit 0 done, 1 negative answer, 2 usage or unreadable input (contract 4.1). Logs go to standard error
+//! Exit 0 done, 1 negative answer, 2 usage or unreadable input. Logs go to standard error
 //! (`SEALPOST_LOG`, default `info`); answers to standard output.
 
 /// `println!` for answers of commands, see [`commands::print_line`].

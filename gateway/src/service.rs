@@ -67,7 +67,7 @@ pub async fn run(
 }
 
 /// How long running sessions and attempts may take to end; with [`SEALING`] it stays below the ten seconds
-/// of contract 4.2.
+/// within which `serve` ends.
 const SESSIONS: Duration = Duration::from_millis(7000);
 /// How long the last round of sealing may take.
 const SEALING: Duration = Duration::from_millis(1500);

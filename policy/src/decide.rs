@@ -1,4 +1,4 @@
-//! The decision itself, in the order of the contract: before all rules, rules, defaults, the sender.
+//! The decision itself, in this order: before all rules, rules, defaults, the sender.
 
 use crate::condition::{self, Condition};
 use crate::{

@@ -244,6 +244,9 @@ with browser() as page:
         for step in (at_the_gate, by_steps, manners):
             step(page, shoot, links)
         ended(page, shoot)
+        # Somebody else: a login that was begun in the other language would still be under way.
+        page.forget()
+        page.go(f"{TASK['base']}/login?lang={language}")
         strangers(page, shoot)
         answer_of_the_sender(page, shoot, taken)
     log_in(page, TASK["staff"]["login"], TASK["staff"]["password"], TASK["staff"]["secret"])

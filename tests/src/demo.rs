@@ -74,7 +74,7 @@ pub struct Sample {
     pub reference: String,
 }
 
-/// Contents of `demo.json` (contract 4.2).
+/// Contents of `demo.json`.
 #[derive(Debug, Clone, Deserialize)]
 #[allow(missing_docs)]
 pub struct Description {
@@ -162,7 +162,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Sends SIGTERM and waits; fails after ten seconds (contract 4.2).
+    /// Sends SIGTERM and waits; fails after ten seconds.
     pub fn terminate(&mut self) -> Result<()> {
         let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         ensure!(asked.success(), "kill failed");

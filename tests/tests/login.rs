@@ -29,7 +29,7 @@ fn a_person_logs_in_and_out() -> Result<()> {
     let demo = Demo::start(DemoOptions { sample: false, ..DemoOptions::default() })?;
     let (alice, staff) = (demo.account("alice").clone(), Staff::new(&demo)?);
 
-    // Contract 4.6: the fields, in their order; nobody is in without them.
+    // The fields, in their order; nobody is in without them.
     let form = staff.get("/")?;
     let text = form.text();
     let places: Vec<_> = ["identifier", "password", "code", "csrf"]

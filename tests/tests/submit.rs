@@ -41,7 +41,7 @@ fn swaks_submits_over_starttls() -> Result<()> {
         assert_eq!(shown["sender"], login.as_str());
         assert_eq!(shown["recipients"][0]["address"], "bob@example.test");
 
-        // What EHLO offers (contract 4.4): STARTTLS in the clear, AUTH under TLS only.
+        // What EHLO offers: STARTTLS in the clear, AUTH under TLS only.
         let (clear, secret) = said.split_once("=== TLS started").context("no TLS")?;
         for keyword in
             ["PIPELINING", "SIZE 0", "8BITMIME", "CHUNKING", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]

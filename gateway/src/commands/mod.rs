@@ -1,4 +1,4 @@
-//! The commands, one module each. A command prints, and answers with its exit status (contract 4.1).
+//! The commands, one module each. A command prints, and answers with its exit status.
 
 pub mod backup;
 pub mod check;

@@ -1,4 +1,4 @@
-//! The demonstration: configuration, accounts, sample and summary (contract 4.2).
+//! The demonstration: configuration, accounts, sample and summary.
 //!
 //! **Exposure.** Listens on 127.0.0.1 only. Its secrets are in `demo-secrets.json` and `demo.json`, mode 0600.
 

@@ -176,7 +176,7 @@ pub(super) fn names(all: &[Addressee]) -> Vec<Named<'_>> {
     all.iter().map(|a| (a.name.as_deref(), a.address.as_str())).collect()
 }
 
-/// What the author asks for beyond policy's word, as a mail program would write it (contract 4.3).
+/// What the author asks for beyond policy's word, as a mail program would write it.
 pub(super) fn hints(new: &NewMail) -> Vec<(&'static str, String)> {
     let phones = new.personal.iter().filter_map(|p| Some(format!("{}={}", p.address, p.phone.as_ref()?)));
     let personal = new.personal.iter().filter_map(wishes);

@@ -2,9 +2,9 @@
 //!
 //! **Job.** A background task claims rows that wait, makes their recipe (rewrite, S/MIME, DKIM, then nothing),
 //! measures and digests the wire bytes, and stores all of it under the deposit's key. From then on every
-//! attempt sends the same bytes (contract 2, "nothing touches a message after its seal").
+//! attempt sends the same bytes ("nothing touches a message after its seal").
 //!
-//! **Standards.** Contract 4.5; RFC 8551 §3.5.
+//! **Standards.** RFC 8551 §3.5.
 //!
 //! **Failure.** A row that cannot be composed waits and is tried again, as long as the relay would; one whose
 //! content is gone fails at once. A failed consignment is journaled, and its sender is told.
@@ -146,7 +146,7 @@ pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationTo
     }
 }
 
-/// Codes overtake all other mail (contract 4.5): those that come in while large messages are being composed
+/// Codes overtake all other mail: those that come in while large messages are being composed
 /// are composed beside them.
 async fn codes(gateway: &Arc<Gateway>, holder: &str) -> Infallible {
     loop {
@@ -446,7 +446,7 @@ fn author(desk: &Desk<'_>) -> EmailAddress {
         .unwrap_or_else(|| desk.open.deposit.row.sender.clone())
 }
 
-/// Readers compare the author's Date with the signing-time and tolerate an hour (contract 4.5).
+/// Readers compare the author's Date with the signing-time and tolerate an hour.
 fn dated(desk: &Desk<'_>, date: Option<jiff::Timestamp>) -> cms::Use {
     const TOLERATED: i64 = 3500;
     let now = desk.gateway.clock.now();

@@ -225,7 +225,7 @@ fn account(submitter: &Submitter) -> Option<AccountId> {
     }
 }
 
-/// What makes two submissions the same one sent again (contract 2, durable before 250).
+/// What makes two submissions the same one sent again (durable before 250).
 fn idempotency(
     submission: &Submission<'_>,
     message_id: &Option<String>,

@@ -1,4 +1,4 @@
-//! The sender's own folders: Sent and Proofs follow what happens to each deposit (contract 4.7).
+//! The sender's own folders: Sent and Proofs follow what happens to each deposit.
 //!
 //! **Job.** An account that reads mail here gets a copy of each of its deposits in Sent, the deposit's own
 //! bytes and not a second set of them, and one message per deposit in Proofs with the evidence so far. One

@@ -6,7 +6,7 @@
 //! once a day it collects blobs that nobody names. While the clock is in doubt ([`clock`]) it does nothing. Any number of nodes may run it: one of them holds the
 //! job, and every step may be repeated.
 //!
-//! **Standards.** EN 319 522-1 C.5 and E.2; contract 2, "content dies, proof lives".
+//! **Standards.** EN 319 522-1 C.5 and E.2. Content dies, proof lives.
 //!
 //! **Failure.** What failed is logged and tried again; a week's key stays as long as anything under it could
 //! not be ended.

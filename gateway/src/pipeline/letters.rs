@@ -53,7 +53,7 @@ impl Heading {
         Self {
             support: (!contacts.is_empty()).then(|| contacts.join(" · ")),
             zone: zone(),
-            // Contract 4.5: `<uuid.n@hostname>`. The first mail carries the deposit's id, by which an
+            // `<uuid.n@hostname>`. The first mail carries the deposit's id, by which an
             // answer is recognised; others their own row's.
             message_id: match super::spec::Spec::read(&desk.row.spec) {
                 Ok(super::spec::Spec::Consignment { .. }) => {

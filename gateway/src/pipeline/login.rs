@@ -4,7 +4,7 @@
 //! work; a wrong one also waits, and is counted per account and per address
 //! (`sealpost_store::account::Brake`). Beyond the limits nothing is looked at: the answer is the same for a right and a wrong password.
 //!
-//! **Standards.** RFC 4954 §4 (`535`, `454`), RFC 5802 (SCRAM), contract 4.10.
+//! **Standards.** RFC 4954 §4 (`535`, `454`), RFC 5802 (SCRAM).
 
 use super::standing::{Key, Standing};
 use crate::gateway::Gateway;

@@ -3,7 +3,7 @@
 //! **Job.** Digests a composed message as it will be sent, and signs it with the certificate of its From
 //! address. Serves mail about a deposit and mail about none alike.
 //!
-//! **Standards.** RFC 8551 §3.5; contract 4.5.
+//! **Standards.** RFC 8551 §3.5.
 //!
 //! **Failure.** A message that cannot be signed is not sent without: composition is tried again.
 

@@ -1,6 +1,6 @@
 //! Rejection: policy refuses a recipient, so the whole message is refused and nothing is deposited.
 //!
-//! **Standards.** EN 319 522-1 A.2 SubmissionRejection, reason RA05; contract 4.3 `refuse`.
+//! **Standards.** EN 319 522-1 A.2 SubmissionRejection, reason RA05; policy's `refuse`.
 
 use super::deposit::{Submission, actor};
 use super::intake::Received;

@@ -1,6 +1,6 @@
 //! What a queue row asks the composer for.
 //!
-//! The words are stored (`outbound.spec`); the door writes `code` and `receipt` rows too (contract of the
+//! The words are stored (`outbound.spec`); the door writes `code` and `receipt` rows too (see the
 //! `outbound` table). Unknown fields are refused, so that a newer row is not half understood.
 
 use super::alerts::Alert;

@@ -5,7 +5,7 @@
 //!
 //! **Exposure.** Every answer here is read by a stranger: texts say what to do and reveal nothing else.
 //!
-//! **Standards.** RFC 6409 §6 (what a submission server may demand), RFC 4954, contract 4.4.
+//! **Standards.** RFC 6409 §6 (what a submission server may demand), RFC 4954.
 //!
 //! **Failure.** The author's mistakes are 5yz with what to change; ours are 4yz and logged with their cause.
 
@@ -289,7 +289,7 @@ pub fn likely_end(gateway: &Gateway) -> Timestamp {
     gateway.organisations.iter().map(|o| o.likely_retention(now)).max().unwrap_or(now)
 }
 
-/// The one address in From, which the account must be allowed to use (contract 4.4).
+/// The one address in From, which the account must be allowed to use.
 fn author(received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
     let top = &received.meta.structure.top;
     // RFC 5322 §3.6: one From field. Two of them would be read differently by different programs.

@@ -1,7 +1,7 @@
 //! Who hands mail over, and whose addresses they may write as.
 //!
 //! An account has logged in; a `[[trusted]]` server is known by its network address and only asserts who
-//! the author is; a guest holds a link that went to their address. Evidence keeps the three apart (contract 4.4).
+//! the author is; a guest holds a link that went to their address. Evidence keeps the three apart.
 
 use crate::config::Trusted;
 use crate::gateway::{Gateway, Organisation};

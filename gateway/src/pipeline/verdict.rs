@@ -3,7 +3,7 @@
 //! **Job.** Turns what the walk learned into the facts that policy looks at, asks it, and collects the
 //! answers. Policy itself is the `policy` crate.
 //!
-//! **Failure.** A recipient who is to be refused refuses the whole message (contract 4.3): the reply names
+//! **Failure.** A recipient who is to be refused refuses the whole message: the reply names
 //! them and the rules that refuse.
 
 use super::archive;
@@ -154,7 +154,7 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
 const REFERENCES: usize = 20;
 
 /// The strongest treatment among the secure deposits that this message answers: what we sent is named
-/// `<uuid.n@hostname>` (contract 4.5). Deposits of other organisations say nothing here.
+/// `<uuid.n@hostname>`. Deposits of other organisations say nothing here.
 async fn inherited(
     gateway: &Gateway,
     entity: EntityId,

@@ -24,7 +24,7 @@ pub(crate) async fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Fault>
     Ok(form.map_err(|_| Fault::BadForm)?.0)
 }
 
-/// Every field our forms know (contract 4.6); each form uses some.
+/// Every field our forms know; each form uses some.
 #[derive(Deserialize)]
 struct Raw {
     csrf: Option<String>,
@@ -64,7 +64,7 @@ impl Fields {
     }
 }
 
-/// The login's form (contract 4.6), and where to go on to.
+/// The login's form, and where to go on to.
 #[derive(Deserialize)]
 struct RawLogin {
     identifier: Option<String>,

@@ -8,7 +8,7 @@
 //! **Exposure.** Strangers guess here. Known and unknown accounts get the same page after the same time; failures
 //! are counted for the login and for the address, across all ways in; nobody can lock anybody else out for good.
 //!
-//! **Standards.** OWASP ASVS 5.0 6.1 to 6.5 and 7.2 to 7.5; RFC 6238 §5.2 (a code counts once); contract 4.10.
+//! **Standards.** OWASP ASVS 5.0 6.1 to 6.5 and 7.2 to 7.5; RFC 6238 §5.2 (a code counts once).
 //!
 //! **Failure.** A store that does not answer lets nobody in.
 

@@ -40,7 +40,7 @@ pub struct EntitySite {
     pub health: bool,
 }
 
-/// Bounds for strangers. See contract 4.10.
+/// Bounds for strangers.
 #[derive(Debug, Clone, Copy)]
 pub struct WebLimits {
     /// Longest request body, in bytes; forms need a few hundred.

@@ -141,7 +141,7 @@ impl World {
         answer: &str,
     ) -> Result<()> {
         let names: &[String] = if viewer.home == other.home { &[] } else { &other.names };
-        // Whoever has a link learns who sent it (contract 4.6); what it leads to stays shut.
+        // Whoever has a link learns who sent it; what it leads to stays shut.
         let marks: Vec<&String> = match what.contains(" /m/") {
             true => other.marks.iter().take(3).collect(),
             false => other.marks.iter().chain(names).collect(),

@@ -1,5 +1,5 @@
-//! Held mail that nobody released: after `relay.hold_for` it is given up and its sender told (contract 2,
-//! "no silent downgrade, no endless wait").
+//! Held mail that nobody released: after `relay.hold_for` it is given up and its sender told:
+//! no silent downgrade, no endless wait.
 
 use super::{Housekeeping, HousekeepingError};
 use crate::pipeline::handover::Handover;

@@ -1,5 +1,5 @@
 //! What stands in a folder in place of a sender's copy whose content was destroyed: a message with a new UID
-//! that says so (contract 4.7). Other mail leaves nothing.
+//! that says so. Other mail leaves nothing.
 //!
 //! The stub is delivered before the copy is removed, under a name of its own, so that a crash in between
 //! repeats nothing.
