@@ -33,6 +33,7 @@ mod routes;
 mod service;
 mod site;
 mod sms;
+mod strangers;
 mod timeroutes;
 mod timeserver;
 

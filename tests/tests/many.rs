@@ -82,8 +82,6 @@ fn the_journal_is_searched() -> Result<()> {
             50,
         ),
         question(&alice, "/journal", row, 50),
-        question(&carol, "/deposits", "class=\"ref\"", 25),
-        question(&alice, "/deposits", "class=\"ref\"", 20),
     ];
     let timed = !binary()?.to_string_lossy().contains("debug") && entries >= 1_000_000;
     let mut late = Vec::new();

@@ -4,7 +4,7 @@
 //! holds the job asks `_smtp._tls.DOMAIN` of every domain with results; whoever publishes `rua` gets the report, by
 //! mail or HTTPS, and then, as for everybody else, the day's results are forgotten.
 //!
-//! **Exposure.** The domain decides whom we write to or post to: a few addresses, HTTPS only, no redirects, an
+//! **Exposure.** The domain decides whom we write to or post to: a few public addresses, HTTPS only, no redirects, an
 //! answer that nobody reads. Counts and reports are bounded.
 //!
 //! **Standards.** RFC 8460 §3 (the record), §4 (the report), §5 (delivery). Mail is signed by DKIM or not sent (§3).
@@ -16,6 +16,7 @@ use super::notices;
 use super::press::Press;
 use super::spec::Spec;
 use crate::gateway::{Gateway, Organisation};
+use crate::strangers::{PublicOnly, may_be_asked};
 use anyhow::Context;
 use sealpost_envelope::{EmailAddress, Timestamp};
 use sealpost_message::compose::{self, Letter, Recipe, TlsReportMail};
@@ -95,6 +96,7 @@ fn client(gateway: &Gateway) -> anyhow::Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .timeout(PATIENCE)
         .https_only(true)
+        .dns_resolver(Arc::new(PublicOnly))
         .redirect(reqwest::redirect::Policy::none());
     if let Some(file) = &gateway.config.relay.smarthost_ca {
         let pem = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
@@ -144,6 +146,10 @@ impl Reporter {
         }
         let today = (self.gateway.clock.now().as_second() - SETTLED).div_euclid(DAY);
         for (day, domain) in store.tls_due(today, DOMAINS).await? {
+            // Slow servers of many domains together may take longer than a claim lasts.
+            if store.claim(JOB, holder, LEASE).await?.is_none() {
+                return Ok(());
+            }
             let record = self.dns.txt(&format!("_smtp._tls.{domain}")).await;
             let places = match record {
                 Ok(answer) => places(&answer.records),
@@ -225,7 +231,7 @@ fn places(records: &[String]) -> Vec<Place> {
     let uris = rua.flat_map(|value| value.split(',')).map(str::trim);
     uris.filter_map(|uri| {
         if uri.starts_with("https://") && uri.len() <= 500 && !uri.contains(char::is_whitespace) {
-            return Some(Place::Web(uri.to_owned()));
+            return may_be_asked(uri).then(|| Place::Web(uri.to_owned()));
         }
         let address = uri.strip_prefix("mailto:")?.split('?').next()?;
         EmailAddress::parse(address).ok().map(Place::Mail)

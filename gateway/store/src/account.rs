@@ -37,7 +37,7 @@ pub use change::HashedPassword;
 pub use link::{AccountLink, LinkPurpose};
 pub use profile::Profile;
 pub use request::{AccountRequest, NewRequest};
-pub use scim::{SCIM, ScimChange, ScimFilter, ScimGroup, ScimUser};
+pub use scim::{GroupPut, SCIM, ScimChange, ScimFilter, ScimGroup, ScimUser};
 pub use scram::{ScramCredentials, ScramRecord};
 pub use token::{ApiToken, NewApiToken, TokenScope, UnknownScope};
 

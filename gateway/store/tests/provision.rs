@@ -7,7 +7,7 @@ mod common;
 use common::{TestStore, on_both_engines};
 use sealpost_envelope::{AccountId, EmailAddress, EntityId};
 use sealpost_store::account::{
-    Account, Accounts, NewAccount, Role, ScimChange, ScimFilter, ScimGroup, Standing,
+    Account, Accounts, GroupPut, NewAccount, Role, ScimChange, ScimFilter, ScimGroup, Standing,
 };
 use uuid::Uuid;
 
@@ -99,11 +99,19 @@ async fn groups(t: TestStore) {
     };
     let one = group("Auditeurs");
     // Others' accounts do not become members.
-    assert!(accounts.scim_put_group(t.entity, one.clone(), vec![anne.id, eve.id], vec![]).await.unwrap());
+    let put = accounts.scim_put_group(t.entity, one.clone(), vec![anne.id, eve.id], None, vec![]).await;
+    assert_eq!(put.unwrap(), GroupPut::Done);
     let members = accounts.scim_members(one.id).await.unwrap();
     assert_eq!(members, vec![(anne.id, "anne@a.test".to_owned())]);
-    assert!(!accounts.scim_put_group(t.entity, group("AUDITEURS"), vec![], vec![]).await.unwrap());
-    assert!(accounts.scim_put_group(other, group("Auditeurs"), vec![], vec![]).await.unwrap());
+    let put = accounts.scim_put_group(t.entity, group("AUDITEURS"), vec![], None, vec![]).await;
+    assert_eq!(put.unwrap(), GroupPut::Taken);
+    // Read before somebody else changed it: nothing is written.
+    let before = Some(one.changed.saturating_sub(std::time::Duration::from_secs(1)).unwrap());
+    let put = accounts.scim_put_group(t.entity, one.clone(), vec![], before, vec![]).await;
+    assert_eq!(put.unwrap(), GroupPut::Changed);
+    assert_eq!(accounts.scim_members(one.id).await.unwrap().len(), 1);
+    let put = accounts.scim_put_group(other, group("Auditeurs"), vec![], None, vec![]).await;
+    assert_eq!(put.unwrap(), GroupPut::Done);
     assert_eq!(accounts.scim_groups_of(anne.id).await.unwrap(), vec![one.clone()]);
     let filter = ScimFilter { name: Some("auditeurs".into()), ..ScimFilter::default() };
     assert_eq!(accounts.scim_groups(t.entity, &filter, 0, 10).await.unwrap(), (1, vec![one.clone()]));

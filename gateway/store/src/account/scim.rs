@@ -42,6 +42,17 @@ pub struct ScimGroup {
     pub changed: Timestamp,
 }
 
+/// What became of writing a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupPut {
+    /// It is written.
+    Done,
+    /// Another group has the name.
+    Taken,
+    /// Somebody else has changed or removed it meanwhile.
+    Changed,
+}
+
 /// Which of them; what is `None` does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct ScimFilter {
@@ -175,20 +186,28 @@ impl Accounts {
         Ok((u64::try_from(total).unwrap_or(0), rows.iter().map(group).collect::<Result<_, _>>()?))
     }
 
-    /// Writes a group with its members, new or not: accounts of the organisation only. `false` when another group has
-    /// the name.
+    /// Writes a group with its members, new or not: accounts of the organisation only. What was made of a group that was
+    /// read is written if it is still the one that was `seen` (its [`ScimGroup::changed`]).
     pub async fn scim_put_group(
         &self,
         entity: EntityId,
         put: ScimGroup,
         members: Vec<AccountId>,
+        seen: Option<Timestamp>,
         events: Vec<BuiltEvent>,
-    ) -> Result<bool, AccountError> {
+    ) -> Result<GroupPut, AccountError> {
         let done = self.db.write(async move |tx| {
             let key = put.name.to_lowercase();
+            if let Some(seen) = seen {
+                let sql = "SELECT changed FROM provisioned_groups WHERE id = $1 AND entity = $2";
+                let row = tx.fetch_optional(sql, args![put.id, entity]).await?;
+                if row.map(|r| r.time("changed")).transpose()? != Some(seen) {
+                    return Ok(GroupPut::Changed);
+                }
+            }
             let sql = "SELECT 1 AS one FROM provisioned_groups WHERE entity = $1 AND name_key = $2 AND id <> $3";
             if tx.fetch_optional(sql, args![entity, &key, put.id]).await?.is_some() {
-                return Ok(false);
+                return Ok(GroupPut::Taken);
             }
             let sql = "INSERT INTO provisioned_groups (id, entity, name, name_key, external_id, created, changed) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
@@ -200,7 +219,7 @@ impl Accounts {
                 add(tx, put.id, entity, member).await?;
             }
             tx.append(events).await?;
-            Ok(true)
+            Ok(GroupPut::Done)
         });
         Ok(done.await?)
     }

@@ -29,6 +29,7 @@ use http::header;
 use sealpost_envelope::Sha256Digest;
 use sealpost_store::deposit::{DepositRow, FollowFilter, PAGE};
 use std::io;
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -37,6 +38,8 @@ static TURNS: Semaphore = Semaphore::const_new(2);
 /// Proofs in one collection, whose directory is kept in memory until the end. The index says from where another one
 /// has to go on; the command takes any number.
 const MOST: usize = 10_000;
+/// A reader who takes nothing for so long has gone.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Octets read and sent in one piece.
 const PIECE: usize = 64 << 10;
 /// Name of the index.
@@ -212,6 +215,8 @@ impl Work {
     }
 
     async fn put(&self, bytes: impl Into<Bytes>) -> Result<(), Broken> {
-        self.pieces.send(Ok(bytes.into())).await.map_err(|_| Broken::Gone)
+        // Whoever does not read keeps others from their turn.
+        let sent = tokio::time::timeout(PATIENCE, self.pieces.send(Ok(bytes.into()))).await;
+        sent.map_err(|_| Broken::Gone)?.map_err(|_| Broken::Gone)
     }
 }

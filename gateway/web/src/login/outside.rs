@@ -104,6 +104,10 @@ async fn enter(
     let Some(role) = role.filter(|r| *r != account.role && account.role != Role::Operator) else {
         return Ok(Some(account));
     };
+    // Accounts that were made here, or that somebody else keeps, have the role that they were given there.
+    if state.accounts.source(account.id).await? != Some(outside.source()) {
+        return Ok(Some(account));
+    }
     let (Some(site), now) = (state.entity(account.entity), state.clock.now()) else { return Ok(None) };
     let detail = Detail::new().text("backend", outside.backend.name());
     let event = changed(&site, &account, Origin::of(ctx).anonymous(), &format!("role {role}"), detail, now)?;

@@ -10,10 +10,13 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use sealpost_envelope::AccountId;
-use sealpost_store::account::{Role, ScimFilter, ScimGroup};
+use sealpost_store::account::{GroupPut, Role, ScimFilter, ScimGroup};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
+
+/// Finest step of stored times.
+const TICK: std::time::Duration = std::time::Duration::from_micros(1);
 
 /// Most members of a group.
 const MEMBERS: usize = 10_000;
@@ -152,11 +155,14 @@ async fn put(
     }
     touched.extend(state.accounts.scim_members(group.id).await?.into_iter().map(|(id, _)| id));
     let event = by.event(state, "group", |d| d.text("group", said.name.as_str()))?;
-    let id = group.id;
-    let changed = state.clock.now();
+    let (id, seen) = (group.id, (status == StatusCode::OK).then_some(group.changed));
+    // Later than before, whatever the clock: it tells states apart.
+    let changed = state.clock.now().max(group.changed.saturating_add(TICK).unwrap_or(group.changed));
     let fresh = ScimGroup { name: said.name, external_id: said.external_id, changed, ..group };
-    if !state.accounts.scim_put_group(by.entity(), fresh, said.members, vec![event]).await? {
-        return Err(ScimError::Taken);
+    match state.accounts.scim_put_group(by.entity(), fresh, said.members, seen, vec![event]).await? {
+        GroupPut::Done => {}
+        GroupPut::Taken => return Err(ScimError::Taken),
+        GroupPut::Changed => return Err(ScimError::Changed),
     }
     give_roles(state, by, touched).await?;
     let group = by_id(state, by, &id.to_string()).await?;
