@@ -293,6 +293,8 @@ async fn clear(
          WHERE deposit = $1 AND state IN ('compose', 'ready', 'held') AND claimed_by IS NULL",
         "DELETE FROM access_secret WHERE deposit = $1",
         "DELETE FROM access_grant WHERE deposit = $1",
+        // Their words have its subject; retention may have been shortened since they were begun.
+        "DELETE FROM invitations WHERE deposit = $1 AND kind = 'reply'",
     ] {
         tx.execute(sql, args![id]).await?;
     }

@@ -11,7 +11,7 @@
 
 use crate::keys::{DepositKey, KeyError, KeyStore, token_hash};
 use crate::queue::{self, NewOutbound};
-use crate::{Row, Store, StoreError, args};
+use crate::{Row, Store, StoreError, Tx, args};
 use sealpost_envelope::{
     AccountId, DepositId, EmailAddress, EntityId, GateMethod, Language, RecipientNo, Secret, Timestamp,
 };
@@ -23,6 +23,9 @@ use uuid::Uuid;
 const KEPT: Duration = Duration::from_secs(60 * 86_400);
 /// Invitations of an account that wait at the same time.
 const MOST: i64 = 500;
+/// Answers to one consignment that wait at the same time. Not counted by account: a recipient can begin one in each
+/// of any number of browsers, and everybody else's answers are not to fail by that.
+const REPLIES: usize = 5;
 
 /// What somebody deposits files for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +98,8 @@ pub struct NewInvitation {
     pub most: u64,
     /// End.
     pub expires: Timestamp,
+    /// Nothing of it lasts longer than this: the words of an answer are the message's, and end with its content.
+    pub content_until: Option<Timestamp>,
     /// What people wrote.
     pub words: Words,
 }
@@ -169,7 +174,9 @@ impl Store {
     /// Writes an invitation, with the mail that brings it, if one does. Old ones of the account are forgotten.
     pub async fn invite(&self, new: NewInvitation, mail: Option<NewOutbound>) -> Result<(), InvitationError> {
         let now = self.clock.now();
-        let kept = new.expires.saturating_add(KEPT).unwrap_or(new.expires);
+        let end = |at: Timestamp| new.content_until.map_or(at, |until| at.min(until));
+        let expires = end(new.expires);
+        let kept = end(expires.saturating_add(KEPT).unwrap_or(expires));
         let (key, wrapped, week) = self.keys().new_deposit_key(kept)?;
         let plain = serde_json::to_vec(&new.words).map_err(|e| StoreError::damaged("JSON", e))?;
         let sealed = key.seal("invitation", new.id.as_bytes(), &plain)?;
@@ -178,10 +185,9 @@ impl Store {
         self.db
             .write_as(async move |tx| {
                 tx.execute("DELETE FROM invitations WHERE kept <= $1", args![now]).await?;
-                let waiting = "SELECT COUNT(*) AS n FROM invitations WHERE account = $1 AND ended IS NULL AND expires > $2 AND kind = $3";
-                let values = args![new.account, now, new.kind.as_str()];
-                if tx.fetch_one(waiting, values).await?.int("n")? >= MOST {
-                    return Err(InvitationError::TooMany);
+                match new.about {
+                    Some(about) if new.kind == Kind::Reply => give_way(tx, about, now).await?,
+                    _ => room(tx, new.account, new.kind, now).await?,
                 }
                 let sql = "INSERT INTO invitations (id, entity, account, kind, token_hash, browser, address, deposit, \
                      recipient, language, most, created, expires, kept, wrapped_key, key_week, content) VALUES ($1, $2, \
@@ -199,7 +205,7 @@ impl Store {
                     new.language.tag(),
                     most,
                     now,
-                    new.expires,
+                    expires,
                     kept,
                     wrapped.bytes,
                     week,
@@ -308,6 +314,32 @@ impl Store {
         let sql = "UPDATE invitations SET ended = $3 WHERE id = $1 AND account = $2 AND ended IS NULL";
         Ok(self.db.execute(sql, args![id, account, self.clock.now()]).await? == 1)
     }
+}
+
+/// Whether an account may have another invitation of a kind.
+async fn room(tx: &mut Tx, account: AccountId, kind: Kind, now: Timestamp) -> Result<(), InvitationError> {
+    let sql = "SELECT COUNT(*) AS n FROM invitations \
+         WHERE account = $1 AND ended IS NULL AND expires > $2 AND kind = $3";
+    let waiting = tx.fetch_one(sql, args![account, now, kind.as_str()]).await?.int("n")?;
+    if waiting >= MOST { Err(InvitationError::TooMany) } else { Ok(()) }
+}
+
+/// Ends the oldest answers to a consignment that wait, so that there is room for another: whoever has lost a
+/// browser can begin again. Their files go with the next sweep.
+async fn give_way(
+    tx: &mut Tx,
+    (deposit, recipient): (DepositId, RecipientNo),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM invitations WHERE deposit = $1 AND recipient = $2 AND kind = 'reply' \
+         AND ended IS NULL AND expires > $3 ORDER BY created DESC, id DESC";
+    let waiting = tx.fetch_all(sql, args![deposit, recipient, now]).await?;
+    for row in waiting.iter().skip(REPLIES - 1) {
+        let id = row.uuid("id")?;
+        tx.execute("UPDATE invitations SET ended = $2 WHERE id = $1", args![id, now]).await?;
+        tx.execute("UPDATE uploads SET expires = $2 WHERE invitation = $1", args![id, now]).await?;
+    }
+    Ok(())
 }
 
 fn words(key: &DepositKey, id: Uuid, sealed: &[u8]) -> Result<Words, InvitationError> {

@@ -184,6 +184,18 @@ impl Store {
         self.upload_of(&row.ok_or(UploadError::Unknown)?)
     }
 
+    /// Uploads of an owner that have arrived whole, oldest first: they stand in the form of a guest who comes back.
+    pub async fn arrived_uploads(&self, owner: impl Into<Owner>) -> Result<Vec<Upload>, UploadError> {
+        let owner = owner.into();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM uploads WHERE account = $1 AND invitation = $2 AND expires > $3 \
+             AND received = length ORDER BY created, id"
+        );
+        let values = args![owner.account, owner.invitation(), self.clock.now()];
+        let rows = self.db.fetch_all(sqlx::AssertSqlSafe(sql), values).await?;
+        rows.iter().map(|row| self.upload_of(row)).collect()
+    }
+
     /// Takes durable segments in, the first of which begins at `offset`; all of them or none. Answers the new
     /// offset.
     pub async fn extend_upload(

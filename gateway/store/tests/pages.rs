@@ -19,6 +19,8 @@ on_both_engines!(
     contacts_and_groups,
     completion,
     invitations,
+    answers_to_one_message_give_way_to_each_other,
+    an_answer_ends_with_the_content_it_answers,
     a_guests_files_are_their_own_and_bounded,
 );
 
@@ -173,6 +175,7 @@ fn invitation(t: &TestStore, account: AccountId) -> NewInvitation {
         language: Language::Fr,
         most: 100,
         expires: t.now() + SignedDuration::from_hours(24),
+        content_until: None,
         words: Words { subject: "Vos radios".into(), words: "Bonjour".into(), ..Words::default() },
     }
 }
@@ -230,6 +233,57 @@ async fn invitations(t: TestStore) {
     assert!(matches!(t.invite(invitation(&t, alice), None).await, Err(InvitationError::TooMany)));
 }
 
+fn reply(t: &TestStore, account: AccountId, about: (DepositId, u32), browser: u8) -> NewInvitation {
+    NewInvitation {
+        kind: Kind::Reply,
+        browser: Some([browser; 32]),
+        about: Some(about),
+        ..invitation(t, account)
+    }
+}
+
+async fn answers_to_one_message_give_way_to_each_other(t: TestStore) {
+    let alice = person(&t, "alice@martin.example").await;
+    let deposit = DepositId(Uuid::now_v7());
+    let oldest = reply(&t, alice, (deposit, 1), 0);
+    t.invite(oldest.clone(), None).await.unwrap();
+    t.invite(reply(&t, alice, (deposit, 2), 0), None).await.unwrap();
+    let owner = Owner { account: alice, guest: Some((oldest.id, 100)) };
+    let end = t.now() + SignedDuration::from_hours(24);
+    let file = t.create_upload(t.entity, owner, 100, UploadMeta::default(), end).await.unwrap();
+    for browser in 1..=5 {
+        t.clock.advance(SignedDuration::from_secs(1));
+        t.invite(reply(&t, alice, (deposit, 1), browser), None).await.unwrap();
+    }
+    assert_eq!(t.reply_begun(deposit, 1, [0; 32]).await.unwrap(), None, "the oldest has given way");
+    assert!(matches!(t.upload(owner, file.id).await, Err(UploadError::Unknown)));
+    for browser in 1..=5 {
+        assert!(t.reply_begun(deposit, 1, [browser; 32]).await.unwrap().is_some());
+    }
+    assert!(t.reply_begun(deposit, 2, [0; 32]).await.unwrap().is_some(), "another recipient’s");
+    // However many answers wait, somebody else's is begun.
+    for n in 3..110 {
+        for browser in 0..5 {
+            t.invite(reply(&t, alice, (deposit, n), browser), None).await.unwrap();
+        }
+    }
+}
+
+async fn an_answer_ends_with_the_content_it_answers(t: TestStore) {
+    let alice = person(&t, "alice@martin.example").await;
+    let deposit = DepositId(Uuid::now_v7());
+    for (hours, expires) in [(1, 1), (48, 24)] {
+        let until = t.now() + SignedDuration::from_hours(hours);
+        let new = NewInvitation { content_until: Some(until), ..reply(&t, alice, (deposit, 1), 0) };
+        t.invite(new.clone(), None).await.unwrap();
+        let found = t.invitation(new.id).await.unwrap().unwrap();
+        assert_eq!(found.expires, t.now() + SignedDuration::from_hours(expires));
+        let sql = "SELECT kept FROM invitations WHERE id = $1";
+        let row = t.db().fetch_one(sql, vec![new.id.into()]).await.unwrap();
+        assert_eq!(row.time("kept").unwrap(), until);
+    }
+}
+
 async fn a_guests_files_are_their_own_and_bounded(t: TestStore) {
     let alice = person(&t, "alice@martin.example").await;
     let guest = Owner { account: alice, guest: Some((Uuid::now_v7(), 100)) };
@@ -244,6 +298,11 @@ async fn a_guests_files_are_their_own_and_bounded(t: TestStore) {
         assert!(!t.end_upload(stranger, first.id).await.unwrap());
         assert!(!t.close_upload(stranger, first.id).await.unwrap());
     }
+    assert!(t.arrived_uploads(guest).await.unwrap().is_empty(), "it has not arrived");
+    assert!(t.close_upload(guest, first.id).await.unwrap());
+    let arrived: Vec<Uuid> = t.arrived_uploads(guest).await.unwrap().iter().map(|u| u.id).collect();
+    assert_eq!(arrived, [first.id]);
+    assert!(t.arrived_uploads(other).await.unwrap().is_empty());
     assert!(t.end_upload(guest, first.id).await.unwrap());
     assert!(file(guest, 100).await.is_ok(), "what was given up no longer counts");
 }

@@ -36,6 +36,7 @@ use sealpost_store::account::Account;
 use sealpost_store::invitation::{Invitation, InvitationError, Words};
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
 use sealpost_store::upload::{Owner, Upload, UploadError};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Longest token looked at; ours have 27 characters.
@@ -110,7 +111,9 @@ impl Draft {
     fn of(posted: &Posted) -> Self {
         let (removed, mut uploads) = (posted.ids("remove"), posted.ids("upload"));
         uploads.extend(&posted.uploads);
-        uploads.retain(|id| !removed.contains(id));
+        // A file that stands in the form and is chosen again is the same upload.
+        let mut seen = HashSet::new();
+        uploads.retain(|id| !removed.contains(id) && seen.insert(*id));
         let words = posted.raw("message").replace("\r\n", "\n").trim_end().chars().take(WORDS).collect();
         Self { words, uploads }
     }
@@ -119,10 +122,12 @@ impl Draft {
 async fn form(State(state): State<WebState>, ctx: Ctx, Path(token): Path<String>) -> Response {
     let page = async {
         let visit = Visit::find(&state, &ctx, &token).await?.ok_or(Fault::Unknown)?;
-        match visit.may_deposit(&state) {
-            true => page::form(&state, &ctx, &visit, &Draft::default(), Vec::new(), Wrong::default()),
-            false => page::over(&state, &ctx, &visit).await,
+        if !visit.may_deposit(&state) {
+            return page::over(&state, &ctx, &visit).await;
         }
+        // Whoever comes back finds what had arrived: it counts for the invitation, so it can be used or removed.
+        let files = state.store.arrived_uploads(visit.owner()).await.map_err(upload_fault)?;
+        page::form(&state, &ctx, &visit, &Draft::default(), files, Wrong::default())
     };
     let page = page.await;
     show(&state, &ctx, page)

@@ -221,6 +221,7 @@ fn invitation(
         language,
         most: form.size,
         expires,
+        content_until: None,
         words: Words { subject, words: form.words.clone(), ..Words::default() },
     })
 }

@@ -3,6 +3,7 @@
 use super::fault;
 use crate::content::Content;
 use crate::ctx::Ctx;
+use crate::door::gate::ask::may_ask;
 use crate::door::posted;
 use crate::fault::Fault;
 use crate::pages::{see_other, show};
@@ -46,6 +47,7 @@ pub(super) async fn begin(
         let id = match state.store.reply_begun(deposit, recipient, browser).await? {
             Some(id) => id,
             None => {
+                may_ask(&state, &ctx).await?;
                 let content = Content::load(&state, &door)?;
                 let words = Words {
                     subject: subject(&content.subject),
@@ -86,6 +88,7 @@ async fn write(
         language: door.row.language,
         most: state.limits.guest,
         expires,
+        content_until: Some(door.row.verdict.retention),
         words,
     };
     state.store.invite(new, None).await.map_err(fault)?;

@@ -90,8 +90,35 @@ struct Reading<'a> {
     state: &'a WebState,
     files: Files,
     length: Option<u64>,
+    /// Octets of content that have come.
+    seen: u64,
     size: usize,
+    begun: Begun,
     posted: Posted,
+}
+
+/// Uploads that a form has begun: they end with a form that comes to nothing, since no page would ever name them and
+/// they count for their owner. By drop, because a browser that goes away ends the reading at any `await`.
+struct Begun {
+    state: WebState,
+    uploads: Vec<(Owner, Uuid)>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let uploads = std::mem::take(&mut self.uploads);
+        if uploads.is_empty() {
+            return;
+        }
+        let store = self.state.store.clone();
+        self.state.tasks.spawn(async move {
+            for (owner, id) in uploads {
+                if let Err(error) = store.end_upload(owner, id).await {
+                    tracing::warn!(%error, "an upload of a form that broke off stays until it expires");
+                }
+            }
+        });
+    }
 }
 
 /// Reads a form to its end. `ours` judges the value of `csrf`, the form's first field.
@@ -106,12 +133,16 @@ pub(crate) async fn read(
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let mut reader = Multipart::new(kind).map_err(|_| Fault::BadForm)?;
     let posted = Posted { fields: Vec::new(), uploads: Vec::new(), ours: false, broken: false };
-    let mut reading = Reading { state, files, length, size: 0, posted };
+    let begun = Begun { state: state.clone(), uploads: Vec::new() };
+    let mut reading = Reading { state, files, length, seen: 0, size: 0, begun, posted };
     let (mut part, mut stream) = (None, body.into_data_stream());
     loop {
         let next = tokio::time::timeout(SILENCE, stream.next()).await.map_err(|_| Fault::BadForm)?;
         let Some(chunk) = next.transpose().map_err(|_| Fault::BadForm)? else { break };
         for event in reader.push(&chunk).map_err(|_| Fault::BadForm)? {
+            if let Event::Content(bytes) = &event {
+                reading.seen += bytes.len() as u64;
+            }
             match event {
                 Event::Part { name, filename, media_type } => {
                     part = Some(reading.part(name, filename, media_type).await?);
@@ -136,7 +167,11 @@ pub(crate) async fn read(
             }
         }
     }
-    if reader.is_done() { Ok(reading.posted) } else { Err(Fault::BadForm) }
+    if !reader.is_done() {
+        return Err(Fault::BadForm);
+    }
+    reading.begun.uploads.clear();
+    Ok(reading.posted)
 }
 
 impl Reading<'_> {
@@ -156,8 +191,8 @@ impl Reading<'_> {
                 if self.posted.uploads.len() >= FILES {
                     return Err(Fault::TooLarge);
                 }
-                // A part of a form does not say how many octets it has.
-                let most = self.length.ok_or(Fault::BadForm)?;
+                // A part of a form does not say how many octets it has: no more than are still to come.
+                let most = self.length.ok_or(Fault::BadForm)?.saturating_sub(self.seen);
                 self.begin(entity, owner, most, &file, media_type).await.map(Part::File)
             }
             _ => {
@@ -180,7 +215,7 @@ impl Reading<'_> {
     }
 
     async fn begin(
-        &self,
+        &mut self,
         entity: EntityId,
         owner: Owner,
         most: u64,
@@ -199,6 +234,7 @@ impl Reading<'_> {
         let name = Some(plain(name)).filter(|n| !n.trim().is_empty());
         let meta = UploadMeta { name, media_type: media_type.as_deref().map(plain) };
         let upload = state.store.create_upload(entity, owner, most, meta, expires).await.map_err(fault)?;
+        self.begun.uploads.push((owner, upload.id));
         let (pieces, mut taken) = mpsc::channel(4);
         let id = upload.id;
         let stream = futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx));

@@ -5,5 +5,6 @@ mod bench;
 mod demo;
 mod effort;
 mod files;
+mod guests;
 mod strangers;
 mod walk;
