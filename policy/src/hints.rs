@@ -1,78 +1,19 @@
 //! What a sender asks for, in the subject and in `X-Sealpost-…` headers.
 
+use crate::wishes::Wishes;
 use crate::{Hold, Period, read_tags};
 use jiff::Timestamp;
-use sealpost_envelope::{Gate, Treatment};
+use sealpost_envelope::{EmailAddress, Gate, Treatment};
 
 /// Headers that carry hints, lower case; they are removed from what leaves for outside.
-pub const HINT_HEADERS: [&str; 5] = [
-    "x-sealpost-treatment",
-    "x-sealpost-gate",
-    "x-sealpost-phone",
-    "x-sealpost-expires",
-    "x-sealpost-recipient",
-];
+pub const HINT_HEADERS: [&str; 5] =
+    ["x-sealpost-treatment", "x-sealpost-gate", "x-sealpost-phone", "x-sealpost-expires", RECIPIENT];
+
+/// The one of them that may stand several times: each names recipients of its own.
+const RECIPIENT: &str = "x-sealpost-recipient";
 
 /// Header that carries the message's password, lower case; never part of what is kept.
 pub const PASSWORD_HEADER: &str = "x-sealpost-password";
-
-/// A number for codes by SMS, as typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PhoneHint {
-    /// Whose it is, when said.
-    pub address: Option<String>,
-    /// The number.
-    pub number: String,
-}
-
-impl PhoneHint {
-    /// `NUMBER` or `ADDRESS=NUMBER`.
-    pub(crate) fn parse(text: &str) -> Self {
-        let clean = |t: &str| t.trim_matches(|c: char| c.is_whitespace() || c == ',' || c == ';').to_owned();
-        match text.rsplit_once('=') {
-            Some((address, number)) => Self { address: Some(clean(address)), number: clean(number) },
-            None => Self { address: None, number: clean(text) },
-        }
-    }
-}
-
-/// What is asked for one recipient, in `X-Sealpost-Recipient`: their address, then words of which each is optional, as
-/// in `bob@example.test gate=otp-mail|totp expires=2026-12-01 identity=rpps:10001234567`. Several recipients are
-/// separated by commas. What stands here counts in place of what is asked for all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Personal {
-    pub(crate) address: String,
-    pub(crate) gate: Option<Gate>,
-    pub(crate) ending: Option<Ending>,
-    pub(crate) identity: Option<String>,
-}
-
-impl Personal {
-    fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_ascii_whitespace();
-        let address = words.next().filter(|a| a.contains('@'))?.to_owned();
-        let mut personal = Self { address, gate: None, ending: None, identity: None };
-        for word in words {
-            match word.split_once('=')? {
-                ("gate", ways) => {
-                    let ways: Vec<String> = ways.split('|').map(str::to_ascii_lowercase).collect();
-                    personal.gate = Some(Gate::parse(&ways).ok()?);
-                }
-                ("expires", end) => personal.ending = Some(ending(end)?),
-                ("identity", id) => personal.identity = Some(identity(id)?.to_owned()),
-                _ => return None,
-            }
-        }
-        Some(personal)
-    }
-}
-
-/// `rpps:10001234567` and its like.
-fn identity(text: &str) -> Option<&str> {
-    let (kind, number) = text.split_once(':')?;
-    let plain = |t: &str| !t.is_empty() && t.len() <= 40 && t.bytes().all(|b| b.is_ascii_alphanumeric());
-    (plain(kind) && plain(number)).then_some(text)
-}
 
 /// When access shall end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,36 +35,59 @@ pub struct Hints {
     pub treatment: Option<Treatment>,
     /// Gate asked for.
     pub gate: Option<Gate>,
-    /// Numbers for codes by SMS.
-    pub phones: Vec<PhoneHint>,
     /// A password for the message came with it. The caller sets it: the password's field is taken out before
-    /// What is asked for single recipients.
-    pub(crate) personal: Vec<Personal>,
     /// anybody reads the headers.
     pub password: bool,
+    /// What is asked for single recipients.
+    pub(crate) wishes: Wishes,
     pub(crate) ending: Option<Ending>,
     pub(crate) fault: Option<Hold>,
 }
 
 impl Hints {
-    /// Reads the decoded subject and, by lower-case name, the headers in [`HINT_HEADERS`] and `sensitivity`.
-    pub fn read<'h>(subject: &str, header: impl Fn(&str) -> Option<&'h str>) -> Self {
+    /// Reads the decoded subject and, by lower-case name, all fields of the headers in [`HINT_HEADERS`] and of
+    /// `sensitivity`. The recipients are all of the message's: nobody else can be asked for.
+    pub fn read<'h, V>(subject: &str, recipients: &[EmailAddress], header: impl Fn(&str) -> V) -> Self
+    where
+        V: IntoIterator<Item = &'h str>,
+    {
         let tags = read_tags(subject);
-        let mut hints =
-            Self { tagged: tags.secure, near_miss: tags.near_miss, phones: tags.phones, ..Self::default() };
+        let mut hints = Self {
+            tagged: tags.secure,
+            near_miss: tags.near_miss,
+            wishes: Wishes::new(recipients, tags.phones),
+            ..Self::default()
+        };
         // RFC 2156 §5.3.4 and what mail programs write.
-        hints.sensitive = header("sensitivity").is_some_and(|v| {
+        hints.sensitive = header("sensitivity").into_iter().any(|v| {
             let value = v.trim().to_ascii_lowercase();
             value == "company-confidential" || value == "private"
         });
         for name in HINT_HEADERS {
-            let Some(value) = header(name).map(str::trim).filter(|v| !v.is_empty()) else { continue };
-            if hints.read_header(name, value).is_none() && hints.fault.is_none() {
-                hints.fault =
-                    Some(Hold::BadHint { name: name.to_owned(), value: value.chars().take(80).collect() });
+            let values = header(name).into_iter().map(str::trim).filter(|v| !v.is_empty());
+            if name == RECIPIENT {
+                // Each wish by itself, so that one that cannot be read does not take the others with it.
+                for wish in values.flat_map(|v| v.split(',')).map(str::trim) {
+                    let read = hints.wishes.add(wish);
+                    hints.judge(read, name, wish);
+                }
+                continue;
+            }
+            for (n, value) in values.enumerate() {
+                // Two that differ leave open which one is meant.
+                let read = if n == 0 { hints.read_header(name, value) } else { None };
+                hints.judge(read, name, value);
             }
         }
         hints
+    }
+
+    /// What cannot be read holds the message; the first such thing is told.
+    fn judge(&mut self, read: Option<()>, name: &str, value: &str) {
+        if read.is_none() && self.fault.is_none() {
+            let value = value.chars().take(80).collect();
+            self.fault = Some(Hold::BadHint { name: name.to_owned(), value });
+        }
     }
 
     /// A password for the message came with it, or did not.
@@ -143,11 +107,7 @@ impl Hints {
                 let words: Vec<String> = value.split(',').map(|w| w.trim().to_ascii_lowercase()).collect();
                 self.gate = Some(Gate::parse(&words).ok()?);
             }
-            "x-sealpost-phone" => self.phones.extend(value.split([',', ';']).map(PhoneHint::parse)),
-            "x-sealpost-recipient" => {
-                let all: Option<Vec<_>> = value.split(',').map(|one| Personal::parse(one.trim())).collect();
-                self.personal = all?;
-            }
+            "x-sealpost-phone" => self.wishes.add_phones(value)?,
             _ => self.ending = Some(ending(value)?),
         }
         Some(())
@@ -160,7 +120,7 @@ impl Hints {
 }
 
 /// `7 days`, `2026-12-01` (its end, UTC) or a time of RFC 3339.
-fn ending(value: &str) -> Option<Ending> {
+pub(crate) fn ending(value: &str) -> Option<Ending> {
     if let Ok(period) = value.parse::<Period>() {
         return (period.as_seconds() > 0).then_some(Ending::After(period));
     }

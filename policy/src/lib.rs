@@ -30,10 +30,11 @@ mod served;
 mod strengthen;
 mod suggest;
 mod tags;
+mod wishes;
 
 pub use decide::{Decision, Policy};
 pub use facts::{Defaults, Known, MessageFacts, RecipientFacts};
-pub use hints::{HINT_HEADERS, Hints, PASSWORD_HEADER, PhoneHint};
+pub use hints::{HINT_HEADERS, Hints, PASSWORD_HEADER};
 pub use hold::{Hold, Missing};
 pub use period::{ParsePeriodError, Period};
 pub use phone::{PhoneError, to_e164};
@@ -41,3 +42,4 @@ pub use question::{Answer, Ask};
 pub use rule::{RuleConfig, RuleError};
 pub use suggest::closest;
 pub use tags::{TagReading, read_tags, strip_tags};
+pub use wishes::PhoneHint;

@@ -2,8 +2,8 @@
 
 use crate::decide::Draft;
 use crate::hints::Ending;
-use crate::{Defaults, Hold, MessageFacts, PhoneHint, RecipientFacts, to_e164};
-use sealpost_envelope::{EmailAddress, Gate, GateMethod, Timestamp, Treatment};
+use crate::{Defaults, Hold, MessageFacts, RecipientFacts, to_e164};
+use sealpost_envelope::{Gate, GateMethod, Timestamp, Treatment};
 
 /// Applies all hints of the message to the draft.
 pub(crate) fn apply(
@@ -23,12 +23,7 @@ pub(crate) fn apply(
     if hints.password && !draft.treatment.has_link() {
         raise(draft, Some(Treatment::Notify), "the message's password");
     }
-    let stranger = hints.personal.iter().find(|p| !is_recipient(&p.address, &message.recipients));
-    if let Some(stranger) = stranger {
-        draft
-            .hold(Hold::BadHint { name: "x-sealpost-recipient".to_owned(), value: stranger.address.clone() });
-    }
-    let personal = hints.personal.iter().find(|p| same(&p.address, &recipient.address));
+    let personal = hints.wishes.of(&recipient.address);
     if let Some(wanted) = personal.and_then(|p| p.gate.as_ref()).or(hints.gate.as_ref()) {
         narrow(draft, wanted);
     }
@@ -113,31 +108,23 @@ fn establish(draft: &mut Draft, identity: &str) {
 
 /// Finds this recipient's number and makes the gate use it.
 fn phone(draft: &mut Draft, message: &MessageFacts, recipient: &RecipientFacts, defaults: &Defaults) {
-    let hints = &message.hints.phones;
-    if hints.is_empty() {
-        return;
+    let wishes = &message.hints.wishes;
+    if let Some(address) = &wishes.stranger {
+        draft.hold(Hold::PhoneForStranger { address: address.clone() });
     }
-    for hint in hints {
-        if let Some(address) = hint.address.as_deref().filter(|a| !is_recipient(a, &message.recipients)) {
-            draft.hold(Hold::PhoneForStranger { address: address.to_owned() });
-        }
+    if let Some(number) = wishes.phone_of(&recipient.address) {
+        return use_number(draft, number, defaults);
     }
-    let mine = hints.iter().find(|h| h.address.as_deref().is_some_and(|a| same(a, &recipient.address)));
-    let hint = match mine.or_else(|| hints.iter().find(|h| h.address.is_none())) {
-        Some(hint) => hint,
-        None => return,
-    };
-    let outside = message.recipients.iter().filter(|r| !defaults.is_own(r)).count();
-    if hint.address.is_none() && outside != 1 {
-        draft.hold(Hold::PhoneForMany { recipients: outside });
-        return;
+    let Some(number) = wishes.phone() else { return };
+    match message.recipients.iter().filter(|r| !defaults.is_own(r)).count() {
+        1 => use_number(draft, number, defaults),
+        outside => draft.hold(Hold::PhoneForMany { recipients: outside }),
     }
-    use_number(draft, hint, defaults);
 }
 
-fn use_number(draft: &mut Draft, hint: &PhoneHint, defaults: &Defaults) {
-    match to_e164(&hint.number, &defaults.country) {
-        Err(error) => draft.hold(Hold::BadPhone { number: hint.number.clone(), error }),
+fn use_number(draft: &mut Draft, number: &str, defaults: &Defaults) {
+    match to_e164(number, &defaults.country) {
+        Err(error) => draft.hold(Hold::BadPhone { number: number.to_owned(), error }),
         Ok(number) => {
             draft.say(format!("codes by SMS go to {number}"));
             draft.phone = Some(number);
@@ -174,12 +161,4 @@ fn demand(draft: &mut Draft, method: &GateMethod, combined: impl Fn(&str) -> Str
 
 fn what(method: &GateMethod) -> &'static str {
     if *method == GateMethod::Password { "the message's password" } else { "a code by SMS" }
-}
-
-fn is_recipient(address: &str, recipients: &[EmailAddress]) -> bool {
-    recipients.iter().any(|r| same(address, r))
-}
-
-fn same(address: &str, recipient: &EmailAddress) -> bool {
-    address.to_lowercase() == recipient.key()
 }

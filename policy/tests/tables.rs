@@ -51,6 +51,9 @@ struct Case {
     subject: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// Fields that stand after these, of the same names.
+    #[serde(default)]
+    again: Vec<(String, String)>,
     to: Option<String>,
     #[serde(default)]
     others: Vec<String>,
@@ -88,6 +91,13 @@ struct Case {
     retention: Option<String>,
 }
 
+impl Case {
+    fn fields(&self, name: &str) -> Vec<&str> {
+        let again = self.again.iter().filter(|(n, _)| n == name).map(|(_, v)| v);
+        self.headers.get(name).into_iter().chain(again).map(String::as_str).collect()
+    }
+}
+
 fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
@@ -123,6 +133,7 @@ fn facts(case: &Case, to: &EmailAddress) -> MessageFacts {
         sender: address("alice@lilas.test"),
         login: Some("alice@lilas.test".to_owned()),
         server: None,
+        hints: Hints::read(&case.subject, &recipients, |name| case.fields(name)).with_password(case.password),
         recipients,
         subject: case.subject.clone(),
         headers: case.headers.clone(),
@@ -136,8 +147,6 @@ fn facts(case: &Case, to: &EmailAddress) -> MessageFacts {
         calendar_method: (case.kind == "calendar").then(|| "REQUEST".to_owned()),
         author_signed: case.kind == "signed",
         author_encrypted: false,
-        hints: Hints::read(&case.subject, |name| case.headers.get(name).map(String::as_str))
-            .with_password(case.password),
         replies_to: case.replies_to.as_ref().map(|t| t.parse().unwrap()),
         certificate_public: case.public,
         guest: case.guest,

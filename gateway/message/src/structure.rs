@@ -65,6 +65,11 @@ impl TopHeaders {
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
+    /// Values of all fields of that name, in any case, in order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        named.map(|(_, v)| v.as_str()).collect()
+    }
     /// Value of a hint such as `x-sealpost-treatment`.
     pub fn hint(&self, name: &str) -> Option<&str> {
         self.hints.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())

@@ -52,8 +52,10 @@ pub fn facts(
         login: Some(sender.to_string()),
         sender,
         server: None,
+        hints: Hints::read(&subject, std::slice::from_ref(recipient), |name| {
+            headers.get(&name.to_ascii_lowercase()).map(String::as_str)
+        }),
         recipients: vec![recipient.clone()],
-        hints: Hints::read(&subject, |name| headers.get(&name.to_ascii_lowercase()).map(String::as_str)),
         subject,
         size,
         attachment_bytes: size,

@@ -284,7 +284,8 @@ fn question(verdicts: &Verdicts) -> Option<Spec> {
     let ask = hold.ask()?;
     let recipients = match ask {
         Ask::Phone => vec![first],
-        _ => held().filter(|(_, hold)| hold.ask() == Some(ask)).map(|(n, _)| n).collect(),
+        // The answer ends the holds that it was asked about, and no others.
+        _ => held().filter(|(_, other)| *other == hold).map(|(n, _)| n).collect(),
     };
     Some(Spec::Question { ask, recipients, fr: hold.text(Language::Fr), en: hold.text(Language::En) })
 }

@@ -64,13 +64,14 @@ fn facts<'a>(
 ) -> MessageFacts {
     let headers: BTreeMap<String, String> =
         composed::hints(mail).into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    let hints = Hints::read(&mail.subject, |name| headers.get(name).map(String::as_str));
+    let recipients: Vec<EmailAddress> = everybody.cloned().collect();
+    let hints = Hints::read(&mail.subject, &recipients, |name| headers.get(name).map(String::as_str));
     let attachment_bytes: u64 = mail.attachments.iter().map(|u| u.length).sum();
     MessageFacts {
         sender: mail.from.address.clone(),
         login: Some(account.login.to_string()),
         server: None,
-        recipients: everybody.cloned().collect(),
+        recipients,
         subject: mail.subject.clone(),
         size: mail.text.len() as u64 + attachment_bytes / 3 * 4,
         attachment_bytes,

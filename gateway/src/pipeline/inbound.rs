@@ -18,7 +18,7 @@ pub mod verification;
 
 pub(super) use returned::FORWARDED;
 
-use super::returns::{self, RETURN, Return};
+use super::returns::{self, RETURN};
 use super::submission::ours;
 use crate::gateway::Gateway;
 use crate::listeners::smtp::{Reception, Receptionist};
@@ -61,7 +61,7 @@ pub struct Arrival {
     owners: Vec<(Account, EmailAddress)>,
     targets: Vec<Target>,
     /// Questions that are answered.
-    answers: Vec<Return>,
+    answers: Vec<answers::Asked>,
     /// The organisation that is asked to verify a proof.
     asked: Option<EntityId>,
     message: Option<Message>,
@@ -73,7 +73,7 @@ struct Message {
     digest: aws_lc_rs::digest::Context,
     copies: Vec<(Account, EmailAddress, MailWriter)>,
     kept: Vec<Keeping>,
-    answers: Vec<Return>,
+    answers: Vec<answers::Asked>,
     reading: Reading,
     question: Option<Question>,
     reverse_path: Option<EmailAddress>,

@@ -8,7 +8,7 @@
 use super::composition::{ComposeError, Desk};
 use super::content::ContentError;
 use super::letters::{self, Heading};
-use super::returns::{self, ANSWER};
+use super::returns;
 use sealpost_envelope::{EmailAddress, Language, RecipientNo};
 use sealpost_message::compose::{self, Choice, Draft, QuestionMail};
 use sealpost_policy::{Answer, Ask, strip_tags};
@@ -23,7 +23,7 @@ pub async fn ask(
     let row = &desk.open.deposit.row;
     let first =
         *recipients.first().ok_or_else(|| ComposeError::Row("the question names nobody".to_owned()))?;
-    let address = returns::address(ANSWER, desk.gateway, desk.organisation, &row.reference, first)
+    let address = returns::address(returns::answer(ask), desk.gateway, desk.organisation, &row.reference, first)
         .map_err(ContentError::from)?
         .ok_or_else(|| ComposeError::Row("no address can be made for the answer".to_owned()))?;
     let language = letters::senders_language(desk);

@@ -12,6 +12,7 @@
 
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{EmailAddress, EntityId, RecipientNo, Reference};
+use sealpost_policy::Ask;
 use sealpost_store::keys::KeyError;
 
 /// What an address of this making is for.
@@ -27,7 +28,15 @@ pub struct Kind {
 /// Where bounces go.
 pub const RETURN: Kind = Kind { prefix: "return-", purpose: "returns", mac: 16 };
 /// Where a sender answers a question (`pipeline/answers.rs`): whoever knows the address may, so it is not to be guessed.
-pub const ANSWER: Kind = Kind { prefix: "answer-", purpose: "answers", mac: 26 };
+/// Each kind of question has its own, so that an answer to one is none to a later one.
+pub const fn answer(ask: Ask) -> Kind {
+    let purpose = match ask {
+        Ask::Protect => "answers-protect",
+        Ask::Confirm => "answers-confirm",
+        Ask::Phone => "answers-phone",
+    };
+    Kind { prefix: "answer-", purpose, mac: 26 }
+}
 /// Five bits each; no two are alike in any case, and none needs quoting in a local part.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -152,6 +161,13 @@ mod tests {
         ] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn each_kind_of_question_has_its_own_key() {
+        let kinds = [Ask::Protect, Ask::Confirm, Ask::Phone].map(|ask| answer(ask).purpose);
+        let different: std::collections::BTreeSet<_> = kinds.iter().collect();
+        assert_eq!(different.len(), kinds.len());
     }
 
     #[test]

@@ -122,11 +122,13 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
         Submitter::Asserted { server } => (None, Some(server.clone())),
         Submitter::Guest { .. } | Submitter::System => (None, None),
     };
+    let recipients: Vec<EmailAddress> = envelope.recipients.iter().map(|r| r.address.clone()).collect();
     MessageFacts {
         sender: submission.sender.clone(),
         login,
         server,
-        recipients: envelope.recipients.iter().map(|r| r.address.clone()).collect(),
+        hints: Hints::read(&top.subject, &recipients, |name| top.all(name)),
+        recipients,
         subject: top.subject.clone(),
         size: structure.size,
         attachment_bytes: structure.attachments_size(),
@@ -141,7 +143,6 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
         calendar_method: structure.calendar_method.clone(),
         author_signed: structure.author_signed,
         author_encrypted: structure.author_encrypted,
-        hints: Hints::read(&top.subject, |name| top.field(name)),
         replies_to,
         // The built-in authority is not one that the outside knows.
         certificate_public: false,

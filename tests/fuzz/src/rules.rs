@@ -1,5 +1,6 @@
 //! What administrators and senders write: conditions, hints, the configuration.
 
+use sealpost_envelope::EmailAddress;
 use sealpost_policy::{Defaults, HINT_HEADERS, Hints, Policy, RuleConfig, read_tags, strip_tags, to_e164};
 use std::path::Path;
 
@@ -29,7 +30,8 @@ pub(crate) fn hints(data: &[u8]) {
         let at = HINT_HEADERS.iter().position(|n| *n == name).unwrap_or(HINT_HEADERS.len());
         values.get(at).copied()
     };
-    let hints = Hints::read(subject, header);
+    let recipients: Vec<EmailAddress> = subject.split_whitespace().filter_map(|w| w.parse().ok()).collect();
+    let hints = Hints::read(subject, &recipients, header);
     let _ = hints.asks();
     let tags = read_tags(subject);
     let stripped = strip_tags(subject);

@@ -2,7 +2,7 @@
 //!
 //! **Job.** The question's Reply-To names the deposit and a recipient, and cannot be guessed (130 bits of a MAC). One
 //! answer alone on the first line ends the hold as it says; the sender is told how it was taken. With that the address
-//! is spent, for nothing waits any more.
+//! is spent: what is held later, for another reason, is not what was asked about.
 //!
 //! **Exposure.** Anybody may write here. An answer counts from the sender's own address only, and never from a
 //! program: out-of-office notes, reports and what has no return path change nothing. What is quoted is no answer.
@@ -12,11 +12,12 @@
 //! **Failure.** What is not understood is told to the sender, a few times an hour; the message goes on waiting.
 
 use super::reading::{Read, Reading};
+use crate::antivirus::Finding;
 use crate::gateway::Gateway;
 use crate::pipeline::content::{ContentError, ContentStream, OpenDeposit};
 use crate::pipeline::deposit::{FIRST_GENERATION, actor};
 use crate::pipeline::handover::receipt_row;
-use crate::pipeline::returns::{self, ANSWER, Return};
+use crate::pipeline::returns::{self, Return};
 use crate::pipeline::spec::{ReceiptEvent, Spec};
 use crate::pipeline::submission::ours;
 use futures_util::StreamExt;
@@ -26,7 +27,7 @@ use sealpost_policy::{Answer, Ask};
 use sealpost_smtp::Reply;
 use sealpost_store::keys::{KeyError, token_hash};
 use sealpost_store::queue::{Filter, NewOutbound, insert};
-use sealpost_store::{Change, ConsignmentRow, DepositRow, HoldAnswer, StoreError};
+use sealpost_store::{Change, ConsignmentRow, DepositRow, HoldAnswer, Scan, StoreError};
 use std::time::Duration;
 
 /// Answers that are not understood and still told of, in an hour.
@@ -34,11 +35,23 @@ const PATIENCE: u32 = 5;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The question that an address answers; nothing for all that we did not make.
-pub fn asked(gateway: &Gateway, address: &EmailAddress) -> Result<Option<Return>, KeyError> {
-    match returns::is_shaped(ANSWER, address) {
-        true => returns::read(ANSWER, gateway, address),
-        false => Ok(None),
+pub fn asked(gateway: &Gateway, address: &EmailAddress) -> Result<Option<Asked>, KeyError> {
+    for ask in [Ask::Protect, Ask::Confirm, Ask::Phone] {
+        let kind = returns::answer(ask);
+        if returns::is_shaped(kind, address)
+            && let Some(at) = returns::read(kind, gateway, address)?
+        {
+            return Ok(Some(Asked { at, ask }));
+        }
     }
+    Ok(None)
+}
+
+/// What the address of an answer says.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    at: Return,
+    ask: Ask,
 }
 
 /// The row that asks.
@@ -56,7 +69,7 @@ pub fn question(
 /// Takes an answer that one of our own people submitted.
 pub async fn own(
     gateway: &Gateway,
-    at: &Return,
+    at: &Asked,
     mut message: ContentStream,
 ) -> Result<Result<(), Reply>, ContentError> {
     let mut reading = Reading::new();
@@ -67,13 +80,18 @@ pub async fn own(
 }
 
 /// Takes an answer.
-pub(super) async fn take(gateway: &Gateway, at: &Return, read: &Read, null_path: bool) -> Result<(), Reply> {
+pub(super) async fn take(
+    gateway: &Gateway,
+    asked: &Asked,
+    read: &Read,
+    null_path: bool,
+) -> Result<(), Reply> {
     if null_path || !read.personal {
-        tracing::info!(reference = %at.reference, "an automatic message to a question was left aside");
+        tracing::info!(reference = %asked.at.reference, "an automatic message to a question was left aside");
         return Ok(());
     }
     let fault = |e: &dyn std::fmt::Display| ours("taking an answer", e);
-    let desk = Desk::open(gateway, at).await.map_err(|e| fault(&e))?;
+    let desk = Desk::open(gateway, asked).await.map_err(|e| fault(&e))?;
     let Some(desk) = desk else {
         return Err(Reply::new(550, 1, 1, "Nothing is asked here any more"));
     };
@@ -93,23 +111,28 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    async fn open(gateway: &'a Gateway, at: &Return) -> Result<Option<Self>, StoreError> {
+    async fn open(
+        gateway: &'a Gateway,
+        Asked { at, ask: wanted }: &Asked,
+    ) -> Result<Option<Self>, StoreError> {
         let Some(deposit) = gateway.store.deposit_by_reference(at.entity, &at.reference).await? else {
             return Ok(None);
         };
         let mut rows = gateway.queue.list(&Filter { deposit: Some(deposit), ..Filter::default() });
         let mut found = None;
         while let Some(row) = rows.next().await {
-            if let Ok(Spec::Question { ask, recipients, .. }) = Spec::read(&row?.spec)
+            if let Ok(Spec::Question { ask, recipients, en, .. }) = Spec::read(&row?.spec)
+                && ask == *wanted
                 && recipients.first() == Some(&at.recipient)
             {
-                found = Some((ask, recipients));
+                found = Some((ask, recipients, en));
             }
         }
-        let Some((ask, recipients)) = found else { return Ok(None) };
+        let Some((ask, recipients, reason)) = found else { return Ok(None) };
         let mut waiting = gateway.store.consignments(deposit).await?;
         waiting.retain(|c| {
-            recipients.contains(&c.n) && c.verdict.hold.is_some() && c.revoked.is_none() && c.failed.is_none()
+            let asked_about = waits_for(c.verdict.hold.as_deref(), &reason);
+            recipients.contains(&c.n) && asked_about && c.revoked.is_none() && c.failed.is_none()
         });
         let row = gateway.store.read_deposit(deposit).await?.row;
         Ok(Some(Self { gateway, row, ask, recipients, waiting }))
@@ -148,6 +171,11 @@ impl<'a> Desk<'a> {
         if *answer == Answer::Cancel {
             let change = Change::events(vec![self.event(EventName::Revoked, consignment, answer)?]);
             return Ok(store.revoke(deposit, Some(n), change).await? > 0);
+        }
+        // Here, since the antivirus may have found it after the question was asked.
+        let scan = store.scan_of(deposit, n).await?;
+        if !may_leave(scan.as_ref()) {
+            return Ok(false);
         }
         let mut changed =
             HoldAnswer { deposit, n, treatment: None, token: None, envelope_from: None, phone: None };
@@ -202,6 +230,16 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// Whether mail waits for the reason that the question gave, not for one that came later.
+fn waits_for(hold: Option<&str>, reason: &str) -> bool {
+    hold == Some(reason)
+}
+
+/// What is infected an administrator alone may let go.
+fn may_leave(scan: Option<&Scan>) -> bool {
+    scan.is_none_or(|scan| scan.finding != Finding::INFECTED)
+}
+
 /// As the journal names it; a number stays out of it.
 fn word(answer: &Answer) -> &'static str {
     match answer {
@@ -209,5 +247,25 @@ fn word(answer: &Answer) -> &'static str {
         Answer::Send => "send",
         Answer::Cancel => "cancel",
         Answer::Phone(_) => "phone",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_about_is_answered() {
+        assert!(waits_for(Some("near miss"), "near miss"));
+        assert!(!waits_for(Some("the antivirus found something"), "near miss"));
+        assert!(!waits_for(None, "near miss"));
+    }
+
+    #[test]
+    fn what_is_infected_is_let_go_by_no_answer() {
+        let scan = |finding: &str| Scan { recipient: 1, finding: finding.to_owned(), name: None, held: None };
+        assert!(!may_leave(Some(&scan(Finding::INFECTED))));
+        assert!(may_leave(Some(&scan("encrypted"))));
+        assert!(may_leave(None));
     }
 }
