@@ -16,6 +16,9 @@ def shot(page, name):
     # Where pages run no scripts, the rules' script cannot end either.
     if TASK["javascript"]:
         judge.page(page, "oidc-" + name, TASK["language"])
+    else:
+        page.screenshot(os.path.join(TASK["folder"], f"oidc-{name}-plain.png"))
+        judge.shots += 1
 
 
 def carry_on(page, selector):

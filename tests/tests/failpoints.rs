@@ -193,7 +193,7 @@ fn a_crash_at_every_step_of_the_end_and_a_clock_that_jumps() -> Result<()> {
         days_ahead(&demo, 110 + turn)?;
         end_at(&mut demo, *point, 1)?;
     }
-    days_ahead(&demo, 120)?;
+    days_ahead(&demo, 117)?;
     demo.restart()?;
     for id in &ids {
         wait_until("the content is destroyed", || {
@@ -204,13 +204,13 @@ fn a_crash_at_every_step_of_the_end_and_a_clock_that_jumps() -> Result<()> {
     }
     // What a crash left of the blobs is collected, not before a day has passed.
     demo.kill()?;
-    days_ahead(&demo, 122)?;
+    days_ahead(&demo, 119)?;
     demo.restart()?;
     wait_until("orphans are collected", || Ok(files(&blobs)?.is_empty()))?;
 
     // The clock jumps back while it runs: work goes on, and the log stays whole. (Not to before the weeks that
     // were destroyed: nothing is deposited under a key that is gone.)
-    days_ahead(&demo, 119)?;
+    days_ahead(&demo, 116)?;
     let mail = Mail::new(&[BOB], "[secure] Retour").file(File::noise("a.bin", 1000));
     let id = Place::new(&demo, "alice")?.send(&[BOB], &mail.bytes())?;
     wait_for_deposit(&demo, BOB, &id)?;
