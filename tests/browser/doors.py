@@ -228,6 +228,7 @@ def account(page, shoot):
         shoot(f"account-{name}")
     # Under way already in the second language.
     if page.has("form[action='/account/phone'] button"):
+        page.one("form[action='/account/phone'] input[name=password]").type(password)
         page.follow("form[action='/account/phone'] button")
     shoot("account-phone-code")
 

@@ -40,9 +40,14 @@ fn asked(browser: &Staff) -> Result<(sealpost_tests::door::Page, Asked)> {
     Ok((page, asked))
 }
 
-fn enrolled(demo: &Demo, staff: &Staff) -> Result<Phone> {
+fn enrolled(demo: &Demo, staff: &Staff, name: &str) -> Result<Phone> {
     let offer = staff.get("/account/phone")?;
-    ensure!(staff.post("/account/phone", &offer, &[])?.status == 303);
+    let password = demo.account(name).password.clone();
+    for typed in ["", "wrong"] {
+        let refused = staff.post("/account/phone", &offer, &[("password", typed)])?;
+        ensure!(refused.status == 403 && refused.text().contains("id=\"password-wrong\""), "{typed}");
+    }
+    ensure!(staff.post("/account/phone", &offer, &[("password", &password)])?.status == 303);
     let shown = staff.get("/account/phone")?;
     ensure!(staff.get("/account/phone/status")?.text().contains("pending"));
     let (_, metadata) = Phone::metadata(demo, &address_in(&shown.text(), "tiqrenroll")?)?;
@@ -57,7 +62,7 @@ fn enrolled(demo: &Demo, staff: &Staff) -> Result<Phone> {
 fn a_phone_logs_its_owner_in() -> Result<()> {
     let demo = Demo::start(DemoOptions { sample: false, ..DemoOptions::default() })?;
     let staff = Staff::logged_in(&demo, "alice")?;
-    let phone = enrolled(&demo, &staff)?;
+    let phone = enrolled(&demo, &staff, "alice")?;
     wait_for_mail(&demo, "alice@sealpost.test", &|m| m.contains("QR code) a =C3=A9t=C3=A9 associ=C3=A9"))?;
 
     let browser = Staff::new(&demo)?;
@@ -92,17 +97,60 @@ fn a_phone_logs_its_owner_in() -> Result<()> {
     let fields = [("identifier", phone.user.as_str()), ("code", code.as_str())];
     ensure!(offline.post("/login/tiqr/code", &page, &fields)?.status == 303 && offline.is_in()?);
 
+    // Names that are made up end the challenge, and are no wrong PINs.
+    let guesser = Staff::new(&demo)?;
+    let (page, question) = asked(&guesser)?;
+    for _ in 0..6 {
+        let fields = [("identifier", "nobody"), ("code", "123456")];
+        assert_eq!(guesser.post("/login/tiqr/code", &page, &fields)?.status, 403);
+    }
+    ensure!(guesser.get("/login/tiqr/status")?.text().contains("challenge-expired"));
+    assert_eq!(phone.answer(&question, PIN)?.1, "{\"responseCode\":203}");
+
     // Taken off, it opens nothing; nor does the phone of whoever was disabled.
     let page = staff.get("/account/phone")?;
     ensure!(staff.post("/account/phone/remove", &page, &[])?.status == 303);
     let (_, question) = asked(&Staff::new(&demo)?)?;
     assert_eq!(phone.answer(&question, PIN)?.1, "{\"responseCode\":205}");
-    let again = enrolled(&demo, &staff)?;
+    let again = enrolled(&demo, &staff, "alice")?;
     let browser = Staff::new(&demo)?;
     let (page, question) = asked(&browser)?;
     assert_eq!(again.answer(&question, PIN)?.0, 200);
     demo.sealpost(&["user", "disable", "alice@sealpost.test"])?;
     ensure!(browser.post("/login/tiqr/done", &page, &[])?.status == 403 && !browser.is_in()?);
+    Ok(())
+}
+
+/// What the phone says to a fresh challenge of the login.
+fn says(demo: &Demo, phone: &Phone) -> Result<String> {
+    let (_, question) = asked(&Staff::new(demo)?)?;
+    Ok(phone.answer(&question, PIN)?.1)
+}
+
+#[test]
+fn a_phone_ends_with_the_password_and_by_the_administrator() -> Result<()> {
+    const UNKNOWN: &str = "{\"responseCode\":205}";
+    let demo = Demo::start(DemoOptions { sample: false, ..DemoOptions::default() })?;
+    let alice = Staff::logged_in(&demo, "alice")?;
+    let phone = enrolled(&demo, &alice, "alice")?;
+    let stranger = Staff::new(&demo)?;
+    let form = stranger.get("/password/forgotten")?;
+    stranger.post("/password/forgotten", &form, &[("identifier", "alice@sealpost.test")])?;
+    let mail = wait_for_mail(&demo, "alice@sealpost.test", &|m| m.contains("/password/set/"))?;
+    let plain = mail.replace("=\r\n", "");
+    let (_, rest) = plain.split_once("/password/set/").context("a link")?;
+    let path = format!("/password/set/{}", rest.split("\r\n").next().unwrap_or_default().trim());
+    let form = stranger.get(&path)?;
+    let fresh = [("new", "Tilleul&7-verveine"), ("again", "Tilleul&7-verveine")];
+    ensure!(stranger.post(&path, &form, &fresh)?.status == 200);
+    assert_eq!(says(&demo, &phone)?, UNKNOWN);
+    wait_for_mail(&demo, "alice@sealpost.test", &|m| m.contains("QR code) a =C3=A9t=C3=A9 retir=C3=A9"))?;
+
+    let adele = Staff::logged_in(&demo, "adele")?;
+    let phone = enrolled(&demo, &adele, "adele")?;
+    demo.sealpost(&["user", "reenrol", &demo.account("adele").login])?;
+    ensure!(!adele.is_in()?);
+    assert_eq!(says(&demo, &phone)?, UNKNOWN);
     Ok(())
 }
 

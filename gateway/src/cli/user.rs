@@ -58,7 +58,7 @@ pub enum UserCommand {
         /// Login of the successor.
         to: String,
     },
-    /// Take the second factor off an account, whose phone is lost: the person enrols again.
+    /// Take app, backup codes and phone (QR code) off an account, whose phone is lost: the person enrols again.
     Reenrol {
         /// Login.
         login: String,

@@ -23,9 +23,10 @@ pub async fn ask(
     let row = &desk.open.deposit.row;
     let first =
         *recipients.first().ok_or_else(|| ComposeError::Row("the question names nobody".to_owned()))?;
-    let address = returns::address(returns::answer(ask), desk.gateway, desk.organisation, &row.reference, first)
-        .map_err(ContentError::from)?
-        .ok_or_else(|| ComposeError::Row("no address can be made for the answer".to_owned()))?;
+    let address =
+        returns::address(returns::answer(ask), desk.gateway, desk.organisation, &row.reference, first)
+            .map_err(ContentError::from)?
+            .ok_or_else(|| ComposeError::Row("no address can be made for the answer".to_owned()))?;
     let language = letters::senders_language(desk);
     let until = desk.gateway.config.relay.hold_for.after(row.created);
     let text = [language.pick(reason.0, reason.1).to_owned()];

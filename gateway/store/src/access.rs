@@ -35,5 +35,5 @@ pub use secret::{set_verifier, verifier};
 pub use sweep::sweep;
 pub use tiqr::{
     EnrolmentRow, Judgement, Met, NewEnrolment, NewTiqrSession, Phone, TiqrSession, account_of_subject,
-    account_subject,
+    account_subject, drop_phone,
 };

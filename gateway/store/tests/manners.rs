@@ -141,6 +141,11 @@ async fn a_phone_is_enrolled_once(t: TestStore) {
     assert_eq!(t.phone_of(t.entity, subject).await.unwrap().unwrap().id, "second");
     assert!(t.forget_phone(t.entity, subject.into(), Vec::new()).await.unwrap());
     assert!(t.phone_of(t.entity, subject).await.unwrap().is_none());
+    // What is under way goes with it, whether or not there is a phone.
+    t.begin_enrolment(enrolment(&t, 40, "third")).await.unwrap();
+    t.retrieve_enrolment([40; 32], [41; 32], t.now()).await.unwrap().unwrap();
+    assert!(!t.forget_phone(t.entity, subject.into(), Vec::new()).await.unwrap());
+    assert!(t.finish_enrolment([41; 32], t.now(), |_| Ok((vec![8], Vec::new()))).await.unwrap().is_none());
 }
 
 async fn a_challenge_is_answered_once(t: TestStore) {
@@ -173,6 +178,9 @@ async fn a_challenge_is_answered_once(t: TestStore) {
     assert_eq!(t.phone_of(t.entity, "mail:bob@dupont.example").await.unwrap().unwrap().failures, 0);
     assert_eq!(t.take_tiqr([1; 32], now).await.unwrap().unwrap().id, "phone");
     assert!(t.take_tiqr([1; 32], now).await.unwrap().is_none(), "taken once");
+    t.begin_tiqr(begin(5, "mail:bob@dupont.example")).await.unwrap();
+    t.end_tiqr([5; 32], now).await.unwrap();
+    assert!(matches!(answer(5, "phone").await.unwrap(), Met::NoSession), "ended early");
     // At the login the phone says whose it is: an account's, never a recipient's.
     t.begin_tiqr(NewTiqrSession { subject: None, ..begin(4, "") }).await.unwrap();
     assert!(matches!(answer(4, "phone").await.unwrap(), Met::NoPhone));

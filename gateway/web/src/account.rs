@@ -17,6 +17,9 @@ mod page;
 mod recover;
 mod request;
 
+pub(crate) use change::confirmed;
+pub(crate) use page::Word as Said;
+
 use crate::state::WebState;
 use axum::Router;
 use axum::routing::{get, post};

@@ -1,7 +1,7 @@
 //! tiqr: a telephone that answers QR codes, at the recipient's door and at the login.
 //!
-//! **Job.** [`phone`] speaks with the apps; [`door`] shows the QR code of a challenge, takes the offline code, and
-//! goes on when the phone has answered; [`enrol`] associates a phone with a recipient who has passed the gate;
+//! **Job.** [`phone`] speaks with the apps; [`door`] shows the QR code of a challenge, and goes on when the phone has
+//! answered, or when its code was typed ([`offline`]); [`enrol`] associates a phone with a recipient who has passed the gate;
 //! [`staff`] does both for people of ours.
 //!
 //! **Exposure.** The phones' addresses are reached by anybody. Keys have 128 bits and serve once; what is wrong is
@@ -13,6 +13,7 @@
 mod door;
 mod enrol;
 mod keys;
+mod offline;
 pub(crate) mod page;
 mod phone;
 pub(crate) mod staff;

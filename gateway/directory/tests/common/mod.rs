@@ -1,6 +1,5 @@
 //! Real servers on loopback with configurations of their own, and a certificate for them.
 #![allow(clippy::unwrap_used)]
-
 #![allow(dead_code)]
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};

@@ -7,6 +7,7 @@ use crate::pipeline::spec::Spec;
 use anyhow::{Context, Result};
 use sealpost_envelope::EmailAddress;
 use sealpost_evidence::Detail;
+use sealpost_store::access::{account_subject, drop_phone};
 use sealpost_store::account::{Account, AccountError, Accounts, LinkPurpose};
 use sealpost_store::queue::{self, Priority};
 use sealpost_store::session::StaffSession;
@@ -38,12 +39,16 @@ impl Desk<'_> {
     pub(super) async fn reenrol(&self, login: &str) -> Result<()> {
         let account = self.find(login).await?;
         let events = self.changed(account.entity, &account.login, "totp-off").await?;
+        let phone = self.changed(account.entity, &account.login, "phone-off").await?;
         self.accounts.set_totp(account.id, None, events).await?;
         let (now, id) = (clock().now(), account.id);
         self.store
             .db()
             .write(async move |tx| {
                 Accounts::write_backup_codes(tx, &account, Vec::new(), now).await?;
+                if drop_phone(tx, account.entity, &account_subject(id)).await? {
+                    tx.append(phone).await?;
+                }
                 StaffSession::end_all(tx, id, None).await
             })
             .await?;

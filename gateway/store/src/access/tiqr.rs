@@ -226,7 +226,7 @@ impl Store {
         self.db.fetch_optional(sql, args![entity, subject]).await?.as_ref().map(phone).transpose()
     }
 
-    /// Forgets the phone of a person; `false` when there is none.
+    /// Forgets the phone of a person, and enrolments under way; `false` when there was no phone.
     pub async fn forget_phone(
         &self,
         entity: EntityId,
@@ -235,12 +235,11 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.db
             .write(async move |tx| {
-                let sql = "DELETE FROM tiqr_phones WHERE entity = $1 AND subject = $2";
-                if tx.execute(sql, args![entity, subject]).await? == 0 {
-                    return Ok(false);
+                let gone = drop_phone(tx, entity, &subject).await?;
+                if gone {
+                    tx.append(events).await?;
                 }
-                tx.append(events).await?;
-                Ok(true)
+                Ok(gone)
             })
             .await
     }
@@ -340,6 +339,12 @@ impl Store {
         self.db.fetch_optional(sql, args![browser]).await?.as_ref().map(session).transpose()
     }
 
+    /// Ends a challenge that nobody has answered.
+    pub async fn end_tiqr(&self, key: [u8; 32], now: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE tiqr_sessions SET expires = $2 WHERE key = $1 AND passed IS NULL AND expires > $2";
+        self.db.execute(sql, args![key, now]).await.map(drop)
+    }
+
     /// Takes a passed challenge away, for the one request that goes on with it: the phone that answered.
     pub async fn take_tiqr(&self, browser: [u8; 32], now: Timestamp) -> Result<Option<Phone>, StoreError> {
         self.db
@@ -410,6 +415,16 @@ async fn settle(
             tx.execute(sql, args![session.key, now, &phone.id, passed_until]).await.map(drop)
         }
     }
+}
+
+/// Forgets the phone of a person, and enrolments under way, which would bring one back; `false` when there was no phone.
+pub async fn drop_phone(tx: &mut Tx, entity: EntityId, subject: &str) -> Result<bool, StoreError> {
+    tx.execute("DELETE FROM tiqr_enrolments WHERE entity = $1 AND subject = $2", args![entity, subject])
+        .await?;
+    let gone = tx
+        .execute("DELETE FROM tiqr_phones WHERE entity = $1 AND subject = $2", args![entity, subject])
+        .await?;
+    Ok(gone > 0)
 }
 
 /// One phone a person: the former one goes.

@@ -27,7 +27,7 @@ const ENROLMENT: Duration = Duration::from_secs(900);
 const SECRET: usize = 20;
 
 /// A form of this session with the right current password; otherwise what to say.
-pub(super) async fn confirmed(
+pub(crate) async fn confirmed(
     state: &WebState,
     ctx: &Ctx,
     staff: &Staff,

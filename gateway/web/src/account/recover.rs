@@ -5,6 +5,7 @@
 //! Opening a link by GET changes nothing (scanners do that); its POST uses it up.
 //!
 //! **Standards.** OWASP ASVS 5.0 6.4; F39 to F51. A second factor stays in force, and nobody is logged in by a link.
+//! A phone that logs in alone is taken off: whoever had the account may have enrolled it.
 
 use super::mail;
 use super::page::weak;
@@ -23,6 +24,7 @@ use http::StatusCode;
 use sealpost_envelope::{Language, Secret, Timestamp};
 use sealpost_evidence::Detail;
 use sealpost_gate::strength;
+use sealpost_store::access::{account_subject, drop_phone};
 use sealpost_store::account::{Account, AccountError, AccountLink, Accounts, LinkPurpose, Role};
 use sealpost_store::queue;
 use sealpost_store::session::StaffSession;
@@ -330,7 +332,10 @@ async fn set(
     let site = state.entity(account.entity).ok_or(Fault::Unknown)?;
     let detail = Detail::new().text("by", "link").text("purpose", link.purpose.as_str());
     let who = Origin::of(ctx).anonymous();
-    let event = journal::changed(&site, &account, who, "password", detail, now)?;
+    let event = journal::changed(&site, &account, who.clone(), "password", detail, now)?;
+    let by = Detail::new().text("by", "link");
+    let phone_event = journal::changed(&site, &account, who, "phone-off", by, now)?;
+    let phone_news = mail::news(state, &account, "phone-off", now).await?;
     // The address on file hears of it, and so does the one that the link went to, where they differ.
     let mut news: Vec<_> = mail::news(state, &account, "password", now).await?.into_iter().collect();
     if news.iter().all(|row| row.rcpt != link.address) {
@@ -346,8 +351,13 @@ async fn set(
             Accounts::write_password(tx, account.id, &hashed).await?;
             AccountLink::end_all(tx, account.id, now).await?;
             StaffSession::end_all(tx, account.id, None).await?;
+            let mut events = vec![event];
+            if drop_phone(tx, account.entity, &account_subject(account.id)).await? {
+                events.push(phone_event);
+                news.extend(phone_news);
+            }
             queue::insert_all(tx, &news).await?;
-            tx.append(vec![event]).await?;
+            tx.append(events).await?;
             Ok(true)
         })
         .await?;

@@ -19,6 +19,11 @@ pub(crate) enum Guess {
     Held,
 }
 
+/// Whether the account has a password: here, or at a server that knows those of its domain.
+pub(crate) fn has_password(state: &WebState, account: &Account) -> bool {
+    account.has_password || state.elsewhere.backends.iter().any(|o| o.backend.knows(&account.login))
+}
+
 /// Whether this is the account's password.
 pub(crate) async fn password(
     state: &WebState,

@@ -4,8 +4,8 @@
 //! answers it. The browser that asked goes on, and no other: the challenge is tied to its cookie.
 
 use super::keys::{Keys, Standing};
+use super::offline;
 use super::page::{Code, Place, Shown, Word};
-use super::phone::answered;
 use crate::ctx::Ctx;
 use crate::door::gate::{Turn, elsewhere};
 use crate::fault::Fault;
@@ -187,10 +187,10 @@ pub(super) async fn code(
             return render(&state, &ctx, &door, None, StatusCode::FORBIDDEN).await;
         };
         // A slip of the keyboard costs no try.
-        let Some((user, digits)) = fields.typed() else {
+        let Some(typed) = fields.typed() else {
             return render(&state, &ctx, &door, Some(Word::Malformed), StatusCode::FORBIDDEN).await;
         };
-        match answered(&state, &ctx, Keys::of(&state)?, waiting.0.key, user, digits).await? {
+        match offline::judged(&state, &ctx, waiting.0.key, typed).await? {
             Answer::Ok => pass(&state, &ctx, &door).await,
             Answer::BadChallenge => render(&state, &ctx, &door, None, StatusCode::FORBIDDEN).await,
             answer => render(&state, &ctx, &door, Some(Word::of(answer)), StatusCode::FORBIDDEN).await,

@@ -24,6 +24,8 @@ use std::time::Duration;
 const VERSION: &str = "x-tiqr-protocol-version";
 /// Window of the counters below.
 const WINDOW: Duration = Duration::from_secs(600);
+/// What phones ask, as the bounds of a source know it.
+const PHONES: &[u8] = b"tiqr\0";
 /// Requests of one source within it.
 const PER_SOURCE: u32 = 120;
 /// Wrong answers of all sources within it: nobody sprays PINs over many phones.
@@ -31,8 +33,8 @@ const WRONG_IN_ALL: u32 = 600;
 /// How long a browser may take to go on after its phone has answered.
 pub(super) const PASSED: Duration = Duration::from_secs(3600);
 
-/// Whether this source, and all of them, are within their bounds.
-async fn within(state: &WebState, ctx: &Ctx) -> Result<bool, Fault> {
+/// Whether this source, in what it does, and all of them are within their bounds.
+pub(super) async fn within(state: &WebState, ctx: &Ctx, what: &[u8]) -> Result<bool, Fault> {
     let (db, now) = (state.store.db(), state.clock.now());
     if db.rate_count(rate_key(state, b"tiqr wrong"), WINDOW, now).await? > WRONG_IN_ALL {
         return Ok(false);
@@ -43,20 +45,21 @@ async fn within(state: &WebState, ctx: &Ctx) -> Result<bool, Fault> {
         // One host owns a /64.
         std::net::IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
     };
-    let key = rate_key(state, &[&b"tiqr\0"[..], &source].concat());
+    let key = rate_key(state, &[what, &source].concat());
     Ok(db.rate_allows(key, WINDOW, PER_SOURCE, now).await?)
 }
 
-/// Counts a wrong answer over all sources.
-pub(super) async fn count_wrong(state: &WebState, answer: Answer) -> Result<(), Fault> {
-    if matches!(answer, Answer::WrongResponse(_) | Answer::UnknownUser) {
+/// Counts a wrong answer over all sources. An unknown phone is nobody's PIN guessed: were it counted, anybody could make
+/// up names until every phone is refused.
+async fn count_wrong(state: &WebState, answer: Answer) -> Result<(), Fault> {
+    if matches!(answer, Answer::WrongResponse(_)) {
         let key = rate_key(state, b"tiqr wrong");
         state.store.db().rate_allows(key, WINDOW, WRONG_IN_ALL, state.clock.now()).await?;
     }
     Ok(())
 }
 
-fn rate_key(state: &WebState, what: &[u8]) -> [u8; 32] {
+pub(super) fn rate_key(state: &WebState, what: &[u8]) -> [u8; 32] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &state.keys.rates), what);
     let mut key = [0u8; 32];
     key.copy_from_slice(tag.as_ref());
@@ -94,7 +97,7 @@ pub(super) async fn metadata(
 ) -> Response {
     let found = async {
         let key = query.key.filter(|k| tiqr::is_key(k));
-        let (Some(key), true) = (key, within(&state, &ctx).await?) else { return Ok(None) };
+        let (Some(key), true) = (key, within(&state, &ctx, PHONES).await?) else { return Ok(None) };
         let (keys, secret) = (Keys::of(&state)?, tiqr::fresh_key());
         let hashes = (keys.hash("enrolment", &key), keys.hash("secret", secret.expose()));
         let row = state.store.retrieve_enrolment(hashes.0, hashes.1, state.clock.now()).await?;
@@ -158,7 +161,8 @@ pub(super) async fn enrol(
         let otp = query.otp.filter(|k| tiqr::is_key(k));
         let secret = fields.secret.as_deref().and_then(tiqr::phone_secret);
         let registers = fields.operation.as_deref().is_none_or(|o| o == "register");
-        let (Some(otp), Some(secret), true, true) = (otp, secret, registers, within(&state, &ctx).await?)
+        let (Some(otp), Some(secret), true, true) =
+            (otp, secret, registers, within(&state, &ctx, PHONES).await?)
         else {
             return Ok(Answer::EnrolmentRefused);
         };
@@ -211,7 +215,7 @@ pub(super) async fn authenticate(
         if user.len() > 64 || response.len() > 16 || fields.operation.is_some_and(|o| o != "login") {
             return Ok(Answer::BadRequest);
         }
-        if !within(&state, &ctx).await? {
+        if !within(&state, &ctx, PHONES).await? {
             return Ok(Answer::Error);
         }
         if !tiqr::is_key(&key) {

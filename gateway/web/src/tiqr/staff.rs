@@ -1,22 +1,24 @@
 //! A telephone of somebody of ours: the login by QR code (F14), and enrolling the phone of an account (F13).
 //!
 //! **Exposure.** The login is reached by strangers. Its challenge names nobody: the phone says whose it is, and only
-//! phones of accounts are taken. Enrolling asks for a login of a moment ago, and is told by mail; one phone an
-//! account, and the former one serves until the new one has sent its secret.
+//! phones of accounts are taken. Enrolling asks for a login of a moment ago and the password, as the phone opens alone
+//! from then on, and is told by mail; one phone an account, and the former one serves until the new one has sent its
+//! secret.
 
 use super::door::{Fields, proven};
 use super::enrol::progress;
 use super::keys::{Keys, Standing};
+use super::offline;
 use super::page::{Code, Enrolled, Place, Shown, Word};
-use super::phone::answered;
-use crate::account::mail;
+use crate::account::{Said, confirmed, mail};
 use crate::app::frame::{AppFrame, Section};
+use crate::app::typed::Typed;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::form;
 use crate::locale;
-use crate::login::{Staff, complete, journal};
-use crate::pages::{Back, LoginWay, html, see_other, show as respond};
+use crate::login::{Staff, complete, guess, journal};
+use crate::pages::{Back, LoginWay, html_status, see_other, show as respond};
 use crate::state::WebState;
 use askama::Template;
 use axum::Json;
@@ -163,10 +165,10 @@ pub(super) async fn code(State(state): State<WebState>, ctx: Ctx, body: Body) ->
         let Standing::Waits(waiting) = Standing::of(&state, &ctx, LOGIN).await? else {
             return render(&state, &ctx, None, StatusCode::FORBIDDEN).await;
         };
-        let Some((user, digits)) = fields.typed() else {
+        let Some(typed) = fields.typed() else {
             return render(&state, &ctx, Some(Word::Malformed), StatusCode::FORBIDDEN).await;
         };
-        match answered(&state, &ctx, Keys::of(&state)?, waiting.0.key, user, digits).await? {
+        match offline::judged(&state, &ctx, waiting.0.key, typed).await? {
             Answer::Ok => pass(&state, &ctx).await,
             Answer::BadChallenge => render(&state, &ctx, None, StatusCode::FORBIDDEN).await,
             answer => render(&state, &ctx, Some(Word::of(answer)), StatusCode::FORBIDDEN).await,
@@ -199,6 +201,9 @@ struct PhonePage<'a> {
     stage: &'static str,
     since: Option<String>,
     recent: bool,
+    /// Asks for the password.
+    asks: bool,
+    wrong: Option<&'static str>,
     code: Option<Code>,
     until: String,
     until_epoch: i64,
@@ -228,7 +233,7 @@ pub(super) async fn show(State(state): State<WebState>, ctx: Ctx, staff: Staff) 
             (Some(Enrolment::Finalized), _) if enrolled.is_some() => Enrolled::Done,
             _ => Enrolled::Offer(None),
         };
-        page(&state, &ctx, &staff, shown, enrolled.map(|p| p.enrolled))
+        page(&state, &ctx, &staff, shown, enrolled.map(|p| p.enrolled), None)
     };
     let page = page.await;
     respond(&state, &ctx, page)
@@ -240,6 +245,7 @@ fn page(
     staff: &Staff,
     shown: Enrolled,
     since: Option<Timestamp>,
+    wrong: Option<Said>,
 ) -> Result<Response, Fault> {
     let (l, zone) = (ctx.language, &staff.site.zone);
     let title = l.pick("Téléphone (QR code)", "Phone (QR code)");
@@ -249,15 +255,19 @@ fn page(
         Enrolled::Code(code, expires) => (Some(code), expires),
         _ => (None, Timestamp::MIN),
     };
-    html(&PhonePage {
+    let status = if wrong.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
+    let shown = PhonePage {
         f: &frame,
         stage,
         since: since.map(|t| locale::moment(t, zone, l)),
         recent: staff.proved_within(state, RECENT),
+        asks: guess::has_password(state, &staff.account),
+        wrong: wrong.map(|said| l.pick(said.text().0, said.text().1)),
         until: if code.is_some() { locale::clock(expires, zone) } else { String::new() },
         until_epoch: expires.as_second(),
         code,
-    })
+    };
+    html_status(status, &shown)
 }
 
 /// `GET /account/phone/status`, for the page's script.
@@ -275,9 +285,16 @@ struct Form {
 /// `POST /account/phone`: a QR code for one phone.
 pub(super) async fn start(State(state): State<WebState>, ctx: Ctx, staff: Staff, body: Body) -> Response {
     let page = async {
-        let form: Form = form::read(&state, body).await?;
-        if !staff.is_ours(form.csrf.as_deref()) || !staff.proved_within(&state, RECENT) {
+        let typed = Typed::posted(&state, body).await?;
+        if !staff.is_ours(Some(typed.get("csrf"))) || !staff.proved_within(&state, RECENT) {
             return see_other(PHONE);
+        }
+        if guess::has_password(&state, &staff.account)
+            && let Some(said) = confirmed(&state, &ctx, &staff, &typed).await?
+        {
+            let enrolled = state.store.phone_of(staff.entity(), &account_subject(staff.id())).await?;
+            let since = enrolled.map(|p| p.enrolled);
+            return page(&state, &ctx, &staff, Enrolled::Offer(None), since, Some(said));
         }
         let (keys, key) = (Keys::of(&state)?, tiqr::fresh_key());
         let browser = keys.browser(&state, &ctx, PHONE);
