@@ -89,7 +89,7 @@ impl Thunderbird {
 }
 
 #[test]
-#[ignore = "needs Thunderbird and a minute"]
+#[ignore = "needs Thunderbird and a minute; has not passed as a whole yet"]
 fn alice_writes_and_bob_sees_a_good_signature() -> Result<()> {
     let demo = Demo::start(DemoOptions::default())?;
     let thunderbird = Thunderbird::start(&demo)?;

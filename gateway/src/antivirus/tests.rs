@@ -1,3 +1,7 @@
+//! What clamd answers, what it is sent, and how it fails: judged against a server of the test's own on loopback.
+//!
+//! A real clamd is asked in `tests/tests/antivirus.rs`.
+
 use super::clamd::judged;
 use super::{Clamd, Finding, ScanError};
 use crate::config::{AntivirusSettings, ClamdAddress};
