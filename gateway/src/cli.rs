@@ -190,6 +190,15 @@ pub enum PolicyCommand {
         #[arg(long)]
         header: Vec<String>,
     },
+    /// Show what rules would have done while they were only observed (`mode = "observe"`).
+    Observed {
+        /// Days to look back.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+        days: u16,
+        /// At most so many messages are named, newest first.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
 }
 
 /// `sealpost proof …`

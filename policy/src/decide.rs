@@ -4,7 +4,10 @@ use crate::condition::{self, Condition};
 use crate::{
     Defaults, Hold, MessageFacts, Period, RecipientFacts, RuleConfig, RuleError, blocked, served, strengthen,
 };
-use sealpost_envelope::{Gate, Language, Timestamp, Treatment, Verdict};
+use sealpost_envelope::{Gate, Language, Observed, Timestamp, Treatment, Verdict};
+
+/// What stands as the rule where rules are only observed.
+const OBSERVED: &str = "built in: observed";
 
 /// Compiled rules and the entity's defaults.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Decision {
     pub hold: Option<Hold>,
     /// When to remind a recipient who has not opened.
     pub remind: Vec<Period>,
+    /// What would have been decided, where rules are only observed.
+    pub observed: Option<Observed>,
 }
 
 impl Decision {
@@ -96,6 +101,26 @@ impl Policy {
         draft.rule = reason.to_owned();
         draft.say(format!("{reason}: passes before all rules"));
         self.finish(draft)
+    }
+
+    /// What is done about a decision: the same, or nothing where rules are only observed.
+    pub fn act(&self, mut decision: Decision) -> Decision {
+        if !self.defaults.observe {
+            return decision;
+        }
+        let hold = decision.hold.take();
+        let verdict = &mut decision.verdict;
+        decision.observed = Some(Observed {
+            treatment: verdict.treatment,
+            rule: std::mem::replace(&mut verdict.rule, OBSERVED.to_owned()),
+            hold: hold.map(|h| h.wording()),
+        });
+        verdict.hold = None;
+        verdict.treatment = Treatment::Pass;
+        (verdict.phone, verdict.identity) = (None, None);
+        decision.remind.clear();
+        decision.explanation.push(format!("{OBSERVED}: passes, whatever was decided"));
+        decision
     }
 
     /// Decides for one recipient.
@@ -234,7 +259,13 @@ impl Policy {
             identity: draft.identity,
             hold: draft.hold.as_ref().map(|h| h.text(Language::En)),
         };
-        Decision { verdict, explanation: draft.explanation, hold: draft.hold, remind: draft.remind }
+        Decision {
+            verdict,
+            explanation: draft.explanation,
+            hold: draft.hold,
+            remind: draft.remind,
+            observed: None,
+        }
     }
 }
 

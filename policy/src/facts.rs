@@ -128,6 +128,8 @@ pub struct Defaults {
     pub sms_prefixes: Vec<String>,
     /// Ends of file names that never leave, lower case, without the dot.
     pub blocked_types: Vec<String>,
+    /// Nothing is done to mail; what would have been done is told.
+    pub observe: bool,
 }
 
 impl Default for Defaults {
@@ -143,6 +145,7 @@ impl Default for Defaults {
             sms: false,
             sms_prefixes: Vec::new(),
             blocked_types: Vec::new(),
+            observe: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why a message waits for its sender, in words for the sender.
 
 use crate::PhoneError;
-use sealpost_envelope::Language;
+use sealpost_envelope::{Language, Wording};
 
 /// A reason to ask the sender before anything leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,11 @@ impl Hold {
             Language::Fr => self.french(),
             Language::En => self.english(),
         }
+    }
+
+    /// The reason in both.
+    pub fn wording(&self) -> Wording {
+        Wording { fr: self.french(), en: self.english() }
     }
 
     fn french(&self) -> String {

@@ -31,4 +31,4 @@ pub use id::{AccountId, BlobId, DepositId, EntityId, EntryId, PartNo, RecipientN
 pub use language::Language;
 pub use secret::Secret;
 pub use transaction::{BodyType, DsnNotify, Envelope, EnvelopeRecipient, Submitter};
-pub use treatment::{Gate, GateMethod, ParseGateError, Treatment, Verdict};
+pub use treatment::{Gate, GateMethod, Observed, ParseGateError, Treatment, Verdict, Wording};

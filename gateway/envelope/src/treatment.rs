@@ -1,6 +1,6 @@
 //! What policy can decide for a recipient, and the words it is configured with.
 
-use crate::Timestamp;
+use crate::{Language, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -205,6 +205,33 @@ pub struct Verdict {
     pub identity: Option<String>,
     /// Set when the message must wait for the sender's answer instead of leaving; says why.
     pub hold: Option<String>,
+}
+
+/// Words for people, in both languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wording {
+    /// French.
+    pub fr: String,
+    /// English; also what the journal and commands say.
+    pub en: String,
+}
+
+impl Wording {
+    /// In a language.
+    pub fn pick(&self, language: Language) -> &str {
+        language.pick(&self.fr, &self.en)
+    }
+}
+
+/// What policy would have done with a recipient's mail where it is only observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// What they would have got.
+    pub treatment: Treatment,
+    /// By which rule.
+    pub rule: String,
+    /// Why the message would have waited, if it would.
+    pub hold: Option<Wording>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod dns;
 
 use super::{Answer, clock, load};
-use crate::config::{Config, unsupported};
+use crate::config::{Config, Mode, unsupported};
 use crate::credentials;
 use crate::dkim::{DomainKeys, Record};
 use crate::listeners::tls::Identity;
@@ -193,6 +193,11 @@ fn warnings(config: &Config, findings: &mut Vec<Finding>) {
     if config.timestamp.url.is_none() {
         findings.push(warning(
             "`timestamp.url`: the built-in time authority is no independent witness; nobody makes proof for himself",
+        ));
+    }
+    if config.mode == Mode::Observe {
+        findings.push(warning(
+            "`mode = \"observe\"`: rules change nothing; no message is sealed, protected, held or refused by them",
         ));
     }
     findings.extend(unsupported(config).into_iter().map(fault));

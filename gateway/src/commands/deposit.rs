@@ -6,9 +6,10 @@ mod life;
 use super::{Answer, Unusable, clock, load};
 use crate::cli::DepositCommand;
 use crate::gateway::Gateway;
+use crate::pipeline::observation::consequence;
 use anyhow::Result;
 use futures_util::StreamExt;
-use sealpost_envelope::{DepositId, GateMethod, RecipientNo, Timestamp};
+use sealpost_envelope::{DepositId, GateMethod, Language, RecipientNo, Timestamp};
 use sealpost_store::access::verifier;
 use sealpost_store::{ConsignmentRow, ConsignmentState, DepositFilter, DepositRow};
 use std::path::Path;
@@ -116,6 +117,9 @@ impl Desk {
             say!("  {}. {:<40} {:<7} {state}", c.n, c.address.as_str(), c.verdict.treatment.as_str());
             if let Some(why) = &c.verdict.hold {
                 say!("     waits: {why}");
+            }
+            if let Some(o) = self.gateway.store.observed_of(row.id, c.n).await? {
+                say!("     observed: {}", consequence(o.treatment, o.hold.is_some(), &o.rule, Language::En));
             }
             if self.has_password(c).await? {
                 say!("     a password is set");

@@ -48,7 +48,7 @@ pub async fn run(cli: Cli) -> Result<Answer> {
         Command::Serve => serve::run(&config).await,
         Command::Check { dns } => check::run(&config, dns, json).await,
         Command::User(command) => user::run(&config, command, json).await,
-        Command::Policy(command) => policy::run(&config, command, json),
+        Command::Policy(command) => policy::run(&config, command, json).await,
         Command::Proof(command) => proof::run(&config, command, json).await,
         Command::Journal(command) => journal::run(&config, command, json).await,
         Command::Queue(command) => queue::run(&config, command, json).await,

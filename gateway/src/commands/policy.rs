@@ -1,26 +1,95 @@
-//! `sealpost policy test`: what would happen to a message, and which rule says so.
+//! `sealpost policy …`: what would happen to a message and which rule says so, and what would have happened to those that
+//! came while rules were only observed.
 
-use super::{Answer, Unusable, clock, load};
+use super::{Answer, Unusable, clock, load, store};
 use crate::cli::PolicyCommand;
+use crate::config::Mode;
+use crate::pipeline::observation::consequence;
 use anyhow::Result;
-use sealpost_envelope::{EmailAddress, Language};
+use sealpost_envelope::{EmailAddress, Language, Observed};
 use sealpost_policy::{Decision, Hints, MessageFacts, RecipientFacts};
+use sealpost_store::Observations;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// Runs the command.
-pub fn run(path: &Path, command: PolicyCommand, json: bool) -> Result<Answer> {
-    let PolicyCommand::Test { from, to, size, attachment, subject, header } = command;
+pub async fn run(path: &Path, command: PolicyCommand, json: bool) -> Result<Answer> {
+    match command {
+        PolicyCommand::Test { from, to, size, attachment, subject, header } => {
+            let headers = headers(&header)?;
+            let sender: EmailAddress = from.parse().map_err(|e| Unusable(format!("--from: {e}")))?;
+            let recipient: EmailAddress = to.parse().map_err(|e| Unusable(format!("--to: {e}")))?;
+            let facts = facts(sender, &recipient, size, attachment, subject, headers);
+            test(path, &facts, recipient, json)
+        }
+        PolicyCommand::Observed { days, limit } => observed(path, days, limit, json).await,
+    }
+}
+
+/// The verdict about a message that nobody sent.
+fn test(path: &Path, facts: &MessageFacts, recipient: EmailAddress, json: bool) -> Result<Answer> {
     let config = load(path)?;
-    let sender: EmailAddress = from.parse().map_err(|e| Unusable(format!("--from: {e}")))?;
-    let recipient: EmailAddress = to.parse().map_err(|e| Unusable(format!("--to: {e}")))?;
-    let headers = headers(&header)?;
-    let place = config.entity_of(sender.domain()).ok_or_else(|| {
-        Unusable(format!("no [[entity]] has the domain {}: this sender could not submit", sender.domain()))
+    let domain = facts.sender.domain();
+    let place = config.entity_of(domain).ok_or_else(|| {
+        Unusable(format!("no [[entity]] has the domain {domain}: this sender could not submit"))
     })?;
-    let facts = facts(sender, &recipient, size, attachment, subject, headers);
-    let decision = config.policies[place].decide(&facts, &RecipientFacts::new(recipient), clock().now());
+    let decision = config.policies[place].decide(facts, &RecipientFacts::new(recipient), clock().now());
     print(&decision, json);
+    Ok(Answer::Done)
+}
+
+/// Kinds of consequences that are counted.
+const KINDS: u32 = 1000;
+
+/// What rules would have done while they were only observed.
+async fn observed(path: &Path, days: u16, limit: u32, json: bool) -> Result<Answer> {
+    let (config, store) = store(path).await?;
+    let span = Duration::from_secs(u64::from(days) * 86_400);
+    let which = Observations::Since(None, clock().now().saturating_sub(span)?);
+    let counts = store.observed_counts(which, KINDS).await?;
+    let named = store.observations(which, limit).await?;
+    if json {
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|c| {
+                serde_json::json!({
+                    "treatment": c.treatment, "rule": c.rule, "held": c.held, "recipients": c.recipients,
+                })
+            })
+            .collect();
+        let named: Vec<_> = named
+            .iter()
+            .map(|o| {
+                let Observed { treatment, rule, hold } = &o.observed;
+                serde_json::json!({
+                    "reference": o.reference, "time": o.time, "sender": o.sender, "recipient": o.recipient,
+                    "treatment": treatment, "rule": rule, "hold": hold.as_ref().map(|w| &w.en),
+                })
+            })
+            .collect();
+        let mode = config.mode.to_string();
+        say!("{}", serde_json::json!({ "mode": mode, "counts": counts, "messages": named }));
+        return Ok(Answer::Done);
+    }
+    if config.mode != Mode::Observe {
+        say!("rules are in force (mode = \"enforce\"); this is what was observed before");
+    }
+    if counts.is_empty() {
+        say!("nothing was observed in {days} days");
+    }
+    for c in &counts {
+        let what = consequence(c.treatment, c.held, &c.rule, Language::En);
+        say!("{:>8}  {what}", c.recipients);
+    }
+    for o in &named {
+        let Observed { treatment, rule, hold } = &o.observed;
+        let what = consequence(*treatment, hold.is_some(), rule, Language::En);
+        say!("{}  {}  {} to {}: {what}", o.time, o.reference, o.sender, o.recipient);
+        if let Some(why) = hold {
+            say!("          {}", why.en);
+        }
+    }
     Ok(Answer::Done)
 }
 

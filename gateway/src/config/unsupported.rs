@@ -1,6 +1,5 @@
 //! Settings that this version reads but does not act on yet. Using one is refused, never ignored.
 
-use super::Mode;
 use super::sections::Settings;
 use sealpost_envelope::{Gate, GateMethod};
 
@@ -12,7 +11,6 @@ pub fn unsupported(settings: &Settings) -> Vec<String> {
             asked.push(text.to_owned());
         }
     };
-    wants(settings.mode == Mode::Observe, "`mode = \"observe\"` is not available yet: leave `mode` out");
     wants(
         !passable(settings, &settings.gate.default),
         "`gate.default`: none of its ways can be passed here: name one that can, and for `otp-sms` set `gate.sms.provider`",

@@ -17,7 +17,7 @@ const LATE: SignedDuration = SignedDuration::from_mins(5);
 impl Running {
     /// Every line, the store first.
     pub(super) async fn lines(&self) -> Vec<HealthLine> {
-        vec![
+        let mut lines = vec![
             self.database().await,
             self.log().await,
             self.seals(),
@@ -26,7 +26,19 @@ impl Running {
             self.certificates_state(),
             self.time().await,
             self.clock().await,
-        ]
+        ];
+        lines.extend(self.observed());
+        lines
+    }
+
+    /// Rules that are only observed protect nobody.
+    fn observed(&self) -> Option<HealthLine> {
+        let observing = self.0.organisations.iter().any(|o| o.policy.load().defaults().observe);
+        let (fr, en) = (
+            "Seulement observées (mode = \"observe\") : chaque message passe tel quel.",
+            "Only observed (mode = \"observe\"): every message passes as it comes.",
+        );
+        observing.then(|| line(("Règles", "Rules"), Health::Warn, fr.into(), en.into()))
     }
 
     pub(super) fn tls(&self) -> Option<Certificate> {

@@ -382,6 +382,7 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
         Spec::Forward { returned } => return notifications::forward(desk, returned).await,
         Spec::Verification(_)
         | Spec::Alert(_)
+        | Spec::Observed { .. }
         | Spec::TlsReport(_)
         | Spec::AccountCode { .. }
         | Spec::AccountLink { .. }

@@ -19,8 +19,8 @@ use super::verdict::Verdicts;
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::failpoint;
 use sealpost_envelope::{
-    AccountId, DepositId, DsnNotify, EmailAddress, Envelope, EnvelopeRecipient, Language, RecipientNo,
-    Reference, Secret, Sha256Digest, Submitter, Timestamp, Treatment,
+    AccountId, DepositId, DsnNotify, EmailAddress, Envelope, EnvelopeRecipient, Language, Observed,
+    RecipientNo, Reference, Secret, Sha256Digest, Submitter, Timestamp, Treatment,
 };
 use sealpost_evidence::{
     Actor, AuthBasis, Authentication, BuiltEvent, DepositFacts, Detail, Event, EventError, EventName,
@@ -252,6 +252,7 @@ fn consignments(submission: &Submission<'_>, key: &DepositKey, verdicts: &Verdic
                 .then(|| token_hash(key.link_token(n, FIRST_GENERATION).expose())),
             verdict: decision.verdict.clone(),
             remind: decision.remind.iter().map(|p| p.as_seconds()).collect(),
+            observed: decision.observed.clone(),
         })
         .collect()
 }
@@ -422,6 +423,14 @@ fn acceptance(
         .list("rules", decisions.iter().map(|d| d.verdict.rule.as_str()))
         // One recipient's own entry does not tell how many others there are.
         .int("recipients", decisions.len() as u64);
+    let observed: Vec<_> = decisions.iter().filter_map(|d| d.observed.as_ref()).collect();
+    if !observed.is_empty() {
+        let would =
+            |o: &&Observed| format!("{}{}", o.treatment, if o.hold.is_some() { ", held" } else { "" });
+        detail = detail
+            .list("observed", observed.iter().map(would))
+            .list("observed_rules", observed.iter().map(|o| o.rule.as_str()));
+    }
     let Overlooked { faults, received } = &submission.overlooked;
     if !faults.is_empty() {
         detail = detail.list("tolerated", faults.iter().copied());

@@ -292,6 +292,7 @@ impl Handover {
             | Spec::Invitation { .. }
             | Spec::GuestReceipt { .. }
             | Spec::Alert(_)
+            | Spec::Observed { .. }
             | Spec::TlsReport(_)
             | Spec::Verification(_) => {
                 let (id, settlement) = (item.id, report.settlement());

@@ -34,6 +34,7 @@ mod manners;
 pub mod meta;
 pub mod notices;
 pub mod notifications;
+pub mod observation;
 mod postmaster;
 pub mod press;
 pub mod preview;

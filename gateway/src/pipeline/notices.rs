@@ -47,6 +47,10 @@ pub async fn compose(
             let language = account_mail::language(organisation, row);
             super::alerts::letter(heading.letter(gateway, language), organisation, &alert)
         }
+        Spec::Observed { at } => {
+            let language = account_mail::language(organisation, row);
+            super::observation::letter(gateway, heading.letter(gateway, language), organisation, at).await?
+        }
         Spec::TlsReport(report) => {
             let press = Press { gateway, organisation, row, open: None };
             return super::tlsreport::mail(&press, heading.letter(gateway, Language::En), &report).await;

@@ -20,6 +20,7 @@ use crate::antivirus::{Clamd, Finding, ScanError, Silent};
 use crate::config::{AntivirusSettings, OnFinding};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
+use sealpost_envelope::Wording;
 use sealpost_evidence::{Actor, Detail, Event, EventName, render};
 use sealpost_message::{Coding, ContentDecoder, Record, SkeletonReader, Stored, Transfer};
 use sealpost_policy::Ask;
@@ -57,6 +58,9 @@ impl Screen {
 pub async fn pass(desk: &Desk<'_>, consignment: &ConsignmentRow) -> Result<(), ComposeError> {
     let Some(screen) = &desk.gateway.screen else { return Ok(()) };
     let (deposit, n) = (consignment.deposit, consignment.n);
+    if desk.gateway.store.observed_of(deposit, n).await?.is_some() {
+        return observe(desk, consignment, &screen.clamd).await;
+    }
     let turn = usize::from(deposit.0.as_bytes()[15]) % TURNS;
     let _turn = screen.turns[turn].lock().await;
     let kept = desk.gateway.store.scan_of(deposit, n).await?;
@@ -98,6 +102,23 @@ pub async fn pass(desk: &Desk<'_>, consignment: &ConsignmentRow) -> Result<(), C
             Err(ComposeError::Held(finding.to_string()))
         }
     }
+}
+
+/// Where rules are only observed nothing is stopped or delayed: what was found is told to the administrator.
+async fn observe(desk: &Desk<'_>, consignment: &ConsignmentRow, clamd: &Clamd) -> Result<(), ComposeError> {
+    let finding = match look(desk, clamd).await {
+        Ok(finding) => finding,
+        Err(ScanError::Content(error)) => return Err(error),
+        Err(ScanError::Silent(silent)) => {
+            tracing::warn!(%silent, "only observed: mail passes without the antivirus");
+            return Ok(());
+        }
+    };
+    if !matches!(finding.consequence(&desk.gateway.config.antivirus), OnFinding::Pass) {
+        let why = Wording { fr: finding.french(), en: finding.to_string() };
+        desk.gateway.store.observe_finding(consignment.deposit, consignment.n, why).await?;
+    }
+    Ok(())
 }
 
 async fn keep(

@@ -109,6 +109,11 @@ pub enum Spec {
     },
     /// Word to the administrator about a trouble.
     Alert(Alert),
+    /// Word to the administrator of what rules would have done.
+    Observed {
+        /// When it was decided to tell.
+        at: Timestamp,
+    },
     /// A day's report on TLS, for a domain that asks for it.
     TlsReport(TlsReport),
     /// Something that came back and is for the sender to read.

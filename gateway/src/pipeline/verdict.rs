@@ -86,7 +86,7 @@ pub async fn judge(
             who.known = Some(known(gateway, organisation.id, address).await?);
             decision = policy.decide(facts, &who, now);
         }
-        decisions.push(decision);
+        decisions.push(policy.act(decision));
     }
     Ok(decisions)
 }

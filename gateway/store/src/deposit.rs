@@ -22,8 +22,8 @@ pub(crate) use write::INSERT_TOKENS;
 use crate::StoreError;
 use crate::queue::NewOutbound;
 use sealpost_envelope::{
-    AccountId, BlobId, DepositId, Digests, EmailAddress, EntityId, Language, PartNo, RecipientNo, Reference,
-    Sha256Digest, Submitter, Timestamp, Verdict,
+    AccountId, BlobId, DepositId, Digests, EmailAddress, EntityId, Language, Observed, PartNo, RecipientNo,
+    Reference, Sha256Digest, Submitter, Timestamp, Verdict,
 };
 use sealpost_evidence::BuiltEvent;
 
@@ -113,6 +113,8 @@ pub struct NewConsignment {
     pub token_hash: Option<[u8; 32]>,
     /// When to remind whoever has not opened, in seconds from now, or back from the end of access.
     pub remind: Vec<i64>,
+    /// What policy would have done, where it is only observed.
+    pub observed: Option<Observed>,
 }
 
 /// Outcome of [`Store::deposit`](crate::Store::deposit).

@@ -43,7 +43,7 @@ pub mod write;
 
 pub use consignment::{
     Change, ConsignmentRow, ConsignmentState, Correction, HoldAnswer, LegalHold, NewNote, Note, NoteKind,
-    NoteText, Progress, Scan, answer_token,
+    NoteText, Observation, Observations, ObservedCount, Progress, Scan, answer_token,
 };
 pub use contact::{Completion, Contact};
 pub use db::{Args, Db, Engine, Row, Value};

@@ -58,7 +58,8 @@ async fn deposited(gateway: &Gateway) -> DepositId {
         identity: None,
         hold: None,
     };
-    let decision = Decided { verdict, explanation: Vec::new(), hold: None, remind: Vec::new() };
+    let decision =
+        Decided { verdict, explanation: Vec::new(), hold: None, remind: Vec::new(), observed: None };
     let submission = Submission {
         organisation: &gateway.organisations[0],
         submitter: Submitter::Asserted { server: "exchange".into() },

@@ -108,6 +108,7 @@ impl Scene {
             hold: hold.map(str::to_owned),
         };
         let decision = |_: &&str| Decision {
+            observed: None,
             verdict: verdict.clone(),
             explanation: Vec::new(),
             hold: None,

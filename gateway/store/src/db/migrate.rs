@@ -34,6 +34,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (24, "watch", include_str!("../../migrations/0024_watch.sql")),
     (25, "directories", include_str!("../../migrations/0025_directories.sql")),
     (26, "guests and contacts", include_str!("../../migrations/0026_guests.sql")),
+    (30, "observed", include_str!("../../migrations/0030_observed.sql")),
 ];
 
 /// Any fixed number: PostgreSQL's advisory lock against two programs migrating at once.

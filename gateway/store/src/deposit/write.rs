@@ -2,7 +2,7 @@
 
 use super::{DepositError, Deposited, NewConsignment, NewDeposit, NewPart, StoredBody};
 use crate::access::INSERT_VERIFIERS;
-use crate::consignment::{INSERT_REMINDERS, reminder_rows};
+use crate::consignment::{INSERT_OBSERVED, INSERT_REMINDERS, observed_row, reminder_rows};
 use crate::db::{Args, Value};
 use crate::person::{INSERT_PHONES, ON_PHONE, learned};
 use crate::queue::NewOutbound;
@@ -32,6 +32,11 @@ async fn insert(tx: &mut Tx, mut new: NewDeposit) -> Result<Deposited, DepositEr
     let consignments =
         new.consignments.iter().map(|c| consignment_row(id, entity, c)).collect::<Result<_, _>>()?;
     group.insert(INSERT_CONSIGNMENTS, consignments, "");
+    let observed = new
+        .consignments
+        .iter()
+        .filter_map(|c| Some(observed_row(id, c.n, entity, new.created, c.observed.as_ref()?)));
+    group.insert(INSERT_OBSERVED, observed.collect(), "");
     group.insert(INSERT_REMINDERS, reminders, "");
     group.insert(INSERT_PHONES, phones, ON_PHONE);
     group.insert(INSERT_VERIFIERS, verifiers, "");

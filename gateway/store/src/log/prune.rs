@@ -31,7 +31,7 @@ const DUE: &str = "SELECT j.idx, j.id, j.deposit FROM journal j WHERE j.entity =
      ORDER BY j.idx LIMIT $3";
 
 /// Rows of a deposit that end with its evidence, in this order.
-const REST: [&str; 13] = [
+const REST: [&str; 14] = [
     "DELETE FROM sent_copies WHERE deposit = $1",
     "DELETE FROM access_span WHERE hash IN (SELECT hash FROM access_grant WHERE deposit = $1)",
     "DELETE FROM access_file WHERE hash IN (SELECT hash FROM access_grant WHERE deposit = $1)",
@@ -43,6 +43,7 @@ const REST: [&str; 13] = [
     "DELETE FROM outbound WHERE deposit = $1",
     "DELETE FROM returned WHERE deposit = $1",
     "DELETE FROM legal_holds WHERE deposit = $1",
+    "DELETE FROM observed WHERE deposit = $1",
     "DELETE FROM consignments WHERE deposit = $1",
     "DELETE FROM parts WHERE deposit = $1",
 ];

@@ -110,5 +110,6 @@ pub fn consignment(id: DepositId, n: RecipientNo, to: &str, now: Timestamp) -> N
         language: Language::Fr,
         token_hash: Some(token.0),
         remind: Vec::new(),
+        observed: None,
     }
 }

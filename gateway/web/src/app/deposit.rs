@@ -66,6 +66,8 @@ struct Recipient {
     failure: Option<String>,
     /// Why it waits for the sender's answer.
     held: Option<String>,
+    /// What the rules would have done, where they are only observed.
+    observed: Option<String>,
     /// Can be sent again, corrected, prolonged, withdrawn.
     open: bool,
 }
@@ -178,8 +180,13 @@ pub(super) async fn page(
     let subject = super::opened::shown(content.as_ref(), l);
     let frame = AppFrame::new(state, ctx, staff, Section::Deposits, &subject);
     let (own, destroyed) = (!auditor, content.is_none());
-    let recipients: Vec<Recipient> =
+    let mut recipients: Vec<Recipient> =
         found.recipients.iter().map(|c| recipient(c, content.as_ref(), destroyed, now, &zone, l)).collect();
+    for (n, o) in state.store.observed_in(found.row.id).await? {
+        if let Some(r) = recipients.iter_mut().find(|r| r.n == n) {
+            r.observed = Some(words::observed(&o, l));
+        }
+    }
     html(&Page {
         id: found.row.id,
         reference: found.row.reference.as_str().to_owned(),
@@ -256,6 +263,7 @@ fn recipient(
         expires: tracked.then(|| when(c.verdict.expires)),
         failure: c.failure.clone().filter(|_| c.failed.is_some()),
         held: c.verdict.hold.clone().filter(|_| c.state(now) == ConsignmentState::Held),
+        observed: None,
         open: c.revoked.is_none() && !destroyed,
     }
 }

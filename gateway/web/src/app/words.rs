@@ -1,6 +1,6 @@
 //! States, treatments and events in words, and how strong each is: the colour says no more than the word.
 
-use sealpost_envelope::{Language, Timestamp, Treatment};
+use sealpost_envelope::{Language, Observed, Timestamp, Treatment};
 use sealpost_evidence::EventName;
 use sealpost_store::deposit::DepositState;
 use sealpost_store::{ConsignmentRow, ConsignmentState, JournalEntry};
@@ -55,6 +55,17 @@ pub(crate) fn treatment(treatment: Treatment, l: Language) -> &'static str {
         Treatment::Link => l.pick("courriel avec liens", "mail with links"),
         Treatment::Notify => l.pick("avis et lien", "notice and link"),
         Treatment::Refuse => l.pick("refusé", "refused"),
+    }
+}
+
+/// What rules would have done to somebody's mail.
+pub(crate) fn observed(o: &Observed, l: Language) -> String {
+    let (what, rule) = (treatment(o.treatment, l), &o.rule);
+    match (&o.hold, l) {
+        (None, Language::Fr) => format!("{what}, par la règle « {rule} »"),
+        (None, Language::En) => format!("{what}, by the rule “{rule}”"),
+        (Some(why), Language::Fr) => format!("{what}, par la règle « {rule} », mais retenu : {}", why.fr),
+        (Some(why), Language::En) => format!("{what}, by the rule “{rule}”, but held: {}", why.en),
     }
 }
 

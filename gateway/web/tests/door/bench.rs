@@ -163,6 +163,7 @@ impl Bench {
                 language: Language::Fr,
                 token_hash: Some(Sha256Digest::of(token.as_bytes()).0),
                 remind: Vec::new(),
+                observed: None,
             });
         let new = NewDeposit {
             id,

@@ -16,6 +16,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use sealpost_envelope::{EmailAddress, Language, Timestamp};
+use sealpost_store::{Observations, ObservedCount};
 use std::sync::Arc;
 
 /// A certificate that ends within so many days asks for attention …
@@ -69,6 +70,13 @@ struct Answer {
     explanation: Vec<String>,
 }
 
+/// What rules would have done, while they are only observed.
+#[derive(Debug)]
+struct Would {
+    words: String,
+    recipients: u64,
+}
+
 #[derive(Template)]
 #[template(path = "app/rules.html")]
 struct RulesPage<'a> {
@@ -83,6 +91,30 @@ struct RulesPage<'a> {
     wrong_to: Option<&'static str>,
     wrong: Option<String>,
     answer: Option<Answer>,
+    observed: Vec<Would>,
+}
+
+/// Days that the page of rules looks back.
+const OBSERVED: u64 = 30;
+/// Kinds of consequences that it shows.
+const KINDS: u32 = 50;
+
+/// What the rules would have done lately, strongest first; nothing where they are in force.
+async fn observed(state: &WebState, staff: &Staff, l: Language) -> Result<Vec<Would>, Fault> {
+    let now = state.clock.now();
+    let since = now.saturating_sub(std::time::Duration::from_secs(OBSERVED * 86_400)).unwrap_or(now);
+    let which = Observations::Since(Some(staff.entity()), since);
+    let counts = state.store.observed_counts(which, KINDS).await?;
+    let would = |c: ObservedCount| {
+        let what = words::treatment(c.treatment, l);
+        let held = if c.held { l.pick("retenu, puis ", "held, then ") } else { "" };
+        let words = match l {
+            Language::Fr => format!("{held}{what}, par « {} »", c.rule),
+            Language::En => format!("{held}{what}, by “{}”", c.rule),
+        };
+        Would { words, recipients: c.recipients }
+    };
+    Ok(counts.into_iter().map(would).collect())
 }
 
 /// `GET /admin/rules`: the rules, and what they would do to a message. Asking changes nothing.
@@ -150,6 +182,7 @@ async fn rules_page(state: &WebState, ctx: &Ctx, staff: &Staff, query: &str) -> 
         wrong_to,
         wrong,
         answer,
+        observed: observed(state, staff, l).await?,
         f: &frame,
     })
 }
