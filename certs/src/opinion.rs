@@ -19,6 +19,7 @@ use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId};
 use sealpost_envelope::Sha256Digest;
+use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 
 /// OpenSSL does not agree.
@@ -48,6 +49,11 @@ impl From<ErrorStack> for Disagreement {
 
 /// CMS_CADES of `openssl/cms.h`: the signing-certificate attribute is checked too. The crate does not name it.
 const CADES: u32 = 0x10_0000;
+
+/// The anchors in OpenSSL's form, read at their first use: it opens, decodes and caches the same few for each signature
+/// of a proof.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Anchors(Arc<OnceLock<Vec<X509>>>);
 
 /// A seal and its timestamp, over the whole content.
 pub fn of_seal(
@@ -104,11 +110,21 @@ pub fn token(
     Ok(())
 }
 
+fn anchors(trust: &TrustAnchors) -> Result<&[X509], ErrorStack> {
+    let Anchors(known) = trust.second();
+    if let Some(known) = known.get() {
+        return Ok(known);
+    }
+    let read: Vec<X509> =
+        trust.certificates().iter().map(|c| X509::from_der(c.der())).collect::<Result<_, _>>()?;
+    Ok(known.get_or_init(|| read))
+}
+
 /// The given anchors and no others, also where they are no roots, as in [`crate::verify`].
 fn store(trust: &TrustAnchors, at: Timestamp, purpose: X509PurposeId) -> Result<X509Store, ErrorStack> {
     let mut store = X509StoreBuilder::new()?;
-    for anchor in trust.certificates() {
-        store.add_cert(X509::from_der(anchor.der())?)?;
+    for anchor in anchors(trust)? {
+        store.add_cert(anchor.clone())?;
     }
     let mut parameters = X509VerifyParam::new()?;
     parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;

@@ -67,6 +67,7 @@ pub struct TrustAnchors {
     certificates: Vec<Certificate>,
     anchors: Vec<TrustAnchor<'static>>,
     memo: Arc<Memo>,
+    second: crate::opinion::Anchors,
 }
 
 impl TrustAnchors {
@@ -78,7 +79,7 @@ impl TrustAnchors {
                 .map_err(|e| CertificateError::Der(e.to_string()))
         };
         let anchors = certificates.iter().map(anchor).collect::<Result<_, _>>()?;
-        Ok(Self { certificates, anchors, memo: Arc::default() })
+        Ok(Self { certificates, anchors, memo: Arc::default(), second: Default::default() })
     }
     /// Takes DER certificates as anchors.
     pub fn from_ders<'a>(ders: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, CertificateError> {
@@ -95,6 +96,10 @@ impl TrustAnchors {
     /// The certificates.
     pub fn certificates(&self) -> &[Certificate] {
         &self.certificates
+    }
+    /// The same for the second judge.
+    pub(crate) fn second(&self) -> &crate::opinion::Anchors {
+        &self.second
     }
 }
 

@@ -4,9 +4,9 @@
 //! directory is written last, so that an interrupted file ends in the middle of a member: what is whole before it
 //! is kept, the rest is cut off.
 
-use super::crc::Crc32;
 use super::read::{Member, Next, local_header};
 use super::records::{central, end, local};
+use crc32fast::Hasher;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 
@@ -88,12 +88,12 @@ impl Collection {
 }
 
 fn checksum(from: &mut impl Read) -> io::Result<u32> {
-    let mut crc = Crc32::new();
+    let mut crc = Hasher::new();
     let mut input = BufReader::with_capacity(1 << 17, from);
     let mut buffer = vec![0; 1 << 16];
     loop {
         match input.read(&mut buffer) {
-            Ok(0) => return Ok(crc.finish()),
+            Ok(0) => return Ok(crc.finalize()),
             Ok(n) => crc.update(&buffer[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),

@@ -7,7 +7,6 @@
 //! **Standards.** PKWARE APPNOTE 6.3.10, ISO/IEC 21320-1.
 
 mod collection;
-mod crc;
 mod read;
 mod records;
 mod write;
@@ -19,7 +18,6 @@ pub use write::Writer;
 /// Content of `mimetype`.
 pub const MIMETYPE: &str = "application/vnd.etsi.asic-e+zip";
 
-pub(crate) use crc::Crc32;
 pub(crate) use read::WHOLE;
 
 #[cfg(test)]

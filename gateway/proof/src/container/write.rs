@@ -1,10 +1,10 @@
 //! Writing the canonical ZIP.
 
-use super::crc::Crc32;
 use super::read::Member;
 use super::records::{CRC_AT, central, end, local};
 use crate::name::MemberName;
 use aws_lc_rs::digest::{Context, SHA256};
+use crc32fast::Hasher;
 use sealpost_envelope::Sha256Digest;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -32,7 +32,7 @@ impl<W: Write + Seek> Writer<W> {
         let head = local(&member);
         self.out.write_all(&head)?;
         member.data = self.at + head.len() as u64;
-        let (mut crc, mut digest) = (Crc32::new(), Context::new(&SHA256));
+        let (mut crc, mut digest) = (Hasher::new(), Context::new(&SHA256));
         let mut left = size;
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -51,7 +51,7 @@ impl<W: Write + Seek> Writer<W> {
             self.out.write_all(&buffer[..n])?;
             left -= n as u64;
         }
-        member.crc = crc.finish();
+        member.crc = crc.finalize();
         self.at = member.data + size;
         // The checksum is known only now, and a data descriptor would not be canonical.
         self.out.seek(SeekFrom::Start(member.offset + CRC_AT))?;

@@ -1,12 +1,10 @@
-//! Every byte of a proof: flipped, removed, added. Each time INVALID, each time naming the file.
+//! Every byte of a proof: flipped, removed, added. Each time INVALID, each time naming the file. Every file of every
+//! kind of proof is `matrix.rs`.
 
 use super::{World, failures};
-use crate::bundle::ExternalTime;
 use crate::container::{Member, read};
 use crate::*;
 use jiff::Timestamp;
-use sealpost_certs::{KeyKind, TrustAnchors};
-use sealpost_envelope::Sha256Digest;
 use std::io::Cursor;
 
 /// A small proof: one evidence, one entry.
@@ -16,17 +14,17 @@ fn small(w: &World) -> Vec<u8> {
     w.export_long_term(bundle)
 }
 
-fn members(proof: &[u8]) -> Vec<Member> {
+pub(super) fn members(proof: &[u8]) -> Vec<Member> {
     read(&mut Cursor::new(proof)).unwrap().members
 }
 
 /// The member that a byte belongs to; bytes of the central directory and the end belong to the container.
-fn owner(members: &[Member], at: u64) -> Option<&str> {
+pub(super) fn owner(members: &[Member], at: u64) -> Option<&str> {
     members.iter().find(|m| m.offset <= at && at < m.data + m.size).map(|m| m.name.as_str())
 }
 
 /// What is wrong with the answer to a damaged proof, if anything.
-fn complaint(w: &World, damaged: &[u8], owner: Option<&str>) -> Option<String> {
+pub(super) fn complaint(w: &World, damaged: &[u8], owner: Option<&str>) -> Option<String> {
     let report = match verify(Cursor::new(damaged), &w.trust, w.at + jiff::SignedDuration::from_mins(3)) {
         Ok(report) => report,
         Err(e) => return Some(format!("no report: {e}")),
@@ -40,7 +38,7 @@ fn complaint(w: &World, damaged: &[u8], owner: Option<&str>) -> Option<String> {
 }
 
 /// Runs `check` for these positions, on two threads.
-fn everywhere(positions: &[usize], check: impl Fn(usize) -> Option<String> + Sync) {
+pub(super) fn everywhere(positions: &[usize], check: impl Fn(usize) -> Option<String> + Sync) {
     let complaints = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for half in positions.chunks(positions.len().div_ceil(2)) {
@@ -174,123 +172,6 @@ pub(super) fn rebuild(proof: &[u8], change: impl Fn(&str, Vec<u8>) -> Option<Vec
 pub(super) fn content_of(proof: &[u8], name: &str) -> Option<Vec<u8>> {
     let found = members(proof).into_iter().find(|m| m.name == name);
     found.map(|m| proof[m.data as usize..(m.data + m.size) as usize].to_vec())
-}
-
-/// A kind of proof.
-#[derive(Debug, Clone, Copy)]
-struct Sort {
-    key: KeyKind,
-    content: bool,
-    /// The checkpoint was dated by an authority outside.
-    outside: bool,
-    /// For one recipient.
-    single: bool,
-    renewed: bool,
-}
-
-impl Sort {
-    /// A world that trusts what this kind needs, and its proof; another installation's, to take members from.
-    fn made(self) -> (World, Vec<u8>, Vec<u8>) {
-        let now = Timestamp::now();
-        let (mut w, outside) = (World::sealing_by(self.key, now), World::new(now));
-        let roots = [w.authority.certificate().clone(), outside.authority.certificate().clone()];
-        w.trust = TrustAnchors::new(roots.to_vec()).unwrap();
-        let (proof, foreign) = (self.proof(&w, &outside), self.proof(&outside, &w));
-        (w, proof, foreign)
-    }
-
-    fn proof(self, w: &World, outside: &World) -> Vec<u8> {
-        let events = w.events();
-        let mut bundle = w.bundle(if self.single { &events[1..3] } else { &events[..2] });
-        if self.single {
-            bundle.recipients.truncate(1);
-        }
-        if !self.content {
-            (bundle.original, bundle.sent, bundle.receipts) = (None, Vec::new(), Vec::new());
-        }
-        if self.outside {
-            let note = Sha256Digest::of(&bundle.checkpoint.note);
-            bundle.checkpoint.token = outside.tsa.stamp(&note).unwrap();
-            bundle.roots.push(outside.authority.certificate().clone());
-            bundle.external_time = ExternalTime::Dated { at: w.at, authority: "CN=Time".into() };
-        }
-        let proof = w.export(bundle).unwrap();
-        match self.renewed {
-            true => super::ageing::renewed(w, &proof, jiff::SignedDuration::from_secs(60)),
-            false => proof,
-        }
-    }
-
-    /// With `every`, all combinations; otherwise some in which each property appears.
-    fn all(every: bool) -> Vec<Self> {
-        let mut sorts = Vec::new();
-        for n in 0..16u32 {
-            let bit = |place: u32| n & (1 << place) != 0;
-            let key = if bit(0) { KeyKind::Rsa3072 } else { KeyKind::P256 };
-            let sort = Self { key, content: bit(1), outside: bit(2), single: bit(3), renewed: false };
-            if every || [0b0010, 0b1101].contains(&n) {
-                sorts.push(sort);
-            }
-        }
-        sorts.push(Self { key: KeyKind::P256, content: true, outside: false, single: false, renewed: true });
-        sorts
-    }
-}
-
-/// Every member of every kind of proof: a bit at many places, cut short, emptied, lengthened, left out, taken from
-/// another proof. `SEALPOST_TEST_PLACES=100` flips at a hundred places of each instead of six, in all kinds.
-#[test]
-fn the_damage_matrix() {
-    let wanted: Option<usize> = std::env::var("SEALPOST_TEST_PLACES").ok().map(|n| n.parse().unwrap());
-    let places = wanted.unwrap_or(6);
-    let (begun, mut tried) = (std::time::Instant::now(), 0);
-    for sort in Sort::all(wanted.is_some()) {
-        let (w, proof, foreign) = sort.made();
-        let at = w.at + jiff::SignedDuration::from_mins(3);
-        let report = verify(Cursor::new(&proof), &w.trust, at).unwrap();
-        assert_eq!(report.verdict, Verdict::Valid, "{sort:?}: {:?}", failures(&report));
-        let cases = cases(&proof, &foreign, places);
-        tried += cases.len();
-        let positions: Vec<usize> = (0..cases.len()).collect();
-        everywhere(&positions, |n| {
-            let (name, content) = &cases[n];
-            let changed = rebuild(&proof, |m, bytes| if m == name { content.clone() } else { Some(bytes) });
-            let size = content.as_ref().map(Vec::len);
-            complaint(&w, &changed, Some(name)).map(|c| format!("{sort:?} {name}, {size:?} bytes: {c}"))
-        });
-    }
-    println!("{tried} damaged proofs, each INVALID and its file named, in {:?}", begun.elapsed());
-}
-
-/// Members with what they are replaced by; nothing where one is left out.
-fn cases(proof: &[u8], foreign: &[u8], places: usize) -> Vec<(String, Option<Vec<u8>>)> {
-    let content_of = |proof: &[u8], name: &str| {
-        let found = members(proof).into_iter().find(|m| m.name == name);
-        found.map(|m| proof[m.data as usize..(m.data + m.size) as usize].to_vec())
-    };
-    let mut cases = Vec::new();
-    for name in members(proof).into_iter().map(|m| m.name) {
-        let content = content_of(proof, &name).unwrap();
-        let mut add = |changed: Vec<u8>| {
-            if changed != content {
-                cases.push((name.clone(), Some(changed)));
-            }
-        };
-        for place in 0..places {
-            let mut changed = content.clone();
-            let at = place * content.len() / places;
-            changed[at] ^= 1 << (place % 8);
-            add(changed);
-        }
-        add(content[..content.len() - 1].to_vec());
-        add(content[..content.len() / 2].to_vec());
-        add(Vec::new());
-        add([&content[..], b"\n"].concat());
-        add([&content[..], b"\0\0"].concat());
-        content_of(foreign, &name).into_iter().for_each(&mut add);
-        cases.push((name, None));
-    }
-    cases
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod ageing;
 mod content;
 mod damage;
 mod golden;
+mod matrix;
 mod readme;
 mod revocation;
 

@@ -1,9 +1,10 @@
 //! The members' contents: one streaming pass for checksum and digest, then small ones on demand.
 
 use super::Judge;
-use crate::container::{Archive, Crc32, MIMETYPE, Member};
+use crate::container::{Archive, MIMETYPE, Member};
 use crate::name::{EntryPart, MemberName};
 use aws_lc_rs::digest::{Context, SHA256};
+use crc32fast::Hasher;
 use sealpost_envelope::Sha256Digest;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -127,7 +128,7 @@ fn read_through<R: Read + Seek>(
 ) -> io::Result<(u32, Sha256Digest)> {
     reader.seek(SeekFrom::Start(member.data))?;
     let mut input = reader.take(member.size);
-    let (mut crc, mut digest) = (Crc32::new(), Context::new(&SHA256));
+    let (mut crc, mut digest) = (Hasher::new(), Context::new(&SHA256));
     loop {
         match input.read(buffer) {
             Ok(0) => break,
@@ -140,5 +141,5 @@ fn read_through<R: Read + Seek>(
         }
     }
     let digest = Sha256Digest::from_slice(digest.finish().as_ref());
-    Ok((crc.finish(), digest.ok_or_else(|| io::Error::other("SHA-256 has 32 bytes"))?))
+    Ok((crc.finalize(), digest.ok_or_else(|| io::Error::other("SHA-256 has 32 bytes"))?))
 }

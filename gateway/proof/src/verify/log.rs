@@ -8,14 +8,13 @@ use sealpost_certs::VerifiedSignature;
 use sealpost_envelope::{Sha256Digest, Timestamp};
 use sealpost_evidence::checkpoint::{LogKey, SignedCheckpoint, TlogProof};
 use sealpost_evidence::journal::{EntryView, check_openings};
-use sealpost_evidence::merkle::leaf_hash;
+use sealpost_evidence::merkle::{leaf_hash, verify_inclusion};
 use sealpost_evidence::xml::ParsedEvidence;
 use std::io::{self, Read, Seek};
 
-/// A checkpoint that verified, with the key that signed it.
+/// A checkpoint that verified.
 struct Log {
     note: SignedCheckpoint,
-    key: LogKey,
     /// When an authority saw it.
     seen: Option<Timestamp>,
 }
@@ -53,11 +52,11 @@ impl Judge<'_> {
         };
         let seal = self.seal(contents, &name, &MemberName::CheckpointSeal)?;
         let outcome = open_note(&note, seal.as_ref());
-        let opened = self.judge(&name, outcome, |(note, _)| {
+        let opened = self.judge(&name, outcome, |note| {
             let said = note.unverified();
             format!("log {}, {} entries", said.origin, said.size)
         });
-        Ok(opened.map(|(note, key)| Log { note, key, seen: seen.map(|s| s.gen_time()) }))
+        Ok(opened.map(|note| Log { note, seen: seen.map(|s| s.gen_time()) }))
     }
 
     /// One entry: its form, its place in the log, and the evidence it names. Gives that evidence's digest.
@@ -129,13 +128,13 @@ impl Judge<'_> {
     }
 }
 
-fn open_note(note: &[u8], seal: Option<&VerifiedSignature>) -> Result<(SignedCheckpoint, LogKey), String> {
+fn open_note(note: &[u8], seal: Option<&VerifiedSignature>) -> Result<SignedCheckpoint, String> {
     let note = SignedCheckpoint::parse(note).map_err(|e| e.to_string())?;
     let seal = seal.ok_or("no seal vouches for the key that signed it")?;
     let key = seal.signer().public_key().map_err(|e| e.to_string())?;
     let key = LogKey::new(&note.unverified().origin, &key).map_err(|e| e.to_string())?;
     note.verify(&key).map_err(|e| e.to_string())?;
-    Ok((note, key))
+    Ok(note)
 }
 
 fn check_proof(bytes: &[u8], index: u64, entry: &[u8], log: &Log) -> Result<(), String> {
@@ -149,8 +148,9 @@ fn check_proof(bytes: &[u8], index: u64, entry: &[u8], log: &Log) -> Result<(), 
     if proof.checkpoint != log.note {
         return Err("its checkpoint is not log/checkpoint".into());
     }
-    proof.verify(&leaf_hash(entry), &log.key).map_err(|e| e.to_string())?;
-    Ok(())
+    // The log's signature has been found good once, in `log/checkpoint` itself.
+    let said = log.note.unverified();
+    verify_inclusion(&leaf_hash(entry), index, said.size, &proof.path, &said.root).map_err(|e| e.to_string())
 }
 
 /// Entry and evidence say the same.
