@@ -73,7 +73,13 @@ impl<'a> Desk<'a> {
     async fn resend(&self, n: Option<RecipientNo>) -> Result<u64, ActionError> {
         let key = self.key()?;
         let mut sent = 0;
-        for c in self.consignments(n).await?.iter().filter(|c| c.revoked.is_none()) {
+        let all = self.consignments(n).await?;
+        let open: Vec<_> = all.iter().filter(|c| c.revoked.is_none()).collect();
+        if open.iter().all(|c| c.verdict.hold.is_some()) && !open.is_empty() {
+            return Err(Refusal::Waits.into());
+        }
+        // What waits has not been sent once: it leaves when it is let go.
+        for c in open.into_iter().filter(|c| c.verdict.hold.is_none()) {
             let generation = c.generation + 1;
             let events =
                 self.event(EventName::Resent, Some(c.n), Detail::new().int("generation", generation))?;
@@ -168,7 +174,10 @@ impl<'a> Desk<'a> {
         for c in self.consignments(n).await?.iter().filter(|c| c.verdict.hold.is_some()) {
             let scan = self.gateway.store.scan_of(self.row.id, c.n).await?;
             if scan.is_some_and(|s| s.finding == Finding::INFECTED) {
-                return Err(Refusal::State("the antivirus found something: an administrator decides").into());
+                return Err(Refusal::AdministratorHolds.into());
+            }
+            if c.verdict.hold.as_deref() == Some(crate::hand::HELD) {
+                return Err(Refusal::AdministratorHolds.into());
             }
             let change = Change::events(self.event(EventName::HoldReleased, Some(c.n), Detail::new())?);
             gone += u64::from(state(self.gateway.store.release_hold(self.row.id, c.n, change).await)?);

@@ -12,7 +12,8 @@ use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, ren
 use sealpost_store::queue::{NewOutbound, Outbound, OutboundId, State, take_out};
 use sealpost_store::{Change, ConsignmentRow, StoreError, Tx};
 
-const HELD: &str = "held by the administrator";
+/// The reason that stands at mail which an administrator holds: nobody else lets it go.
+pub(crate) const HELD: &str = "held by the administrator";
 const DROPPED: &str = "taken back by the administrator";
 
 /// A person's decision about one row.
@@ -68,7 +69,7 @@ impl<'a> Hand<'a> {
             return Ok(false);
         }
         let Some(consignment) = self.consignment().await? else {
-            return Ok(self.gateway.queue.hold(self.row.id, HELD).await?);
+            return Ok(self.gateway.queue.hold(self.row.id, HELD, self.gateway.clock.now()).await?);
         };
         let events = vec![self.event(EventName::HoldPlaced, &consignment, None).await?];
         let outbound = self.told(&consignment, ReceiptEvent::Held).await?;

@@ -236,6 +236,11 @@ fn note(event: EventName, entry: &[u8], l: Language) -> Option<String> {
     let detail = &entry["detail"];
     let text = |key: &str| detail[key].as_str();
     match event {
+        // Nobody has logged in: a server said who writes.
+        EventName::SubmissionAcceptance if entry["actor"]["kind"] == "server" => {
+            let words = l.pick("identité déclarée par le serveur", "identity asserted by server");
+            Some(format!("{words} {}", entry["actor"]["name"].as_str()?))
+        }
         EventName::GatePassed => {
             let methods = entry["actor"]["methods"].as_array()?.iter().filter_map(|m| m.as_str());
             Some(methods.map(|m| method(m, l)).collect::<Vec<_>>().join(" + "))

@@ -138,6 +138,8 @@ impl Policy {
             if message.calendar_method.is_some() && message.hints.asks() && !passes_unasked(message) {
                 draft.treatment = Treatment::Notify;
                 draft.hold(Hold::TaggedInvitation);
+                // Whoever lets it go lets it go with all that was asked.
+                strengthen::apply(&mut draft, message, recipient, &self.defaults, now);
             }
             return self.finish(draft);
         }
@@ -151,7 +153,7 @@ impl Policy {
             if message.hints.asks() {
                 draft.say("what the sender asks for concerns outside recipients only");
             }
-        } else if draft.hold.is_none() {
+        } else {
             strengthen::apply(&mut draft, message, recipient, &self.defaults, now);
         }
         served::check(&mut draft, message, recipient, &self.defaults);

@@ -78,6 +78,8 @@ pub enum Missing {
     Token,
     /// A service for SMS.
     SmsService,
+    /// A way that establishes who opens: a card or an identity provider.
+    Identity,
 }
 
 impl Missing {
@@ -109,6 +111,12 @@ impl Missing {
             }
             (Self::SmsService, Language::Fr) => "un service de SMS, que votre administrateur configure",
             (Self::SmsService, Language::En) => "an SMS service, which your administrator sets up",
+            (Self::Identity, Language::Fr) => {
+                "une carte professionnelle ou un fournisseur d’identité parmi les authentifications de la règle, pour établir qui ouvre"
+            }
+            (Self::Identity, Language::En) => {
+                "a professional’s card or an identity provider among the rule’s ways, to establish who opens"
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::decide::Draft;
 use crate::hints::Ending;
+use crate::hold::Missing;
 use crate::{Defaults, Hold, MessageFacts, RecipientFacts, to_e164};
 use sealpost_envelope::{Gate, GateMethod, Timestamp, Treatment};
 
@@ -92,17 +93,27 @@ fn shorten(draft: &mut Draft, ending: Ending, now: Timestamp) {
     }
 }
 
-/// Whom the gate must establish. What a rule demands stands.
+/// Whom the gate must establish. What a rule demands stands; ways that establish nobody are closed.
 fn establish(draft: &mut Draft, identity: &str) {
     match &draft.identity {
         Some(theirs) if theirs != identity => {
-            draft.say("another identity than the rule's is asked for: ignored")
+            return draft.say("another identity than the rule's is asked for: ignored");
         }
-        Some(_) => {}
-        None => {
-            draft.say(format!("the sender says who must be established: {identity}"));
-            draft.identity = Some(identity.to_owned());
-        }
+        Some(_) => return,
+        None => {}
+    }
+    draft.say(format!("the sender says who must be established: {identity}"));
+    draft.identity = Some(identity.to_owned());
+    if !draft.treatment.has_link() {
+        raise(draft, Some(Treatment::Notify), "the identity to establish");
+    }
+    let Some(gate) = draft.gate.establishing() else {
+        let gate = draft.gate.words().join(", ");
+        return draft.hold(Hold::CannotServe { gate, missing: vec![Missing::Identity] });
+    };
+    if gate != draft.gate {
+        draft.say(format!("only what establishes an identity opens it: {}", gate.words().join(", ")));
+        draft.gate = gate;
     }
 }
 

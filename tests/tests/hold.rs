@@ -50,6 +50,13 @@ fn a_wrong_address_a_longer_access_a_legal_hold() -> Result<()> {
     let free = demo.sealpost_raw(&["deposit", "release", &id])?;
     ensure!(free.status.code() == Some(1));
 
+    // What waits for an answer is not sent by sending it again.
+    let waiting = place.send(&[RIGHT], &Mail::new(&[RIGHT], "[secured] Bilan").bytes())?;
+    let again = demo.sealpost_raw(&["deposit", "resend", &waiting])?;
+    ensure!(
+        again.status.code() == Some(1) && String::from_utf8_lossy(&again.stderr).contains("let it go first")
+    );
+
     let shown: Value = serde_json::from_str(&demo.sealpost(&["deposit", "show", &id, "--json"])?)?;
     let events = shown["events"].as_array().context("events")?;
     for name in ["RecipientCorrected", "Extended", "HoldPlaced", "Revoked", "HoldReleased"] {

@@ -20,7 +20,7 @@ fn question(subject: &str, files: &[(&str, &[u8])], header: &str) -> String {
     String::from_utf8_lossy(&mail.bytes()).replace("\r\n", "\n")
 }
 
-/// The text of the answer that somebody got about that subject.
+/// The text of the answer with that subject, in which no word of the question stands.
 fn answer(demo: &Demo, who: &str, subject: &str) -> Result<String> {
     let mut found = None;
     wait_until("an answer", || {
@@ -57,20 +57,20 @@ fn proofs_come_back_with_their_verdict() -> Result<()> {
     let asked = question("Good question", &[("p.asice", &good)], "Accept-Language: en");
     let reply = outside(&demo, BOB, VERIFY, &asked)?;
     ensure!(reply.starts_with("250"), "{reply}");
-    let text = answer(&demo, BOB, "Good question")?;
-    ensure!(text.contains("The proof is valid"), "{}", text);
+    let text = answer(&demo, BOB, "The proof is valid")?;
+    ensure!(!text.contains("Good question"), "{}", text);
     ensure!(text.contains(&sha256(&good)), "the answer names no digest: {}", text);
     ensure!(text.contains("p.asice"), "{}", text);
 
     // Several at once, in French by default: each has its own verdict, and what is wrong is named.
     let asked = question(
         "Deux preuves",
-        &[("bon.asice", &good), ("abime.asice", &bad), ("rien.asice", b"x")],
+        &[("bon.asice", &good), ("visit example.org.asice", &bad), ("rien.asice", b"x")],
         "X-A: b",
     );
     ensure!(outside(&demo, BOB, VERIFY, &asked)?.starts_with("250"));
-    let text = answer(&demo, BOB, "Deux preuves")?;
-    ensure!(text.contains("Toutes les preuves ne sont pas valables"), "{text}");
+    let text = answer(&demo, BOB, "Toutes les preuves ne sont pas valables")?;
+    ensure!(text.contains("bon.asice") && !text.contains("visit"), "{text}");
     ensure!(text.contains("NON VALABLE") && text.contains("message/original.eml"), "{text}");
     ensure!(text.contains("n'est pas une preuve"), "{text}");
 
@@ -78,7 +78,7 @@ fn proofs_come_back_with_their_verdict() -> Result<()> {
     let mail =
         Mail::new(&[VERIFY], "Ma question").file(File::new("p.asice", "application/octet-stream", good));
     Place::new(&demo, "alice")?.send(&[VERIFY], &mail.bytes())?;
-    let text = answer(&demo, "alice@sealpost.test", "Ma question")?;
+    let text = answer(&demo, "alice@sealpost.test", "La preuve est valable")?;
     ensure!(text.contains("La preuve est valable"), "{text}");
     Ok(())
 }
@@ -95,15 +95,14 @@ fn what_is_no_question_gets_no_answer() -> Result<()> {
         (BOB, question("list", &[("p.asice", b"x")], "List-Id: <a.example.test>"), "550 5.7.1"),
         ("", question("bounce", &[("p.asice", b"x")], "X-A: b"), "550 5.7.1"),
         (BOB, question("large", &[("p.asice", &[7; 20_000])], "X-A: b"), "250"),
-        (BOB, question("second", &[("p.asice", b"x")], "X-A: b"), "250"),
+        (BOB, question("no proof", &[("p.asice", b"x")], "X-A: b"), "550 5.6.0"),
         (BOB, question("third", &[("p.asice", b"x")], "X-A: b"), "450 4.7.1"),
     ] {
         let reply = outside(&demo, from, VERIFY, &asked)?;
         ensure!(reply.starts_with(expected), "{asked:.80}: {reply}");
     }
-    let large = answer(&demo, BOB, "large")?;
+    let large = answer(&demo, BOB, "La preuve n'est pas valable")?;
     ensure!(large.contains("trop volumineux"), "{large}");
-    answer(&demo, BOB, "second")?;
-    ensure!(inbox(&demo, BOB)?.len() == 2, "somebody was answered who should not have been");
+    ensure!(inbox(&demo, BOB)?.len() == 1, "somebody was answered who should not have been");
     Ok(())
 }

@@ -79,6 +79,13 @@ pub enum GateMethod {
     Password,
 }
 
+impl GateMethod {
+    /// Whether it says who the person is, by a number that others know them by.
+    pub fn establishes(&self) -> bool {
+        matches!(self, Self::Cps | Self::Oidc(_))
+    }
+}
+
 impl fmt::Display for GateMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -171,6 +178,12 @@ impl Gate {
     /// This gate cut down to the alternatives that `wanted` also names; `None` if none is left.
     pub fn subset(&self, wanted: &Gate) -> Option<Self> {
         let kept: Vec<_> = self.0.iter().filter(|a| wanted.0.contains(a)).cloned().collect();
+        (!kept.is_empty()).then_some(Self(kept))
+    }
+    /// This gate cut down to the alternatives that establish who the person is; `None` if none does.
+    pub fn establishing(&self) -> Option<Self> {
+        let kept: Vec<_> =
+            self.0.iter().filter(|way| way.iter().any(GateMethod::establishes)).cloned().collect();
         (!kept.is_empty()).then_some(Self(kept))
     }
 }

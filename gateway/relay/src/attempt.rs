@@ -4,7 +4,7 @@ use crate::config::{RelayConfig, Smarthost, Target};
 use crate::connection::{Broken, Connection, Dialer, Ended};
 use crate::delivery::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Remote, Report};
 use crate::mx::{Exchangers, Unreachable};
-use crate::pool::Pool;
+use crate::pool::{Busy, Pool};
 use crate::tls::Tls;
 use sealpost_envelope::{EmailAddress, Timestamp};
 use sealpost_smtp::Reply;
@@ -19,6 +19,8 @@ enum Verdict {
     Temporary(String, Option<Reply>),
     Permanent(String, Option<Reply>),
     NoRoute(String),
+    /// No attempt at all: the row goes back for a moment.
+    Busy,
 }
 
 /// What attempts share.
@@ -31,8 +33,9 @@ pub(crate) struct Attempts<'a, D> {
 }
 
 impl<D: Delivery> Attempts<'_, D> {
-    /// Makes one attempt; `now` is asked when it has ended.
-    pub(crate) async fn make(&self, item: &Outbound, now: impl Fn() -> Timestamp) -> Report {
+    /// Makes one attempt; `now` is asked when it has ended. None is made while all connections that the server gets
+    /// are taken.
+    pub(crate) async fn make(&self, item: &Outbound, now: impl Fn() -> Timestamp) -> Result<Report, Busy> {
         let (verdict, remote) = match self.config.route(&item.rcpt) {
             Some(Target::Local) => (self.local(item).await, None),
             Some(Target::Smarthost(host)) => self.relay(item, host).await,
@@ -45,13 +48,20 @@ impl<D: Delivery> Attempts<'_, D> {
         self.conclude(item, verdict, remote, now())
     }
 
-    fn conclude(&self, item: &Outbound, verdict: Verdict, remote: Option<Remote>, at: Timestamp) -> Report {
+    fn conclude(
+        &self,
+        item: &Outbound,
+        verdict: Verdict,
+        remote: Option<Remote>,
+        at: Timestamp,
+    ) -> Result<Report, Busy> {
         let attempt = item.attempts.saturating_add(1);
         let (decision, text, reply) = match verdict {
             Verdict::Sent(reply) => (Decision::Sent, reply.to_string(), Some(reply)),
             Verdict::Local => (Decision::Sent, "delivered to the mailbox".into(), None),
             Verdict::Permanent(text, reply) => (Decision::Failed, text, reply),
             Verdict::NoRoute(text) => (Decision::Held, text, None),
+            Verdict::Busy => return Err(Busy),
             Verdict::Temporary(text, reply) => {
                 match self.config.retry.next(attempt, item.created, at, rand::random()) {
                     Some(next) => (Decision::Retry(next), text, reply),
@@ -59,7 +69,7 @@ impl<D: Delivery> Attempts<'_, D> {
                 }
             }
         };
-        Report { decision, remote, reply, text, attempt, at }
+        Ok(Report { decision, remote, reply, text, attempt, at })
     }
 
     async fn local(&self, item: &Outbound) -> Verdict {
@@ -118,9 +128,9 @@ impl<D: Delivery> Attempts<'_, D> {
     }
 
     async fn try_host(&self, item: &Outbound, host: &Smarthost) -> Result<(Verdict, Remote), Box<Broken>> {
-        let Some(_permit) = self.pool.permit(host, item.priority == Priority::Code).await else {
+        let Ok(_permit) = self.pool.permit(host, item.priority == Priority::Code).await else {
             let remote = Remote { host: host.host.clone(), ip: None, port: host.port, tls: None, dsn: false };
-            return Ok((Verdict::Temporary("the relay is stopping".into(), None), remote));
+            return Ok((Verdict::Busy, remote));
         };
         // A connection kept from before may have been closed meanwhile. That is no attempt: a fresh one
         // follows at once, as long as no content was on its way.

@@ -126,7 +126,7 @@ impl Report {
             Decision::Sent => Settlement::Sent { reply },
             Decision::Retry(next_at) => Settlement::Retry { reply, next_at },
             Decision::Failed => Settlement::Failed { reply },
-            Decision::Held => Settlement::Held { reason: reply },
+            Decision::Held => Settlement::Held { reason: reply, at: self.at },
         }
     }
 }

@@ -5,13 +5,23 @@ use crate::connection::Connection;
 use crate::dane::Pin;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// Idle connections older than this are closed: servers hang up too, and ours is the polite way.
 const IDLE: Duration = Duration::from_secs(20);
 /// Messages on one connection; servers set such limits, and a fresh one spreads over their addresses.
 const MESSAGES: u32 = 200;
+
+/// How long mail waits for one of a server's connections before others' mail gets its place.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long nobody waits for a server whose connections did not become free in time.
+const SLOW: Duration = Duration::from_secs(30);
+
+/// All connections that one server gets are taken, and it is slow to end with them.
+#[derive(Debug)]
+pub(crate) struct Busy;
 
 /// What makes connections interchangeable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +54,8 @@ struct Host {
     /// Kept free for codes, so that large mail never delays them.
     urgent: Arc<Semaphore>,
     idle: Vec<Connection>,
+    /// Until when it counts as slow.
+    slow: Option<Instant>,
 }
 
 /// All servers' connections.
@@ -64,18 +76,28 @@ impl Pool {
             ordinary: Arc::new(Semaphore::new(self.per_host)),
             urgent: Arc::new(Semaphore::new(self.per_host_urgent)),
             idle: Vec::new(),
+            slow: None,
         }))
     }
 
-    /// Waits for the right to have a connection to `host`.
-    pub(crate) async fn permit(&self, host: &Smarthost, urgent: bool) -> Option<OwnedSemaphorePermit> {
-        let (ordinary, reserve) = self.with(host, |h| (h.ordinary.clone(), h.urgent.clone()));
-        if !urgent {
-            return ordinary.acquire_owned().await.ok();
+    /// The right to have a connection to `host`. Waits a little for it, and not at all while the server is known to
+    /// be slow: who waits here keeps a place that mail to everybody else needs.
+    pub(crate) async fn permit(&self, host: &Smarthost, urgent: bool) -> Result<OwnedSemaphorePermit, Busy> {
+        let (ordinary, reserve, slow) = self.with(host, |h| (h.ordinary.clone(), h.urgent.clone(), h.slow));
+        let places = match ordinary.clone().try_acquire_owned() {
+            Ok(permit) => return Ok(permit),
+            Err(_) if urgent => reserve,
+            Err(_) => ordinary,
+        };
+        if slow.is_some_and(|until| until > Instant::now()) {
+            return places.try_acquire_owned().map_err(|_| Busy);
         }
-        match ordinary.try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) => reserve.acquire_owned().await.ok(),
+        match timeout(PATIENCE, places.acquire_owned()).await {
+            Ok(permit) => permit.map_err(|_| Busy),
+            Err(_) => {
+                self.with(host, |h| h.slow = Some(Instant::now() + SLOW));
+                Err(Busy)
+            }
         }
     }
 

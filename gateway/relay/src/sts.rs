@@ -27,6 +27,8 @@ use tokio_rustls::client::TlsStream;
 /// RFC 8461 §3.3 recommends these.
 const MAX_POLICY: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a policy that could not be fetched is not asked for again.
+const AGAIN: Duration = Duration::from_secs(300);
 /// RFC 8461 §3.2: a year at most.
 const LONGEST: u64 = 31_557_600;
 /// Lines of a policy that a report quotes.
@@ -120,16 +122,24 @@ struct Kept {
     until: Instant,
 }
 
+/// A fetch that failed.
+struct Missed {
+    id: String,
+    fault: TlsFault,
+    until: Instant,
+}
+
 /// Policies of all domains.
 pub(crate) struct PolicyCache {
     tls: Option<Arc<ClientConfig>>,
     kept: Mutex<HashMap<String, Kept>>,
+    missed: Mutex<HashMap<String, Missed>>,
 }
 
 impl PolicyCache {
     /// Without trusted authorities nothing can be fetched, and no domain has a policy.
     pub(crate) fn new(tls: Option<Arc<ClientConfig>>) -> Self {
-        Self { tls, kept: Mutex::default() }
+        Self { tls, kept: Mutex::default(), missed: Mutex::default() }
     }
 
     /// The policy in force for a domain, and what failed in finding out.
@@ -144,6 +154,9 @@ impl PolicyCache {
         if let Some((_, policy)) = before.as_ref().filter(|(known, _)| *known == id) {
             return (Some(policy.clone()), None);
         }
+        if let Some(fault) = self.missed(domain, &id) {
+            return (before.map(|(_, policy)| policy), Some(fault));
+        }
         let fetched = match timeout(PATIENCE, fetch(domain, dns, tls)).await {
             Ok(fetched) => fetched
                 .and_then(|text| Policy::parse(&text).map_err(|e| (TlsFault::StsInvalid, e.to_owned()))),
@@ -153,6 +166,7 @@ impl PolicyCache {
             Ok(policy) => (Some(self.keep(domain, id, policy)), None),
             Err((fault, error)) => {
                 tracing::warn!(domain, error, "the MTA-STS policy cannot be fetched");
+                self.miss(domain, id, fault);
                 (before.map(|(_, policy)| policy), Some(fault))
             }
         }
@@ -162,6 +176,25 @@ impl PolicyCache {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.get(domain).filter(|k| k.until > Instant::now())?;
         Some((found.id.clone(), found.policy.clone()))
+    }
+
+    /// Why this policy could not be fetched a moment ago.
+    fn missed(&self, domain: &str, id: &str) -> Option<TlsFault> {
+        let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.get(domain).filter(|m| m.id == id && m.until > Instant::now()).map(|m| m.fault)
+    }
+
+    /// RFC 8461 §3.3: a server that does not serve what it announces is asked again after a while, so that it holds up
+    /// one attempt and not each.
+    fn miss(&self, domain: &str, id: String, fault: TlsFault) {
+        let now = Instant::now();
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        if missed.len() >= MOST {
+            missed.retain(|_, m| m.until > now);
+        }
+        if missed.len() < MOST {
+            missed.insert(domain.to_owned(), Missed { id, fault, until: now + AGAIN });
+        }
     }
 
     fn keep(&self, domain: &str, id: String, policy: Policy) -> Arc<Policy> {

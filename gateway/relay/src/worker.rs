@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(3);
 /// How long attempts under way may take to end when the relay stops.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a row goes back for when its server has no connection left for it.
+const LATER: Duration = Duration::from_secs(20);
 /// Waits between tries to store an outcome.
 const STORE_WAITS: [Duration; 5] = [
     Duration::from_millis(100),
@@ -180,16 +182,27 @@ impl<D: Delivery> Inner<D> {
             delivery: &self.delivery,
             exchangers: self.exchangers.as_ref(),
         };
-        let report = tokio::select! {
-            report = attempts.make(&item, || self.clock.now()) => report,
+        let made = tokio::select! {
+            made = attempts.make(&item, || self.clock.now()) => made,
             // Never resolves: renews the claim as long as the attempt lasts.
             never = self.keep_claim(&item) => match never {},
+        };
+        let Ok(report) = made else {
+            return self.put_back(&item).await;
         };
         tracing::info!(
             outbound = %item.id, deposit = item.deposit.map(|d| d.to_string()), recipient = item.recipient,
             attempt = report.attempt, decision = ?report.decision, reply = report.text, "relay attempt"
         );
         self.store(&item, &report).await;
+    }
+
+    /// Others' mail gets the place; that was no attempt.
+    async fn put_back(&self, item: &Outbound) {
+        let next_at = self.clock.now() + LATER;
+        if let Err(error) = self.queue.put_back(item.id, &self.config.holder, next_at).await {
+            tracing::error!(outbound = %item.id, %error, "a row could not be put back; its claim lapses by itself");
+        }
     }
 
     async fn keep_claim(&self, item: &Outbound) -> std::convert::Infallible {

@@ -346,6 +346,30 @@ async fn codes_overtake_slow_mail() {
 }
 
 #[tokio::test]
+async fn a_slow_server_does_not_hold_up_the_others() {
+    // Accepts connections and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sink = Sink::start(TlsState::Unavailable).await;
+    let route =
+        |domain: &str, port| Route { domains: vec![domain.to_owned()], ..smarthost(port, TlsMode::None) };
+    let routes = vec![
+        route("slow.example", silent.local_addr().unwrap().port()),
+        route("example.net", sink.address.port()),
+    ];
+    let mut bench = Bench::new(routes).await;
+    (bench.config.concurrency, bench.config.per_host) = (4, 2);
+    for n in 0..12 {
+        bench.mail(&format!("r{n}@slow.example"), "3").await;
+    }
+    let quick = bench.mail("r@example.net", "3").await;
+    let relay = bench.start();
+    let report = bench.report().await;
+    assert_eq!(report.decision, Decision::Sent, "{}", report.text);
+    relay.stop().await;
+    assert_eq!(bench.state(quick).await, State::Sent);
+}
+
+#[tokio::test]
 async fn an_outcome_is_stored_in_the_end() {
     let (sink, bench) = with_sink(TlsState::Unavailable, TlsMode::None).await;
     bench.gateway.unstored.store(2, Ordering::SeqCst);

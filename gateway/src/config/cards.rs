@@ -6,7 +6,6 @@ use super::reader::Context;
 use super::section::section;
 use super::sections::Settings;
 use sealpost_certs::card::NationalId;
-use sealpost_envelope::GateMethod;
 use sealpost_policy::Period;
 use std::path::PathBuf;
 
@@ -74,8 +73,7 @@ pub(super) fn check(settings: &Settings, context: &mut Context) {
             context.wrong_at(&format!("rule[{n}].identity"), error.to_string());
         }
         let gate = rule.gate.as_ref().unwrap_or(&settings.gate.default);
-        let establishes = |m: &GateMethod| matches!(m, GateMethod::Cps | GateMethod::Oidc(_));
-        if !gate.alternatives().iter().all(|way| way.iter().any(establishes)) {
+        if gate.establishing().as_ref() != Some(gate) {
             let message =
                 "only `cps` and `oidc:NAME` establish it: every way of the rule's gate needs one of them";
             context.wrong_at(&format!("rule[{n}].identity"), message);

@@ -209,7 +209,7 @@ async fn settle(gateway: &Arc<Gateway>, rows: Vec<Outbound>) {
             }
             Ok(Err(ComposeError::Held(why))) => {
                 settled(gateway, row);
-                if let Err(error) = gateway.queue.hold(row.id, &why).await {
+                if let Err(error) = gateway.queue.hold(row.id, &why, gateway.clock.now()).await {
                     tracing::warn!(%error, row = %row.id, "looked at again when its claim lapses");
                 }
             }

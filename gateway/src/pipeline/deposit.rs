@@ -234,6 +234,10 @@ fn idempotency(
     if let Some(once) = submission.once {
         return Ok(Sha256Digest::of(&serde_json::to_vec(&(&submission.submitter, "once", once))?));
     }
+    if message_id.is_none() {
+        // Nothing tells a repetition from a second message of the same words: none is swallowed.
+        return Ok(Sha256Digest::of(uuid::Uuid::now_v7().as_bytes()));
+    }
     let same = (&submission.submitter, message_id, submission.envelope, digest);
     Ok(Sha256Digest::of(&serde_json::to_vec(&same)?))
 }
@@ -352,7 +356,9 @@ fn facts(submission: &Submission<'_>, plan: &NewDeposit, structure: &Structure) 
         Submitter::Guest { methods, .. } => AuthBasis::Gate { methods: methods.clone(), level: None },
         Submitter::Account { .. } | Submitter::System => AuthBasis::Login(submission.mechanism.to_owned()),
     };
-    let authentication = submission.authenticated.map(|time| Authentication { time, basis });
+    // A server that relays says who writes, now; nobody has logged in.
+    let asserted = matches!(basis, AuthBasis::Asserted(_)).then_some(plan.created);
+    let authentication = submission.authenticated.or(asserted).map(|time| Authentication { time, basis });
     let sender = Party { name: author.and_then(|m| m.name.clone()), ..Party::new(submission.sender.clone()) };
     let (sender, delegate) = match &submission.submitter {
         // The account acts for somebody else: the evidence names both.

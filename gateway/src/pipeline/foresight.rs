@@ -52,7 +52,7 @@ fn need(missing: &Missing) -> Need {
     match missing {
         Missing::Phone | Missing::NearPhone => Need::Phone,
         Missing::Password => Need::Password,
-        Missing::Token | Missing::SmsService => Need::Other,
+        Missing::Token | Missing::SmsService | Missing::Identity => Need::Other,
     }
 }
 

@@ -118,6 +118,7 @@ impl Reception for Arrival {
             }
             Ok(_) => match verification::asked(&self.gateway, &to.address) {
                 Some(entity) => {
+                    verification::welcome(&self.gateway, self.peer.ip()).await?;
                     self.asked = Some(entity);
                     Ok(())
                 }

@@ -198,9 +198,7 @@ pub struct Status {
 pub struct Verification {
     /// Language of the answer.
     pub language: Language,
-    /// Subject of the question.
-    pub subject: String,
-    /// Its Message-ID, without angle brackets.
+    /// Message-ID of the question, without angle brackets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
     /// Each file.

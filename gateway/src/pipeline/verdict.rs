@@ -155,7 +155,8 @@ fn facts(submission: &Submission<'_>, structure: &Structure, replies_to: Option<
 const REFERENCES: usize = 20;
 
 /// The strongest treatment among the secure deposits that this message answers: what we sent is named
-/// `<uuid.n@hostname>`. Deposits of other organisations say nothing here.
+/// `<uuid.n@hostname>`; the sender's own copy, and what passed to colleagues, keep the deposit's Message-ID. Deposits of
+/// other organisations say nothing here.
 async fn inherited(
     gateway: &Gateway,
     entity: EntityId,
@@ -164,7 +165,10 @@ async fn inherited(
     let top = &structure.top;
     let mut strongest = None;
     for id in top.in_reply_to.iter().chain(top.references.iter().rev()).take(REFERENCES) {
-        let Some((deposit, recipient)) = our_message(id) else { continue };
+        let Some((deposit, recipient)) = our_message(id) else {
+            strongest = strongest.max(gateway.store.linked_treatment(entity, id).await?);
+            continue;
+        };
         match gateway.store.consignment(deposit, recipient).await {
             Ok(found) if found.entity == entity && found.verdict.treatment.has_link() => {
                 strongest = strongest.max(Some(found.verdict.treatment));

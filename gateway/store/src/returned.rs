@@ -7,7 +7,9 @@
 use crate::db::{Row, Value};
 use crate::deposit::StoredBody;
 use crate::{Store, StoreError, Tx, args};
-use sealpost_envelope::{BlobId, DepositId, EntityId, RecipientNo, Reference, Sha256Digest, Timestamp};
+use sealpost_envelope::{
+    BlobId, DepositId, EntityId, RecipientNo, Reference, Sha256Digest, Timestamp, Treatment,
+};
 use uuid::Uuid;
 
 /// A message that came back.
@@ -116,6 +118,21 @@ impl Store {
         let sql = "SELECT id FROM deposits WHERE entity = $1 AND reference = $2";
         let row = self.db.fetch_optional(sql, args![entity, reference.as_str()]).await?;
         row.map_or(Ok(None), |r| r.uuid("id").map(|id| Some(DepositId(id))))
+    }
+
+    /// The strongest treatment with a link among the deposits of that Message-ID, whoever sent them.
+    pub async fn linked_treatment(
+        &self,
+        entity: EntityId,
+        message_id: &str,
+    ) -> Result<Option<Treatment>, StoreError> {
+        let sql = "SELECT DISTINCT c.treatment FROM deposits d JOIN consignments c ON c.deposit = d.id \
+             WHERE d.entity = $1 AND d.message_id = $2";
+        let mut strongest = None;
+        for row in self.db.fetch_all(sql, args![entity, message_id]).await? {
+            strongest = strongest.max(Some(row.parse::<Treatment>("treatment")?).filter(|t| t.has_link()));
+        }
+        Ok(strongest)
     }
 
     /// The newest deposit of a sender with that Message-ID.

@@ -219,8 +219,10 @@ async fn people_hold_retry_and_drop(t: TestStore) {
     q.fail(id, "550 no", vec![]).await.unwrap();
     assert!(q.retry_now(id, t.now()).await.unwrap());
     assert_eq!(q.get(id).await.unwrap().state, State::Ready);
-    assert!(q.hold(id, "wait").await.unwrap());
-    assert!(!q.hold(id, "wait").await.unwrap());
+    let later = "2026-11-29T10:00:00Z".parse().unwrap();
+    assert!(q.hold(id, "wait", later).await.unwrap());
+    assert_eq!(q.get(id).await.unwrap().next_at, later, "how long it has waited counts from the hold");
+    assert!(!q.hold(id, "wait", later).await.unwrap());
     assert!(q.drop_row(id, "not wanted", vec![event(t.entity, t.now(), None)]).await.unwrap());
     assert!(!q.drop_row(id, "not wanted", vec![event(t.entity, t.now(), None)]).await.unwrap());
     assert!(!q.retry_now(id, t.now()).await.unwrap());

@@ -18,7 +18,8 @@ pub async fn give_up(keeper: &Housekeeping) -> Result<u64, HousekeepingError> {
         let row = row?;
         // After a restore nobody but a person knows whether it has left: to say that it failed may be untrue.
         let restored = row.last_reply.as_deref() == Some(sealpost_store::backup::HELD);
-        if restored || patience.after(row.created) > now {
+        // Where a row is held, `next_at` is the time since when.
+        if restored || patience.after(row.next_at) > now {
             continue;
         }
         let why = row.last_reply.as_deref().unwrap_or("held");

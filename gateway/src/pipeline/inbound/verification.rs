@@ -5,7 +5,9 @@
 //!
 //! **Exposure.** Anybody. Proofs go to unnamed files within the limits of `/verify`; this process parses the MIME
 //! structure and nothing inside the files ([`crate::judge`]). Only a message with a proof in it is answered, once,
-//! to its return path, never an automatic one: no mail can be multiplied or sent in circles through here.
+//! to its return path, never an automatic one: no mail can be multiplied or sent in circles through here. A return
+//! path may be forged, so that the answer repeats neither the subject nor a name that could be read as a message, and
+//! questions are counted by network before anything is kept.
 //!
 //! **Standards.** RFC 3834 (automatic answers), RFC 5321 §4.5.5 (null path).
 //!
@@ -24,6 +26,7 @@ use sealpost_smtp::Reply;
 use sealpost_store::queue::{Priority, insert};
 use sealpost_web::{JudgeError, ProofJudge};
 use std::io::{Seek, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The local part of the address.
@@ -117,13 +120,19 @@ impl Question {
         for proof in self.proofs {
             files.push(proof.judge(gateway).await?);
         }
+        if files.iter().all(|file| file.outcome == Outcome::NotProof) {
+            return Err(refuse(
+                6,
+                0,
+                "What is attached is no proof: attach the .asice file as it was exported",
+            ));
+        }
         let organisation = gateway
             .organisation(self.entity)
             .ok_or_else(|| ours("answering about a proof", &"its organisation is not configured"))?;
         let wanted = ["Accept-Language", "Content-Language"].into_iter().find_map(|name| top.field(name));
         let found = Verification {
             language: wanted.and_then(Language::negotiate).unwrap_or_else(|| organisation.language()),
-            subject: cut(&top.subject),
             message_id: top.message_id.clone().filter(|id| id.len() <= 250),
             files,
         };
@@ -138,7 +147,7 @@ impl Question {
 
 impl Proof {
     fn new(info: &PartInfo) -> std::io::Result<Self> {
-        let name = cut(info.filename.as_deref().unwrap_or("proof.asice"));
+        let name = info.filename.as_deref().filter(|name| is_plain(name)).unwrap_or("proof.asice").to_owned();
         let file = tempfile::tempfile()?;
         Ok(Self { name, file, digest: Context::new(&SHA256), size: 0, too_large: false })
     }
@@ -195,12 +204,32 @@ pub(super) fn is_personal(top: &TopHeaders) -> bool {
     !automatic && !bulk && top.field("List-Id").is_none()
 }
 
+/// A name without words or addresses for whoever reads the answer: one stem of letters, digits and dashes.
+fn is_plain(name: &str) -> bool {
+    let stem = name.strip_suffix(".asice").unwrap_or_default();
+    (1..=40).contains(&stem.len()) && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}
+
+/// Counts against the network that a message comes from, before any of it is kept. Providers send for many people.
+pub(super) async fn welcome(gateway: &Gateway, peer: IpAddr) -> Result<(), Reply> {
+    let network = match peer.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        // One customer's network.
+        IpAddr::V6(ip) => format!("{:x?}", &ip.segments()[..4]),
+    };
+    count(gateway, b"verify by network", network.as_bytes(), 10).await
+}
+
 /// Counts against the address that gets the answer, kept as a keyed hash.
 async fn allowed(gateway: &Gateway, asker: &EmailAddress) -> Result<(), Reply> {
+    count(gateway, b"verify by mail", asker.key().as_bytes(), 1).await
+}
+
+async fn count(gateway: &Gateway, what: &[u8], whom: &[u8], times: u32) -> Result<(), Reply> {
     let fault = |e: &dyn std::fmt::Display| ours("counting questions", e);
     let rates = gateway.store.keys().purpose("rates").map_err(|e| fault(&e))?;
-    let key = rates.hmac(&[b"verify by mail", asker.key().as_bytes()]);
-    let most = gateway.config.limits.proofs_per_hour;
+    let key = rates.hmac(&[what, whom]);
+    let most = gateway.config.limits.proofs_per_hour.saturating_mul(times);
     let within = gateway.store.db().rate_allows(key, HOUR, most, gateway.clock.now()).await;
     match within.map_err(|e| fault(&e))? {
         true => Ok(()),
@@ -222,7 +251,6 @@ pub fn letter(letter: Letter<'_>, found: &Verification) -> Draft {
     let all = |wanted| found.files.iter().all(|f| f.outcome == wanted);
     let title = match found.files.len() {
         1 if all(Outcome::Valid) => say("La preuve est valable", "The proof is valid"),
-        1 if all(Outcome::NotProof) => say("Ce fichier n'est pas une preuve", "This file is not a proof"),
         1 => say("La preuve n'est pas valable", "The proof is not valid"),
         _ if all(Outcome::Valid) => say("Toutes les preuves sont valables", "All proofs are valid"),
         _ => say("Toutes les preuves ne sont pas valables", "Not all proofs are valid"),
@@ -240,10 +268,9 @@ pub fn letter(letter: Letter<'_>, found: &Verification) -> Draft {
         "This answer is a mere convenience: the proof can be verified without us too, as the file README.txt \
          inside it tells.",
     );
-    let subject = format!("{title}{} {}", say(" :", ":"), found.subject);
     notice(&NoticeMail {
         letter,
-        subject: subject.trim_end_matches([' ', ':', '\u{a0}']),
+        subject: title,
         title,
         text: &text,
         tables: &tables,

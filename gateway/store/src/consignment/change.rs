@@ -197,7 +197,7 @@ impl Store {
     }
 
     /// Adds a generation of the link token (a resend); earlier ones stay valid. `generation` is the
-    /// consignment's plus one, otherwise somebody else was faster: [`StoreError::Conflict`].
+    /// consignment's plus one, otherwise somebody else was faster: [`StoreError::Conflict`], as for what is held.
     pub async fn add_token(
         &self,
         deposit: DepositId,
@@ -210,11 +210,14 @@ impl Store {
         self.db
             .write(async move |tx| {
                 let set = "UPDATE consignments SET generation = $3, declined = NULL \
-                     WHERE deposit = $1 AND recipient = $2 AND generation = $4 AND revoked IS NULL";
+                     WHERE deposit = $1 AND recipient = $2 AND generation = $4 AND revoked IS NULL \
+                     AND hold IS NULL";
                 let before = i64::from(generation) - 1;
                 if tx.execute(set, args![deposit, n, generation, before]).await? == 0 {
                     not_revoked(tx, deposit, n).await?;
-                    return Err(StoreError::Conflict("another generation of the link was made meanwhile"));
+                    return Err(StoreError::Conflict(
+                        "the message waits, or another generation of the link was made meanwhile",
+                    ));
                 }
                 let row = tx.fetch_one("SELECT entity FROM deposits WHERE id = $1", args![deposit]).await?;
                 let token = args![hash, row.entity()?, deposit, n, generation, now];
@@ -232,6 +235,7 @@ impl Store {
         reason: String,
         change: Change,
     ) -> Result<(), StoreError> {
+        let now = self.clock.now();
         self.db
             .write(async move |tx| {
                 let set = "UPDATE consignments SET hold = $3 \
@@ -240,9 +244,9 @@ impl Store {
                     not_revoked(tx, deposit, n).await?;
                     return Err(StoreError::Conflict("the message is held already"));
                 }
-                let mails = "UPDATE outbound SET state = 'held' WHERE deposit = $1 AND recipient = $2 \
+                let mails = "UPDATE outbound SET state = 'held', next_at = $3 WHERE deposit = $1 AND recipient = $2 \
                      AND state IN ('compose', 'ready') AND claimed_by IS NULL";
-                tx.execute(mails, args![deposit, n]).await?;
+                tx.execute(mails, args![deposit, n, now]).await?;
                 finish(tx, change).await
             })
             .await

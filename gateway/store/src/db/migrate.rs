@@ -35,6 +35,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (25, "directories", include_str!("../../migrations/0025_directories.sql")),
     (26, "guests and contacts", include_str!("../../migrations/0026_guests.sql")),
     (30, "observed", include_str!("../../migrations/0030_observed.sql")),
+    (34, "answers", include_str!("../../migrations/0034_answers.sql")),
 ];
 
 /// Any fixed number: PostgreSQL's advisory lock against two programs migrating at once.

@@ -41,6 +41,8 @@ pub enum Settlement {
     Held {
         /// Why.
         reason: String,
+        /// Since when; stands as the row's `next_at`.
+        at: Timestamp,
     },
 }
 
@@ -71,12 +73,12 @@ pub async fn settle(tx: &mut Tx, id: OutboundId, settlement: &Settlement) -> Res
     const FAILED: &str = "UPDATE outbound SET state = 'failed', attempts = attempts + 1, claimed_by = NULL, \
                           claimed_until = NULL, last_reply = $1 WHERE id = $2 AND state IN ('compose', 'ready', 'held')";
     const HELD: &str = "UPDATE outbound SET state = 'held', claimed_by = NULL, claimed_until = NULL, \
-                        last_reply = $1 WHERE id = $2 AND state IN ('compose', 'ready')";
+                        last_reply = $1, next_at = $3 WHERE id = $2 AND state IN ('compose', 'ready')";
     let touched = match settlement {
         Settlement::Sent { reply } => tx.execute(SENT, args![cut(reply), id.0]).await?,
         Settlement::Retry { reply, next_at } => tx.execute(RETRY, args![cut(reply), id.0, *next_at]).await?,
         Settlement::Failed { reply } => tx.execute(FAILED, args![cut(reply), id.0]).await?,
-        Settlement::Held { reason } => tx.execute(HELD, args![cut(reason), id.0]).await?,
+        Settlement::Held { reason, at } => tx.execute(HELD, args![cut(reason), id.0, *at]).await?,
     };
     Ok(touched == 1)
 }
@@ -193,9 +195,20 @@ impl Queue {
     ) -> Result<bool, StoreError> {
         self.settle(id, Settlement::Failed { reply: reply.to_owned() }, events).await
     }
-    /// Keeps a waiting row for a person.
-    pub async fn hold(&self, id: OutboundId, reason: &str) -> Result<bool, StoreError> {
-        self.settle(id, Settlement::Held { reason: reason.to_owned() }, Vec::new()).await
+    /// Keeps a waiting row for a person, from now on.
+    pub async fn hold(&self, id: OutboundId, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.settle(id, Settlement::Held { reason: reason.to_owned(), at: now }, Vec::new()).await
+    }
+    /// Ends a claim without an attempt; the row waits until `next_at`. False when the claim was lost.
+    pub async fn put_back(
+        &self,
+        id: OutboundId,
+        holder: &str,
+        next_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE outbound SET claimed_by = NULL, claimed_until = NULL, next_at = $1 \
+                           WHERE id = $2 AND claimed_by = $3 AND state = 'ready'";
+        Ok(self.db.execute(SQL, args![next_at, id.0, holder]).await? == 1)
     }
     /// Tries a waiting, held or failed row now. False when it is finished otherwise, or being worked on.
     pub async fn retry_now(&self, id: OutboundId, now: Timestamp) -> Result<bool, StoreError> {

@@ -85,6 +85,12 @@ pub enum Refusal {
     /// There is nothing to let go.
     #[error("no mail waits for an answer")]
     NotHeld,
+    /// What waits for an answer cannot be sent again.
+    #[error("the message waits: let it go first")]
+    Waits,
+    /// Held by an administrator, or for what the antivirus found.
+    #[error("an administrator decides about this message")]
+    AdministratorHolds,
     /// The state forbids it; says why.
     #[error("{0}")]
     State(&'static str),

@@ -188,6 +188,14 @@ pub(super) fn refused(refusal: &Refusal, l: Language) -> &'static str {
         Refusal::HoldStands => ("Une conservation légale est déjà posée.", "A legal hold stands already."),
         Refusal::NoHold => ("Aucune conservation légale n’est posée.", "No legal hold stands."),
         Refusal::NotHeld => ("Aucun envoi n’attend de réponse.", "No mail waits for an answer."),
+        Refusal::Waits => (
+            "Ce message est en attente : laissez-le d’abord partir. Rien n’a été envoyé.",
+            "This message waits: let it go first. Nothing was sent.",
+        ),
+        Refusal::AdministratorHolds => (
+            "Ce message est retenu : seul un administrateur peut le laisser partir.",
+            "This message is held: only an administrator can let it go.",
+        ),
         Refusal::State(_) => (
             "L’état du dépôt ne le permet plus. Rien n’a été changé.",
             "The deposit’s state no longer allows that. Nothing was changed.",
