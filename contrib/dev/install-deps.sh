@@ -47,7 +47,6 @@ if [ "${1:-build}" = test ]; then
     [ -x /usr/sbin/dovecot ] || missing="$missing dovecot-imapd"
     need npm npm
     need node nodejs
-    need npm npm
     [ -x /usr/lib/postgresql/15/bin/initdb ] || missing="$missing postgresql-15"
 fi
 

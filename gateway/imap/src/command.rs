@@ -9,26 +9,24 @@ use imap_types::extensions::enable::CapabilityEnable;
 use std::borrow::Cow;
 
 impl<B: Backend> Session<B> {
-    /// What the client may use now.
+    /// What the client may use now, and after the login: many clients ask once and never again.
     pub(crate) fn capabilities(&self) -> Cow<'static, str> {
-        match (&self.mailboxes, self.tls) {
-            (Some(_), _) => {
-                // RFC 7889 §2: without a number it is asked by STATUS.
-                let limit = match self.limits.append {
-                    0 => String::new(),
-                    most => format!("={most}"),
-                };
-                format!(
-                    "IMAP4rev1 IMAP4rev2 LITERAL- APPENDLIMIT{limit} CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE \
-                     LIST-EXTENDED LIST-STATUS MOVE NAMESPACE QRESYNC QUOTA QUOTA=RES-STORAGE SASL-IR SEARCHRES \
-                     SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT UTF8=ACCEPT"
-                )
-                .into()
-            }
-            (None, true) => {
-                format!("IMAP4rev1 IMAP4rev2 LITERAL- {} ENABLE ID SASL-IR", self.mechanisms()).into()
-            }
-            (None, false) => "IMAP4rev1 IMAP4rev2 LITERAL- ENABLE ID LOGINDISABLED STARTTLS".into(),
+        if self.mailboxes.is_none() && !self.tls {
+            return "IMAP4rev1 IMAP4rev2 LITERAL- ENABLE ID LOGINDISABLED STARTTLS".into();
+        }
+        // RFC 7889 §2: without a number it is asked by STATUS.
+        let limit = match self.limits.append {
+            0 => String::new(),
+            most => format!("={most}"),
+        };
+        let all = format!(
+            "IMAP4rev1 IMAP4rev2 LITERAL- APPENDLIMIT{limit} CHILDREN CONDSTORE ENABLE ESEARCH ID IDLE \
+             LIST-EXTENDED LIST-STATUS MOVE NAMESPACE QRESYNC QUOTA QUOTA=RES-STORAGE SASL-IR SEARCHRES \
+             SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT UTF8=ACCEPT"
+        );
+        match self.mailboxes {
+            Some(_) => all.into(),
+            None => format!("{all} {}", self.mechanisms()).into(),
         }
     }
 
@@ -144,7 +142,7 @@ impl<B: Backend> Session<B> {
         let asked = |word: &str| wanted.iter().any(|c| c.to_string().eq_ignore_ascii_case(word));
         if asked("IMAP4rev2") {
             self.rev2 = true;
-            enabled.push_str(" IMAP4REV2");
+            enabled.push_str(" IMAP4rev2");
         }
         if asked("QRESYNC") {
             // RFC 7162 §3.2.3: it brings CONDSTORE with it.

@@ -13,7 +13,7 @@ pub(crate) async fn checkpoint(State(state): State<WebState>) -> Response {
         Ok(Some(checkpoint)) => {
             let headers = [
                 (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-                // A new one comes every quarter of a second under load; whoever follows the log asks again.
+                // A new one comes every second or so under load; whoever follows the log asks again.
                 (header::CACHE_CONTROL, "public, max-age=1, must-revalidate"),
             ];
             (headers, checkpoint.note).into_response()
