@@ -31,8 +31,6 @@ pub enum XmlError {
 pub struct EvidencePart {
     /// Number within the deposit, from 1.
     pub number: PartNo,
-    /// File name.
-    pub name: Option<String>,
     /// Media type.
     pub media_type: String,
     /// SHA-256 of the decoded bytes.
@@ -335,13 +333,10 @@ fn message(first: Option<[Option<String>; 3]>) -> Result<Sha256Digest, XmlError>
 
 fn part(fields: [Option<String>; 3]) -> Option<EvidencePart> {
     let [Some(identifier), Some(media_type), Some(value)] = fields else { return None };
-    let (number, name) = match identifier.split_once(' ') {
-        Some((number, name)) => (number, Some(name.to_owned())),
-        None => (identifier.as_str(), None),
-    };
+    // The first evidence had the file's name after a blank.
+    let number = identifier.split_once(' ').map_or(identifier.as_str(), |(number, _)| number);
     Some(EvidencePart {
         number: number.strip_prefix("part-")?.parse().ok()?,
-        name,
         media_type,
         sha256: digest(&value)?,
     })

@@ -4,7 +4,7 @@ use crate::{
     Actor, AuthBasis, Authentication, DepositFacts, Event, EventError, EventName, Issuer, Party, Reason,
     journal,
 };
-use sealpost_envelope::{GateMethod, PartNo, Sha256Digest};
+use sealpost_envelope::{GateMethod, Sha256Digest};
 use std::borrow::Cow;
 
 /// Namespace of EN 319 522-3.
@@ -321,22 +321,14 @@ fn passed(event: &Event) -> Option<Authentication> {
     }
 }
 
-/// `part-N`, followed by a blank and the file's name where it has one.
-fn part_identifier(number: PartNo, name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!("part-{number} {name}"),
-        None => format!("part-{number}"),
-    }
-}
-
 fn write_content(d: &mut Doc, facts: &DepositFacts) {
     d.within("erds:UserContentInfo", |d| {
         d.leaf("ComposingParts", &(facts.parts.len() + 1).to_string());
         d.within("erds:PartsInfo", |d| {
             write_part(d, MESSAGE_PART, "message/rfc822", facts.digests.sha256);
             for part in &facts.parts {
-                let identifier = part_identifier(part.number, part.name.as_deref());
-                write_part(d, &identifier, &part.media_type, part.digests.sha256);
+                // No name: evidence outlives the content, and a file's name is content.
+                write_part(d, &format!("part-{}", part.number), &part.media_type, part.digests.sha256);
             }
         });
     });
