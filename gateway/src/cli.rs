@@ -4,7 +4,7 @@
 
 mod user;
 
-pub use user::{OtpCommand, TokenCommand, UserCommand};
+pub use user::{AddressCommand, OtpCommand, TokenCommand, UserCommand};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -48,6 +48,9 @@ pub enum Command {
     /// Accounts.
     #[command(subcommand)]
     User(UserCommand),
+    /// Organisations of this installation.
+    #[command(subcommand)]
+    Entity(EntityCommand),
     /// Rules.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -147,6 +150,26 @@ pub enum KeyCommand {
     },
     /// List keys and certificates with their ends.
     List,
+}
+
+/// `sealpost entity …`
+#[derive(Debug, Subcommand)]
+pub enum EntityCommand {
+    /// Make one organisation part of another, while the gateway is stopped: accounts, deposits, recipients, queue and
+    /// journal go on under it. Past entries and evidence keep the name they were made under. Says what to change in the
+    /// configuration.
+    Merge {
+        /// Name of the one that ends.
+        from: String,
+        /// Name of the one that goes on.
+        into: String,
+        /// Only say what would move, and what stands in the way.
+        #[arg(long)]
+        dry_run: bool,
+        /// Whose telephone numbers and identities count where both know a recipient differently.
+        #[arg(long, value_parser = ["from", "into"])]
+        prefer: Option<String>,
+    },
 }
 
 /// Arguments of `init`.

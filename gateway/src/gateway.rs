@@ -6,9 +6,9 @@
 //! **Failure.** Opening says which setting is at fault.
 
 use crate::config::{self, Config, Trusted};
-use crate::credentials::{self, Credentials};
-use crate::dkim::DomainKeys;
+use crate::credentials::Credentials;
 use crate::judge::ChildJudge;
+use crate::mailkeys::{MailKeys, Opened};
 use crate::pipeline::carry::Carry;
 use crate::pipeline::screening::Screen;
 use crate::pipeline::seal::organisation::Sealing;
@@ -35,6 +35,8 @@ use tokio::sync::Notify;
 pub struct Organisation {
     /// Its number in the store.
     pub id: EntityId,
+    /// Numbers of those that have become part of it.
+    pub former: Vec<EntityId>,
     /// What is configured for it.
     pub settings: config::Entity,
     /// How its evidence names it.
@@ -43,15 +45,17 @@ pub struct Organisation {
     pub policy: ArcSwap<Policy>,
     /// Seals its evidence and proofs.
     pub sealing: Sealing,
-    /// Signs the mail we write for it, where the organisation brought a key for that.
-    pub mail: Option<Arc<dyn Signer>>,
+    /// Sign its mail.
+    pub mail_keys: MailKeys,
     /// From address of the mail we write for it.
     pub seal_address: EmailAddress,
-    /// Sign its mail for its domains.
-    pub dkim: DomainKeys,
 }
 
 impl Organisation {
+    /// What its mail is signed with; without it, its mail waits.
+    pub fn signing(&self, now: Timestamp) -> Result<&Opened> {
+        self.mail_keys.get(&self.settings, &self.seal_address, now)
+    }
     /// Preferred language of its recipients.
     pub fn language(&self) -> Language {
         self.settings.languages.first().copied().unwrap_or_default()
@@ -134,15 +138,23 @@ impl Gateway {
         let credentials = Credentials::open(&config.store.keys.join("authority"), &first.name, now)
             .context("`store.keys`: the signing keys cannot be opened")?;
         let mut organisations = Vec::new();
-        let mut keyless = Vec::new();
+        let (mut keyless, mut unsigned) = (Vec::new(), Vec::new());
+        let merged = store.merged_entities().await?;
         for (settings, policy) in config.entity.iter().zip(&config.policies) {
-            let (made, why) = organisation(&store, &credentials, settings, policy, now).await?;
+            let (mut made, why) = organisation(&store, &credentials, settings, policy, now).await?;
+            made.former = merged.iter().filter(|(_, into)| **into == made.id).map(|(id, _)| *id).collect();
             keyless.extend(why.map(|why| (settings.name.clone(), why)));
+            unsigned.extend(made.signing(now).err());
             organisations.push(Arc::new(made));
         }
         // One organisation's lost key is its own trouble; where nobody can seal, the installation is at fault.
         if keyless.len() == organisations.len()
             && let Some((_, why)) = keyless.pop()
+        {
+            return Err(why);
+        }
+        if unsigned.len() == organisations.len()
+            && let Some(why) = unsigned.pop()
         {
             return Err(why);
         }
@@ -261,10 +273,11 @@ impl Gateway {
         address: &EmailAddress,
         name: Option<&str>,
     ) -> Result<Arc<dyn Signer>> {
-        if let Some(brought) = organisation.mail.as_ref().filter(|_| *address == organisation.seal_address) {
+        let (kind, now) = (organisation.settings.seal.algorithm, self.clock.now());
+        let brought = organisation.signing(now)?.mail.as_ref();
+        if let Some(brought) = brought.filter(|_| *address == organisation.seal_address) {
             return Ok(brought.clone());
         }
-        let (kind, now) = (organisation.settings.seal.algorithm, self.clock.now());
         let issue = || self.credentials.mail(address, name, kind, now).map(|s| s as Arc<dyn Signer>);
         match kind {
             KeyKind::P256 | KeyKind::P384 => issue(),
@@ -323,12 +336,12 @@ async fn organisation(
     };
     let made = Organisation {
         id,
-        dkim: DomainKeys::open(settings)?,
+        former: Vec::new(),
         settings: settings.clone(),
         issuer,
         policy: ArcSwap::new(policy.clone()),
         sealing,
-        mail: credentials::brought_mail(settings, &seal_address, now)?,
+        mail_keys: MailKeys::default(),
         seal_address,
     };
     Ok((made, without_key))

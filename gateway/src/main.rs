@@ -25,6 +25,7 @@ mod issuers;
 mod judge;
 mod listeners;
 mod mailboxes;
+mod mailkeys;
 mod operations;
 mod pipeline;
 mod proofs;

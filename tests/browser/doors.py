@@ -155,7 +155,7 @@ def answer_of_the_sender(page, shoot, taken):
     shoot("answered")
 
 
-def strangers(page, shoot):
+def strangers(page, shoot, language):
     """Before logging in, and what is open to everybody."""
     base = TASK["base"]
     page.go(base + "/login")
@@ -182,15 +182,26 @@ def strangers(page, shoot):
         shoot(f"password-{path}-asked")
     page.go(base + "/password/unknown")
     shoot("password-unknown")
+    for name, typed in (("identifier", "nobody@sealpost.test"), ("address", "n@example.test"), ("phone", "12")):
+        page.one(f"main input[name={name}]").type(typed)
+    page.follow("main form button[type=submit]")
+    shoot("password-unknown-wrong")
+    page.run("document.querySelector('main input[name=phone]').value = '06 12 34 56 78'")
+    page.follow("main form button[type=submit]")
+    shoot("password-unknown-asked")
     page.go(base + "/password/set/" + "A" * 27)
     shoot("password-set-unknown")
-    page.go(base + TASK["setlink"])
+    page.go(base + TASK["setlinks"][language])
     shoot("password-set")
     page.one("input[name=new]").type("azertyuiop12!")
     page.one("input[name=again]").type("azertyuiop12!")
     page.follow("main form button[type=submit]")
     page.one("[role=alert]")
     shoot("password-set-weak")
+    for name in ("new", "again"):
+        page.one(f"input[name={name}]").type("Tilleul&7-verveine")
+    page.follow("main form button[type=submit]")
+    shoot("password-set-done")
     for name in ("proof", "damaged"):
         page.go(base + "/verify")
         if name == "proof":
@@ -248,7 +259,7 @@ with browser() as page:
         # Somebody else: a login that was begun in the other language would still be under way.
         page.forget()
         page.go(f"{TASK['base']}/login?lang={language}")
-        strangers(page, shoot)
+        strangers(page, shoot, language)
         answer_of_the_sender(page, shoot, taken)
     log_in(page, TASK["staff"]["login"], TASK["staff"]["password"], TASK["staff"]["secret"])
     for language in ("fr", "en"):

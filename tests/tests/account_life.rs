@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use sealpost_tests::demo::DemoOptions;
-use sealpost_tests::door::{Page, code_in};
+use sealpost_tests::door::{Door, Page, code_in};
 use sealpost_tests::sending::Place;
-use sealpost_tests::staff::Staff;
-use sealpost_tests::tools::{run, wait_for_mail, wait_until};
+use sealpost_tests::staff::{Staff, next_code};
+use sealpost_tests::tools::{link_in, must, run, wait_for_deposit, wait_for_mail, wait_until};
 use sealpost_tests::{Demo, Mail};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -69,7 +69,20 @@ fn a_first_day_without_an_address_on_file() -> Result<()> {
     let text = waiting.text();
     ensure!(text.contains("Anne Petit") && text.contains("celui du dossier"), "{text}");
     let id = between(&text, "name=\"id\" value=\"", "\"")?.to_owned();
-    ensure!(adele.post("/admin/approvals", &waiting, &[("id", &id), ("decision", "approve")])?.status == 303);
+    // Decided once, though two hands were at it: one mail leaves, with the one link that lives.
+    let elsewhere = Staff::new(&demo)?;
+    let account = demo.account("adele");
+    ensure!(elsewhere.log_in(account, &next_code(&account.totp_secret)?)?.status == 303);
+    let there = elsewhere.get("/admin/approvals")?;
+    let fields = [("id", id.as_str()), ("decision", "approve")];
+    let statuses = std::thread::scope(|scope| {
+        let other = scope.spawn(|| elsewhere.post("/admin/approvals", &there, &fields));
+        let one = adele.post("/admin/approvals", &waiting, &fields)?;
+        Ok::<_, anyhow::Error>([one.status, other.join().expect("no try panics")?.status])
+    })?;
+    ensure!(statuses.contains(&303), "{statuses:?}");
+    let approved = demo.sealpost(&["journal", "search", "--json", "--event", "AccountChanged"])?;
+    ensure!(approved.matches("address approved").count() == 1, "decided twice: {approved}");
     ensure!(!adele.get("/admin/approvals")?.text().contains("Anne Petit"));
 
     // The mail greets her as she is known (F49); a weak password is refused, a good one is taken.
@@ -93,7 +106,28 @@ fn a_first_day_without_an_address_on_file() -> Result<()> {
     )?;
     demo.sealpost(&["user", "import", &table, "--invite"])?;
     let mail = wait_for_mail(&demo, "luc.brun@example.test", &|m| m.contains("/password/set/"))?;
-    ensure!(mail.contains("Bonjour Luc Brun,") && anne.get(&link_path(&mail)?)?.status == 200, "{mail}");
+    let path = link_path(&mail)?;
+    ensure!(mail.contains("Bonjour Luc Brun,"), "{mail}");
+    let good = [("new", "Genievre&7-lavande"), ("again", "Genievre&7-lavande")];
+    let browsers = (0..4)
+        .map(|_| {
+            let browser = Staff::new(&demo)?;
+            let form = browser.get(&path)?;
+            ensure!(form.status == 200, "{}", form.text());
+            Ok((browser, form))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut statuses = std::thread::scope(|scope| {
+        let tries: Vec<_> = browsers
+            .iter()
+            .map(|(browser, form)| scope.spawn(|| browser.post(&path, form, &good).map(|p| p.status)))
+            .collect();
+        tries.into_iter().map(|t| t.join().expect("no try panics")).collect::<Result<Vec<_>>>()
+    })?;
+    statuses.sort_unstable();
+    ensure!(statuses == [200, 404, 404, 404], "used once: {statuses:?}");
+    let told = wait_for_mail(&demo, "luc.brun@example.test", &|m| !m.contains("/password/set/"))?;
+    ensure!(told.contains("Bonjour Luc Brun,"), "the confirmation (F51): {told}");
     Ok(())
 }
 
@@ -194,6 +228,24 @@ fn a_last_day() -> Result<()> {
     })?;
     let fields = [right[0], right[1], ("code", typed.as_str())];
     ensure!(page.post("/login", &asked, &fields)?.status == 303);
-    ensure!(page.get(&format!("/deposits/{id}"))?.status == 200, "the successor follows it");
+    let shown = page.get(&format!("/deposits/{id}"))?;
+    ensure!(shown.status == 200, "the successor follows it");
+
+    // He prolongs it, and the receipt of who opens it then is his.
+    let until = must("date", &["-d", "+45 days", "+%F"])?;
+    let fields = [("until", until.trim())];
+    let extended = page.post(&format!("/deposits/{id}/extend"), &shown, &fields)?;
+    ensure!(extended.status == 303, "{}: {}", extended.status, extended.text());
+    Door::new(&demo, &link_in(&wait_for_deposit(&demo, BOB, &id)?)?)?.open(&demo, BOB)?;
+    let url = format!("imaps://localhost:{}/INBOX?TEXT%20%22Dossier%20en%20cours%22", demo.about.ports.imaps);
+    wait_until("the receipt", || {
+        let output = run("curl", &["-sS", "--noproxy", "*", "--cacert", &ca, "--url", &url, "-u", &user])?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().len() > "* SEARCH".len())
+    })?;
+    let journal = demo.sealpost(&["journal", "search", "--deposit", &id, "--json"])?;
+    let of = |name: &str| journal.lines().find(|l| l.contains(&format!("\"{name}\""))).unwrap_or_default();
+    let accepted = of("SubmissionAcceptance");
+    ensure!(accepted.contains(&alice.login) && !accepted.contains("paul@"), "{accepted}");
+    ensure!(of("Extended").contains("paul@sealpost.test"), "{journal}");
     Ok(())
 }

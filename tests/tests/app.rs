@@ -52,6 +52,21 @@ fn a_senders_pages_are_accessible() -> Result<()> {
 fn an_auditors_and_an_administrators_pages_are_accessible() -> Result<()> {
     let (demo, id) = lived_in()?;
     let one = format!("/deposits/{id}");
+    // Somebody waits for a decision, and Carol answers for a copier.
+    let stranger = Staff::new(&demo)?;
+    let form = stranger.get("/password/unknown")?;
+    let fields = [
+        ("identifier", "alice@sealpost.test"),
+        ("address", "alice@example.test"),
+        ("phone", "06 12 34 56 78"),
+    ];
+    ensure!(stranger.post("/password/unknown", &form, &fields)?.status == 200);
+    let (copier, carol) = ("copieur@sealpost.test", "carol@sealpost.test");
+    demo.sealpost(&["user", "add", copier, "--name", "Copieur du 2e étage", "--owner", carol])?;
+    demo.sealpost(&["user", "address", "add", copier, "scanner@sealpost.test"])?;
+    let list = demo.sealpost(&["user", "list"])?;
+    let n = 1 + list.lines().position(|l| l.starts_with(copier)).context("the copier")?;
+    let (owned, service) = (format!("/admin/accounts/{n}"), format!("/account/services/{n}"));
     let test = "/admin/rules?from=alice@sealpost.test&to=bob@example.test&subject=%5Bsecure%5D&size=9";
     judge(
         &demo,
@@ -63,6 +78,8 @@ fn an_auditors_and_an_administrators_pages_are_accessible() -> Result<()> {
                     ("app-audit-deposit", &one),
                     ("app-audit-journal", "/journal"),
                     ("app-audit-verify", "/journal/verify"),
+                    ("app-security", "/account"),
+                    ("app-service", &service),
                 ],
             ),
             Visit::by(
@@ -73,6 +90,8 @@ fn an_auditors_and_an_administrators_pages_are_accessible() -> Result<()> {
                     ("app-queue", "/admin/queue"),
                     ("app-accounts", "/admin/accounts"),
                     ("app-account", "/admin/accounts/1"),
+                    ("app-account-owned", &owned),
+                    ("app-approvals", "/admin/approvals"),
                     ("app-entities", "/admin/entities"),
                     ("app-rules", test),
                     ("app-certificates", "/admin/certificates"),

@@ -22,9 +22,24 @@ pub enum UserCommand {
         /// Make no password: mail a link by which the person chooses one, good for a day.
         #[arg(long)]
         invite: bool,
+        /// Login of the person who answers for an application, a copier or the address of a service: no password is
+        /// made, only an app password.
+        #[arg(long, value_name = "PERSON", conflicts_with = "invite")]
+        owner: Option<String>,
     },
+    /// Say who answers for an application, a copier or the address of a service: that person reads what is said to it
+    /// and keeps its app passwords. With nobody named, the account is a person's again.
+    Owner {
+        /// Login.
+        login: String,
+        /// Login of the person.
+        person: Option<String>,
+    },
+    /// Further addresses of an account.
+    #[command(subcommand)]
+    Address(AddressCommand),
     /// Add or correct accounts from a table with the columns login, name, role, access_code, civility,
-    /// contact and phone, separated by commas or semicolons.
+    /// contact, phone and owner, separated by commas or semicolons.
     Import {
         /// File, UTF-8.
         file: PathBuf,
@@ -50,8 +65,8 @@ pub enum UserCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Hand what somebody who leaves has deposited to a successor, with mail for their addresses; their
-    /// account is disabled. The journal still names who acted.
+    /// Hand what somebody who leaves has deposited to a successor, with mail for their addresses and the applications
+    /// they answer for; their account is disabled. The journal still names who acted.
     Handover {
         /// Login of the leaver.
         from: String,
@@ -104,6 +119,33 @@ pub enum UserCommand {
     /// Tokens of programs that use the API.
     #[command(subcommand)]
     Token(TokenCommand),
+}
+
+/// `sealpost user address …`
+#[derive(Debug, Subcommand)]
+pub enum AddressCommand {
+    /// Let an account write as another address of its organisation, whose mail it gets.
+    Add {
+        /// Login.
+        login: String,
+        /// Address.
+        address: String,
+        /// It is somebody else's, in whose name the account may write; mail for it goes on to them.
+        #[arg(long)]
+        acts_for: bool,
+    },
+    /// Take an address away; open connections write as it no more.
+    Remove {
+        /// Login.
+        login: String,
+        /// Address.
+        address: String,
+    },
+    /// List the addresses of an account.
+    List {
+        /// Login.
+        login: String,
+    },
 }
 
 /// `sealpost user token …`

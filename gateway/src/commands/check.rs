@@ -3,7 +3,7 @@
 mod dns;
 
 use super::{Answer, clock, load};
-use crate::config::{Config, Mode, unsupported};
+use crate::config::{Config, Entity, Mode, unsupported};
 use crate::credentials;
 use crate::dkim::{DomainKeys, Record};
 use crate::listeners::tls::Identity;
@@ -12,6 +12,7 @@ use crate::pipeline::screening::Screen;
 use crate::timeserver::External;
 use anyhow::Result;
 use sealpost_certs::Certificate;
+use sealpost_store::{Store, StoreError};
 use std::path::Path;
 
 /// One finding.
@@ -92,10 +93,13 @@ fn certificate(config: &Config, findings: &mut Vec<Finding>) {
 
 async fn store(config: &Config, findings: &mut Vec<Finding>) {
     match crate::gateway::open_store(config, clock()).await {
-        Ok(store) => match glance(&store, &config.timestamp, clock().now()).await {
-            Ok(doubt) => findings.extend(doubt.map(|doubt| warning(doubt.to_string()))),
-            Err(error) => findings.push(fault(format!("`store`: {error:#}"))),
-        },
+        Ok(store) => {
+            match glance(&store, &config.timestamp, clock().now()).await {
+                Ok(doubt) => findings.extend(doubt.map(|doubt| warning(doubt.to_string()))),
+                Err(error) => findings.push(fault(format!("`store`: {error:#}"))),
+            }
+            merged(config, &store, findings).await;
+        }
         Err(error) => findings.push(fault(format!("`store`: {error:#}"))),
     }
     let authority = config.store.keys.join("authority");
@@ -107,6 +111,20 @@ async fn store(config: &Config, findings: &mut Vec<Finding>) {
             "`store.keys`: {} holds no authority yet; `serve` makes one at its first start",
             authority.display()
         )));
+    }
+}
+
+/// Organisations that were merged and still stand in the file.
+async fn merged(config: &Config, store: &Store, findings: &mut Vec<Finding>) {
+    for entity in &config.entity {
+        match store.successor(&entity.name).await {
+            Ok(None) => {}
+            Ok(Some(into)) => {
+                let gone = StoreError::Merged { name: entity.name.clone(), into };
+                findings.push(fault(format!("`entity.name`: {gone}")));
+            }
+            Err(error) => findings.push(fault(format!("`store`: {error}"))),
+        }
     }
 }
 
@@ -129,10 +147,15 @@ fn domain_keys(config: &Config, findings: &mut Vec<Finding>) -> Vec<Record> {
                 entity.name
             ))),
             Ok(keys) => records.extend(keys.records(entity)),
-            Err(error) => findings.push(fault(format!("{error:#}"))),
+            Err(error) => findings.push(fault(format!("{}{error:#}", whose(config, entity)))),
         }
     }
     records
+}
+
+/// With several organisations the setting alone would not say whose.
+fn whose(config: &Config, entity: &Entity) -> String {
+    if config.entity.len() > 1 { format!("{}: ", entity.name) } else { String::new() }
 }
 
 /// Keys that the configuration brings, tried out.
@@ -145,8 +168,7 @@ fn seals(config: &Config, findings: &mut Vec<Finding>) {
             None => Ok(None),
         };
         for (name, signer) in [("entity.seal.key", evidence), ("entity.seal.mail_key", mail)] {
-            // With several organisations the setting alone would not say whose.
-            let whose = if config.entity.len() > 1 { format!("{}: ", entity.name) } else { String::new() };
+            let whose = whose(config, entity);
             match signer.map(|s| s.map(|s| s.sign(b"check"))) {
                 Ok(None | Some(Ok(_))) => {}
                 Ok(Some(Err(error))) => findings.push(fault(format!("{whose}`{name}`: {error}"))),

@@ -3,7 +3,7 @@
 //! What an old key signed stays verifiable: seals carry their certificates, and the journal's old
 //! certificates are kept in `authority/retired/`. See docs/decisions for what is not rotated, and why.
 
-use super::{Answer, Unusable, clock, load};
+use super::{Answer, Unusable, clock, load, operated};
 use crate::cli::KeyCommand;
 use crate::config::Config;
 use crate::credentials::{Credentials, retire};
@@ -11,7 +11,7 @@ use crate::gateway::{log_origin, open_store};
 use anyhow::{Context, Result};
 use sealpost_certs::Certificate;
 use sealpost_envelope::EntityId;
-use sealpost_evidence::{Actor, Detail, Event, EventName, Issuer, render};
+use sealpost_evidence::Detail;
 use sealpost_store::keys::KeyStore;
 use std::path::Path;
 
@@ -47,18 +47,8 @@ async fn rotate(config: &Config, which: &[String], json: bool) -> Result<Answer>
     for entity in &config.entity {
         credentials.evidence(entity, now)?;
     }
-    let issuer = Issuer {
-        entity: EntityId(1),
-        name: String::new(),
-        identifier: None,
-        hostname: String::new(),
-        policies: Vec::new(),
-        certificate: None,
-    };
-    let event = Event::new(EventName::AccountChanged, issuer.entity, now)
-        .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
-        .detail(Detail::new().text("change", "keys replaced").list("keys", replaced.clone()));
-    store.record(vec![render(&issuer, event, None).context("the change cannot be journaled")?]).await?;
+    let detail = Detail::new().text("change", "keys replaced").list("keys", replaced.clone());
+    store.record(operated(EntityId(1), detail)?).await?;
     if json {
         say!("{}", serde_json::json!({ "replaced": replaced }));
     } else {

@@ -5,6 +5,7 @@ pub mod check;
 mod clock;
 pub mod demo;
 pub mod deposit;
+pub mod entity;
 pub mod init;
 pub mod journal;
 pub mod key;
@@ -19,8 +20,9 @@ pub mod user;
 use crate::cli::{Cli, Command};
 use crate::config::{self, Config};
 use crate::gateway;
-use anyhow::Result;
-use sealpost_envelope::{Clock, SystemClock};
+use anyhow::{Context, Result};
+use sealpost_envelope::{Clock, EntityId, SystemClock};
+use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Issuer, render};
 use sealpost_store::Store;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +49,7 @@ pub async fn run(cli: Cli) -> Result<Answer> {
         Command::Init(args) => init::run(args),
         Command::Serve => serve::run(&config).await,
         Command::Check { dns } => check::run(&config, dns, json).await,
+        Command::Entity(command) => entity::run(&config, command, json).await,
         Command::User(command) => user::run(&config, command, json).await,
         Command::Policy(command) => policy::run(&config, command, json).await,
         Command::Proof(command) => proof::run(&config, command, json).await,
@@ -70,6 +73,22 @@ pub fn print_line(line: std::fmt::Arguments<'_>) {
     {
         std::process::exit(0);
     }
+}
+
+/// AccountChanged by whoever sits at the server.
+pub fn operated(entity: EntityId, detail: Detail) -> Result<Vec<BuiltEvent>> {
+    let event = Event::new(EventName::AccountChanged, entity, clock().now())
+        .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
+        .detail(detail);
+    let issuer = Issuer {
+        entity,
+        name: String::new(),
+        identifier: None,
+        hostname: String::new(),
+        policies: Vec::new(),
+        certificate: None,
+    };
+    Ok(vec![render(&issuer, event, None).context("the change cannot be journaled")?])
 }
 
 /// Reads the configuration; its mistakes are the administrator's to mend.

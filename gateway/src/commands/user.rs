@@ -1,20 +1,21 @@
 //! `sealpost user …`: accounts and app passwords. Secrets are printed once, and only here.
 
+mod address;
 mod import;
 mod leave;
 mod otp;
 mod sync;
 mod token;
 
-use super::{Answer, Unusable, clock, store};
+use super::{Answer, Unusable, operated, store};
 use crate::cli::UserCommand;
 use crate::config::Config;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use sealpost_envelope::{AccountId, EmailAddress, EntityId, Secret};
-use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Issuer, render};
+use sealpost_evidence::{BuiltEvent, Detail};
 use sealpost_store::Store;
-use sealpost_store::account::{Account, Accounts, NewAccount, Role};
+use sealpost_store::account::{Account, AccountError, Accounts, NewAccount, Role};
 use std::path::Path;
 
 /// Runs one of the commands.
@@ -23,8 +24,12 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
     let accounts = Accounts::new(&store)?;
     let desk = Desk { config: &config, store: &store, accounts: &accounts };
     match command {
-        UserCommand::Add { login, role, name, entity, invite } => {
-            let person = Person { login: &login, role: &role, name, entity };
+        UserCommand::Add { login, role, name, entity, invite, owner } => {
+            let owner = match owner {
+                Some(owner) => Some(desk.find(&owner).await?),
+                None => None,
+            };
+            let person = Person { login: &login, role: &role, name, entity, owner };
             if invite { desk.invite(person, json).await? } else { desk.add(person, json).await? }
         }
         UserCommand::Import { file, entity, dry_run, invite } => {
@@ -33,6 +38,8 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
         UserCommand::Sync { backend, dry_run, force } => {
             return desk.sync(backend.as_deref(), dry_run, force, json).await;
         }
+        UserCommand::Owner { login, person } => desk.owner(&login, person.as_deref(), json).await?,
+        UserCommand::Address(command) => return desk.address(command, json).await,
         UserCommand::Handover { from, to } => desk.hand_over(&from, &to, json).await?,
         UserCommand::Reenrol { login } => desk.reenrol(&login).await?,
         UserCommand::Logout { login } => desk.log_out(&login).await?,
@@ -65,12 +72,14 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
     Ok(Answer::Done)
 }
 
-/// A person to add.
+/// Whom, or what, to add.
 struct Person<'a> {
     login: &'a str,
     role: &'a str,
     name: Option<String>,
     entity: Option<String>,
+    /// Who answers for it, where it is no person.
+    owner: Option<Account>,
 }
 
 struct Desk<'a> {
@@ -103,7 +112,7 @@ impl Desk<'_> {
     }
 
     async fn create(&self, person: Person<'_>, password: Option<Secret<String>>) -> Result<Account> {
-        let Person { login, role, name, entity } = person;
+        let Person { login, role, name, entity, owner } = person;
         let login: EmailAddress = login.parse().map_err(|e| Unusable(format!("{login}: {e}")))?;
         let entity = self.entity(&login, entity.as_deref()).await?;
         let new = NewAccount {
@@ -113,7 +122,14 @@ impl Desk<'_> {
             password,
             login: login.clone(),
         };
-        Ok(self.accounts.create(new, self.changed(entity, &login, "created").await?).await?)
+        let events = self.changed(entity, &login, "created").await?;
+        match owner {
+            Some(owner) => match self.accounts.create_owned(new, &owner, events).await {
+                Err(error @ AccountError::NoOwner(_)) => Err(Unusable(error.to_string()).into()),
+                other => Ok(other?),
+            },
+            None => Ok(self.accounts.create(new, events).await?),
+        }
     }
 
     async fn invite(&self, person: Person<'_>, json: bool) -> Result<()> {
@@ -124,18 +140,19 @@ impl Desk<'_> {
     }
 
     async fn add(&self, person: Person<'_>, json: bool) -> Result<()> {
-        let password = generated();
-        let account = self.create(person, Some(password.clone())).await?;
-        let login = &account.login;
-        let made = self.accounts.add_app_password(&account, "mail client", Vec::new()).await?;
-        tell(
-            json,
-            &[
-                ("login", login.as_str()),
-                ("password", password.expose()),
-                ("app_password", made.password.expose()),
-            ],
-        );
+        // An application has nobody who could type a password of its own.
+        let (owner, label) = match &person.owner {
+            Some(owner) => (Some(owner.login.clone()), "application"),
+            None => (None, "mail client"),
+        };
+        let password = owner.is_none().then(generated);
+        let account = self.create(person, password.clone()).await?;
+        let made = self.accounts.add_app_password(&account, label, Vec::new()).await?;
+        let mut told = vec![("login", account.login.as_str())];
+        told.extend(owner.as_ref().map(|o| ("owner", o.as_str())));
+        told.extend(password.as_ref().map(|p| ("password", p.expose().as_str())));
+        told.push(("app_password", made.password.expose()));
+        tell(json, &told);
         Ok(())
     }
 
@@ -156,6 +173,10 @@ impl Desk<'_> {
             after = last.id;
             for account in &page {
                 let state = if account.disabled.is_some() { "disabled" } else { "active" };
+                let owner = match account.owner {
+                    Some(owner) => self.accounts.by_id(owner).await?.map(|o| o.login),
+                    None => None,
+                };
                 if json {
                     say!(
                         "{}",
@@ -163,10 +184,12 @@ impl Desk<'_> {
                             "login": account.login, "role": account.role.as_str(), "name": account.name,
                             "state": state, "entity": account.entity, "password": account.has_password,
                             "app": account.has_totp, "created": account.created, "last_used": account.last_used,
+                            "owner": owner,
                         })
                     );
                 } else {
-                    say!("{:<40} {:<8} {:<9} {}", account.login, account.role, state, account.name);
+                    let owner = owner.map(|o| format!(" ({o} answers for it)")).unwrap_or_default();
+                    say!("{:<40} {:<8} {:<9} {}{owner}", account.login, account.role, state, account.name);
                 }
             }
         }
@@ -179,18 +202,7 @@ impl Desk<'_> {
 
     /// A change made at the command line.
     fn journaled(&self, entity: EntityId, detail: Detail) -> Result<Vec<BuiltEvent>> {
-        let event = Event::new(EventName::AccountChanged, entity, clock().now())
-            .actor(Actor::Operator { user: std::env::var("SUDO_USER").or(std::env::var("USER")).ok() })
-            .detail(detail);
-        let issuer = Issuer {
-            entity,
-            name: String::new(),
-            identifier: None,
-            hostname: String::new(),
-            policies: Vec::new(),
-            certificate: None,
-        };
-        Ok(vec![render(&issuer, event, None).context("the change cannot be journaled")?])
+        operated(entity, detail)
     }
 }
 

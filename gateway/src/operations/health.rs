@@ -21,6 +21,7 @@ impl Running {
             self.database().await,
             self.log().await,
             self.seals(),
+            self.mail_keys(),
             self.queue_state().await,
             self.room(),
             self.certificates_state(),
@@ -106,6 +107,25 @@ impl Running {
                 "{count} of {of} organisation(s): the key has not answered since {since}; evidence waits, nothing is lost."
             ),
         )
+    }
+
+    /// Names nobody either.
+    fn mail_keys(&self) -> HealthLine {
+        let name = ("Clés du courrier", "Keys for mail");
+        let (of, count) = (self.0.organisations.len(), self.0.organisations.iter());
+        match count.filter(|o| o.mail_keys.missing().is_some()).count() {
+            0 => line(name, Health::Good, "Toutes en place.".into(), "All in place.".into()),
+            count => line(
+                name,
+                Health::Bad,
+                format!(
+                    "{count} organisme(s) sur {of} : une clé manque ; leurs messages sont refusés pour le moment."
+                ),
+                format!(
+                    "{count} of {of} organisation(s): a key is missing; their mail is refused for the time being."
+                ),
+            ),
+        }
     }
 
     async fn clock(&self) -> HealthLine {

@@ -92,7 +92,7 @@ pub async fn link(gateway: &Gateway, letter: Letter<'_>, link: Uuid) -> Result<D
     let identifier = letter.say("Votre identifiant :", "Your identifier:");
     let text = [hello, why.to_owned(), format!("{identifier} {}", account.login)];
     let note = letter.language.pick(
-        "Ce lien ne sert qu'une fois, jusqu'à {}. Si vous n'avez rien demandé, ignorez ce message : rien ne change.",
+        "Ce lien ne sert qu'une fois, jusqu'au {}. Si vous n'avez rien demandé, ignorez ce message : rien ne change.",
         "This link works once, until {}. If you did not ask for anything, ignore this message: nothing changes.",
     );
     let note = note.replace("{}", &until);
@@ -198,6 +198,12 @@ async fn account(gateway: &Gateway, id: AccountId) -> Result<Account, ComposeErr
 
 /// "Bonjour Docteur Anne Martin," as far as it is known (F49).
 async fn greeting(gateway: &Gateway, account: &Account, language: Language) -> Result<String, ComposeError> {
+    // Of an application, its owner reads.
+    let owner = match account.owner {
+        Some(owner) => gateway.accounts.by_id(owner).await?,
+        None => None,
+    };
+    let account = owner.as_ref().unwrap_or(account);
     let civility = gateway.accounts.profile(account).await?.civility;
     let name = civility.map_or_else(|| account.name.clone(), |c| format!("{c} {}", account.name));
     Ok(format!("{} {name},", language.pick("Bonjour", "Hello")))

@@ -1,7 +1,7 @@
 //! Alerts: the administrator hears of trouble by mail, when it begins, every day while it lasts, and when it ends.
 //!
 //! **Job.** One background task, on the node that holds the job, looks every minute at what can be seen from inside:
-//! certificates, disk, queue, seals, external time, the age of the backup. What is found becomes a letter to
+//! certificates, disk, queue, seals, keys for mail, external time, the age of the backup. What is found becomes a letter to
 //! `alerts.mail`, in the transaction that remembers it was told.
 //!
 //! **Failure.** What cannot be looked at is logged and is no trouble. A letter travels as all mail does: where mail
@@ -60,9 +60,11 @@ pub enum Trouble {
     Backup,
     /// The clock is too far ahead to be trusted with ending things.
     Clock,
+    /// A key that signs an organisation's mail is missing.
+    Keys,
 }
 
-const ALL: [Trouble; 7] = [
+const ALL: [Trouble; 8] = [
     Trouble::Certificate,
     Trouble::Disk,
     Trouble::Queue,
@@ -70,6 +72,7 @@ const ALL: [Trouble; 7] = [
     Trouble::Time,
     Trouble::Backup,
     Trouble::Clock,
+    Trouble::Keys,
 ];
 
 impl Trouble {
@@ -82,6 +85,7 @@ impl Trouble {
             Self::Time => "time",
             Self::Backup => "backup",
             Self::Clock => "clock",
+            Self::Keys => "keys",
         }
     }
 }
@@ -116,13 +120,14 @@ pub async fn run(gateway: Arc<Gateway>, holder: String, shutdown: CancellationTo
 
 /// One look.
 pub async fn round(gateway: &Gateway, holder: &str, to: &EmailAddress) -> Result<(), StoreError> {
-    let Some(organisation) = gateway.organisation_of(to).or(gateway.organisations.first()) else {
-        return Ok(());
-    };
+    let now = gateway.clock.now();
+    // Whose own keys are missing cannot say so.
+    let able = |o: &&Arc<Organisation>| o.signing(now).is_ok();
+    let found = gateway.organisation_of(to).filter(able).or(gateway.organisations.iter().find(able));
+    let Some(organisation) = found.or(gateway.organisations.first()) else { return Ok(()) };
     if gateway.store.claim(JOB, holder, LEASE).await?.is_none() {
         return Ok(());
     }
-    let now = gateway.clock.now();
     for trouble in ALL {
         let facts = facts(gateway, trouble, now).await?;
         let over = facts.is_empty();
@@ -161,6 +166,12 @@ async fn facts(gateway: &Gateway, trouble: Trouble, now: Timestamp) -> Result<Ve
             });
             bare.chain(keyless).collect()
         }
+        Trouble::Keys => {
+            let missing = |o: &Arc<Organisation>| {
+                o.mail_keys.missing().map(|m| format!("{}: {} {}", o.settings.name, m.since, m.why))
+            };
+            gateway.organisations.iter().filter_map(missing).collect()
+        }
         Trouble::Time => time(gateway, now).await?,
         Trouble::Clock => {
             let doubt = clock::glance(&gateway.store, &gateway.config.timestamp, now).await?;
@@ -184,7 +195,8 @@ fn certificates(gateway: &Gateway, now: Timestamp) -> Vec<String> {
         let name = &organisation.settings.name;
         let evidence = organisation.sealing.known();
         ends.extend(evidence.map(|s| (name.clone(), s.certificate().not_after())));
-        ends.extend(organisation.mail.as_ref().map(|m| (name.clone(), m.certificate().not_after())));
+        let mail = organisation.signing(now).ok().and_then(|keys| keys.mail.as_ref());
+        ends.extend(mail.map(|m| (name.clone(), m.certificate().not_after())));
     }
     let soon = |end: Timestamp| end.duration_since(now) < SOON;
     ends.into_iter().filter(|(_, end)| soon(*end)).map(|(what, end)| format!("{what}: {end}")).collect()
@@ -291,6 +303,19 @@ fn words(letter: &Letter<'_>, trouble: Trouble) -> (&'static str, &'static str) 
                 "evidence is not sealed",
                 "Mail is accepted, but its evidence waits for its seal. The server's log names the cause; everything \
                  is made up for afterwards.",
+            ),
+        ),
+        Trouble::Keys => say(
+            (
+                "une clé de signature manque",
+                "Les nouveaux messages de cet organisme sont refusés pour le moment, ceux qui étaient acceptés \
+                 attendent. Les autres organismes n'en souffrent pas. Remettez le fichier en place : rien d'autre n'est \
+                 à faire.",
+            ),
+            (
+                "a signing key is missing",
+                "New mail of this organisation is refused for the time being, what was accepted waits. Other \
+                 organisations are not concerned. Put the file back: nothing else is to be done.",
             ),
         ),
         Trouble::Time => say(

@@ -29,7 +29,7 @@ const PROTOCOL: &str = "HTTPS";
 
 /// Takes a message in; answers its deposit, or the one that was made of the same submission before.
 pub async fn submit(gateway: &Gateway, by: Submit, mut mail: MailSource) -> Result<DepositId, SubmitError> {
-    let client = client(gateway, &by).await?;
+    let client = client(gateway, &by)?;
     if let (Some(_), MailSource::Composed(new)) = (&by.guest, &mut mail) {
         new.treatment = Some(for_one_of_ours(gateway, new));
     }
@@ -54,17 +54,14 @@ pub async fn submit(gateway: &Gateway, by: Submit, mut mail: MailSource) -> Resu
     accept(gateway, &client, received, arrival).await.map_err(refusal)
 }
 
-async fn client(gateway: &Gateway, by: &Submit) -> Result<Client, SubmitError> {
+fn client(gateway: &Gateway, by: &Submit) -> Result<Client, SubmitError> {
     let organisation = gateway.organisation(by.account.entity).cloned();
     let organisation = organisation.ok_or_else(|| fault("submission", "the entity is not configured"))?;
     if let Some(Guest { address, methods }) = by.guest.clone() {
         return Ok(Client::Guest { address, methods, at: by.authenticated, organisation });
     }
-    let addresses = gateway.accounts.addresses(by.account.id).await;
-    let addresses = addresses.map_err(|e| fault("an account's addresses", e))?;
     Ok(Client::Account {
         account: by.account.clone(),
-        addresses: addresses.into_iter().map(|a| a.address).collect(),
         mechanism: by.mechanism,
         at: by.authenticated,
         organisation,

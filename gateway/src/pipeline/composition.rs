@@ -285,6 +285,21 @@ fn verdict(gateway: &Gateway, row: &Outbound, error: &ComposeError) -> Report {
 
 async fn fulfil(gateway: &Gateway, row: &Outbound) -> Result<(Composed, Recipe), ComposeError> {
     failpoint!(CompositionClaimed).map_err(StoreError::from)?;
+    let Some(reader) = reader(gateway, row).await? else { return made(gateway, row).await };
+    let row = Outbound { rcpt: reader.clone(), ..row.clone() };
+    let (composed, recipe) = made(gateway, &row).await?;
+    Ok((Composed { rcpt: Some(reader), ..composed }, recipe))
+}
+
+/// Word to a sender who is an application, or has left, goes to the person who answers for it now.
+async fn reader(gateway: &Gateway, row: &Outbound) -> Result<Option<EmailAddress>, ComposeError> {
+    match Spec::read(&row.spec) {
+        Ok(spec) if spec.is_for_sender() => Ok(gateway.accounts.reads_for(row.entity, &row.rcpt).await?),
+        _ => Ok(None),
+    }
+}
+
+async fn made(gateway: &Gateway, row: &Outbound) -> Result<(Composed, Recipe), ComposeError> {
     let organisation = gateway
         .organisation(row.entity)
         .ok_or_else(|| ComposeError::Row("the row's organisation is not configured".to_owned()))?
@@ -311,7 +326,7 @@ async fn fixed(
 ) -> Result<(Composed, Recipe), ComposeError> {
     let (size, sha256) = (recipe.size(), press.digest(&recipe).await?);
     let sealed = Place::recipe(press.row.id.0).seal(key, recipe.as_bytes())?;
-    Ok((Composed { recipe: sealed, size, sha256 }, recipe))
+    Ok((Composed { recipe: sealed, size, sha256, rcpt: None }, recipe))
 }
 
 /// What one row is composed from.

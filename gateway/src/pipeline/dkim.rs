@@ -23,7 +23,8 @@ pub async fn signed(
     recipe: Recipe,
     author: &EmailAddress,
 ) -> Result<Recipe, ComposeError> {
-    let keys = &press.organisation.dkim;
+    let keys = press.organisation.signing(press.gateway.clock.now()).map_err(ComposeError::Keys)?;
+    let keys = &keys.dkim;
     // In mailboxes of this installation nobody looks at it.
     if keys.is_empty() || press.gateway.delivers_locally(press.row.rcpt.domain()) {
         return Ok(recipe);

@@ -277,7 +277,9 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Told, Compo
         url: Some(&url),
     };
     let reader = consignments.first().filter(|c| opening && Some(c.n) == desk.row.recipient);
-    if let Some(reader) = reader.filter(|_| wants_mdn(structure, &deposit.sender)) {
+    // The report is for the program that sent the message; somebody else reads a letter.
+    let asks = desk.row.rcpt == deposit.sender && wants_mdn(structure, &deposit.sender);
+    if let Some(reader) = reader.filter(|_| asks) {
         let asked = notifications::asked_for(desk.gateway, deposit.id, reader.n).await?;
         let original_recipient = asked.and_then(|a| a.orcpt);
         let reporter = &desk.organisation.settings.hostname;

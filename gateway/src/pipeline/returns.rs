@@ -14,6 +14,7 @@ use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{EmailAddress, EntityId, RecipientNo, Reference};
 use sealpost_policy::Ask;
 use sealpost_store::keys::KeyError;
+use std::sync::Arc;
 
 /// What an address of this making is for.
 #[derive(Debug, Clone, Copy)]
@@ -79,12 +80,18 @@ fn domain(organisation: &Organisation) -> &str {
 /// What an address that mail came to says; `None` for all that we did not make.
 pub fn read(kind: Kind, gateway: &Gateway, address: &EmailAddress) -> Result<Option<Return>, KeyError> {
     let Some((reference, recipient, claimed)) = split(kind, address.local()) else { return Ok(None) };
-    let Some(organisation) = gateway.organisations.iter().find(|o| domain(o) == address.domain()) else {
-        return Ok(None);
-    };
-    let expected = mac(kind, gateway, organisation.id, &reference, recipient)?;
-    let same = aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_bytes(), claimed.as_bytes());
-    Ok(same.is_ok().then_some(Return { entity: organisation.id, reference, recipient }))
+    let ours = |o: &&Arc<Organisation>| domain(o) == address.domain() || o.owns(address);
+    for organisation in gateway.organisations.iter().filter(ours) {
+        // What left before a merge comes back to the number it left under.
+        for entity in std::iter::once(&organisation.id).chain(&organisation.former) {
+            let expected = mac(kind, gateway, *entity, &reference, recipient)?;
+            let (expected, claimed) = (expected.as_bytes(), claimed.as_bytes());
+            if aws_lc_rs::constant_time::verify_slices_are_equal(expected, claimed).is_ok() {
+                return Ok(Some(Return { entity: organisation.id, reference, recipient }));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the address has the shape of one of ours, true or not.

@@ -269,6 +269,18 @@ impl Spec {
     pub fn is_subsequent(&self) -> bool {
         matches!(self, Self::Resend { .. } | Self::Reminder { .. } | Self::Granted { .. })
     }
+    /// Whether it tells the sender of a deposit what becomes of it.
+    pub fn is_for_sender(&self) -> bool {
+        matches!(
+            self,
+            Self::Receipt { .. }
+                | Self::Said { .. }
+                | Self::Question { .. }
+                | Self::Answered { .. }
+                | Self::Report(_)
+                | Self::Forward { .. }
+        )
+    }
     /// As stored.
     pub fn to_json(&self) -> String {
         // Strings, numbers and a UUID always serialise.

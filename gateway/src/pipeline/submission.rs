@@ -17,7 +17,7 @@ use super::submitter::Client;
 use super::tolerance::{self, Overlooked};
 use super::verdict::{self, Verdicts};
 use crate::config::Tolerance;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Organisation};
 use crate::listeners::smtp::{Reception, Receptionist};
 use bytes::Bytes;
 use sealpost_envelope::{DepositId, EmailAddress, Envelope, EnvelopeRecipient, Sha256Digest, Timestamp};
@@ -108,15 +108,8 @@ impl Reception for Conversation {
                     return AuthResult::Unavailable;
                 };
                 let at = self.gateway.clock.now();
-                let addresses = match self.gateway.accounts.addresses(account.id).await {
-                    Ok(addresses) => addresses.into_iter().map(|a| a.address).collect(),
-                    Err(error) => {
-                        tracing::error!(%error, "an account's addresses cannot be read");
-                        return AuthResult::Unavailable;
-                    }
-                };
                 let organisation = organisation.clone();
-                self.client = Some(Client::Account { account, addresses, mechanism, at, organisation });
+                self.client = Some(Client::Account { account, mechanism, at, organisation });
                 self.standing = Some(entry.standing);
                 AuthResult::Accepted
             }
@@ -131,16 +124,15 @@ impl Reception for Conversation {
     }
 
     async fn mail(&mut self, from: MailFrom) -> Result<(), Reply> {
-        if let Some(standing) = &mut self.standing
-            && !standing.stands().await
-        {
+        if !self.stands().await {
             return Err(Reply::new(535, 7, 8, "This login was revoked: log in again"));
         }
         let who = self.client()?;
-        if let Some(address) = &from.reverse_path
-            && !who.may_use(address)
-        {
-            return Err(not_yours(address));
+        if let Client::Account { organisation, .. } = who {
+            signing(&self.gateway, organisation)?;
+        }
+        if let Some(address) = &from.reverse_path {
+            allowed(&self.gateway, who, address).await?;
         }
         super::space::enough_for(&self.gateway.config, from.declared_size.unwrap_or(0))
     }
@@ -190,8 +182,20 @@ impl Conversation {
         })
     }
 
+    /// What let the client in may have been revoked since, even while a message was on its way.
+    async fn stands(&mut self) -> bool {
+        match &mut self.standing {
+            Some(standing) => standing.stands().await,
+            None => true,
+        }
+    }
+
     /// Intake is over: sender, verdict, deposit.
     async fn complete(&mut self, message: Message) -> Result<DepositId, Reply> {
+        if !self.stands().await {
+            let text = "This login was revoked while the message arrived: nothing was accepted";
+            return Err(Reply::new(550, 7, 1, text));
+        }
         let client = self.client()?.clone();
         let Message { envelope, intake, helo, protocol } = message;
         let received = intake.finish().await.map_err(intake_reply)?;
@@ -220,8 +224,9 @@ pub async fn accept(
     received: Received,
     arrival: Arrival<'_>,
 ) -> Result<DepositId, Reply> {
-    let sender = author(&received, client)?;
+    let sender = author(gateway, &received, client).await?;
     let organisation = client.organisation(gateway, &sender).ok_or_else(|| not_yours(&sender))?;
+    signing(gateway, &organisation)?;
     tolerance::in_circles(&received.meta.structure.top, &organisation.settings.hostname)?;
     let overlooked = match client {
         Client::Server(server) => tolerance::overlook(server, &received, arrival.protocol)?,
@@ -290,7 +295,7 @@ pub fn likely_end(gateway: &Gateway) -> Timestamp {
 }
 
 /// The one address in From, which the account must be allowed to use.
-fn author(received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
+async fn author(gateway: &Gateway, received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
     let top = &received.meta.structure.top;
     // RFC 5322 §3.6: one From field. Two of them would be read differently by different programs.
     let twice = top.repeated.iter().any(|name| name == "from");
@@ -302,21 +307,42 @@ fn author(received: &Received, client: &Client) -> Result<EmailAddress, Reply> {
     }
     let address = EmailAddress::parse(&mailbox.address)
         .map_err(|e| Reply::new(554, 6, 0, format!("The address in From cannot be used: {e}")))?;
-    if !client.may_use(&address) {
-        return Err(not_yours(&address));
-    }
-    claimed_sender(top.sender.as_ref(), client)?;
+    allowed(gateway, client, &address).await?;
+    claimed_sender(gateway, top.sender.as_ref(), client).await?;
     Ok(address)
 }
 
 /// RFC 5322 §3.6.2: Sender says who sent it for the author. Mail programs show it ("on behalf of"), so an
 /// account names nobody else there; a trusted server answers for its own.
-fn claimed_sender(sender: Option<&Mailbox>, client: &Client) -> Result<(), Reply> {
+async fn claimed_sender(gateway: &Gateway, sender: Option<&Mailbox>, client: &Client) -> Result<(), Reply> {
     let (Some(sender), Client::Account { .. }) = (sender, client) else { return Ok(()) };
     match EmailAddress::parse(&sender.address) {
-        Ok(address) if client.may_use(&address) => Ok(()),
-        Ok(address) => Err(not_yours(&address)),
+        Ok(address) => allowed(gateway, client, &address).await,
         Err(e) => Err(Reply::new(554, 6, 0, format!("The address in Sender cannot be used: {e}"))),
+    }
+}
+
+/// Without the keys that sign its mail an organisation promises nothing; others are not concerned.
+pub fn signing(gateway: &Gateway, organisation: &Organisation) -> Result<(), Reply> {
+    match organisation.signing(gateway.clock.now()) {
+        Ok(_) => Ok(()),
+        // RFC 3463 §3.4: X.3.5, the system is not configured so that it could. The log has the cause.
+        Err(_) => Err(Reply::new(
+            451,
+            3,
+            5,
+            "A key that signs your organisation's mail is missing, nothing was accepted: \
+             its administrator has to restore it; try again later",
+        )),
+    }
+}
+
+/// Whether the client may write as this address, as of now.
+async fn allowed(gateway: &Gateway, client: &Client, address: &EmailAddress) -> Result<(), Reply> {
+    match client.may_use(&gateway.accounts, address).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(not_yours(address)),
+        Err(error) => Err(ours("looking up a sender's addresses", &error)),
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::config::Trusted;
 use crate::gateway::{Gateway, Organisation};
 use sealpost_envelope::{EmailAddress, GateMethod, Submitter, Timestamp};
-use sealpost_store::account::Account;
+use sealpost_store::account::{Account, AccountError, Accounts};
 use std::sync::Arc;
 
 /// A client that may submit.
@@ -16,8 +16,6 @@ pub enum Client {
     Account {
         /// The account.
         account: Account,
-        /// Own addresses, and those of others it may act for.
-        addresses: Vec<EmailAddress>,
         /// SASL mechanism, lower case.
         mechanism: &'static str,
         /// When.
@@ -41,15 +39,14 @@ pub enum Client {
 }
 
 impl Client {
-    /// Whether it may write as this author, or use this reverse path.
-    pub fn may_use(&self, address: &EmailAddress) -> bool {
+    /// Whether it may write as this author, or use this reverse path, now: a delegation may be withdrawn while a
+    /// connection is open, so the store is asked each time. The login alone stays an account's for ever.
+    pub async fn may_use(&self, accounts: &Accounts, address: &EmailAddress) -> Result<bool, AccountError> {
         match self {
-            Self::Account { addresses, .. } => {
-                let key = address.key();
-                addresses.iter().any(|a| a.key() == key)
-            }
-            Self::Server(server) => server.may_send_as(address),
-            Self::Guest { address: own, .. } => own.key() == address.key(),
+            Self::Account { account, .. } => Ok(account.login.key() == address.key()
+                || accounts.standing(account.id, address).await?.is_some()),
+            Self::Server(server) => Ok(server.may_send_as(address)),
+            Self::Guest { address: own, .. } => Ok(own.key() == address.key()),
         }
     }
 

@@ -198,7 +198,9 @@ impl Reporter {
                         }
                     }
                 }
-                Place::Mail(_) if organisation.dkim.is_empty() => {
+                Place::Mail(_)
+                    if organisation.signing(self.gateway.clock.now()).is_ok_and(|k| k.dkim.is_empty()) =>
+                {
                     tracing::info!(
                         domain = report.domain,
                         "no TLS report by mail without `entity.dkim.keys`"

@@ -20,6 +20,7 @@ mod challenge;
 mod change;
 mod leave;
 mod link;
+pub(crate) mod owner;
 mod password;
 mod profile;
 mod provision;
@@ -66,6 +67,11 @@ pub enum AccountError {
     /// Who is disabled, of another organisation, or the leaver, takes nothing over.
     #[error("{0} cannot take over: it must be another, active account of the same organisation")]
     NoHeir(EmailAddress),
+    /// Who is disabled, of another organisation, or no person, answers for nobody.
+    #[error(
+        "{0} cannot answer for this account: it must be another, active account of a person of the same organisation"
+    )]
+    NoOwner(EmailAddress),
     /// Not a role's name.
     #[error("unknown role {0:?}; one of sender, auditor, admin, operator, demo")]
     Role(String),
@@ -155,6 +161,8 @@ pub struct Account {
     pub created: Timestamp,
     /// Last use, some minutes late at most.
     pub last_used: Option<Timestamp>,
+    /// Who answers for it, where it is nobody's own: an application, a copier, the address of a service.
+    pub owner: Option<AccountId>,
 }
 
 /// A new account.
@@ -172,7 +180,7 @@ pub struct NewAccount {
     pub password: Option<Secret<String>>,
 }
 
-pub(crate) const COLUMNS: &str = "a.id, a.entity, a.login, a.role, a.name, a.disabled, a.created, a.last_used, \
+pub(crate) const COLUMNS: &str = "a.id, a.entity, a.login, a.role, a.name, a.disabled, a.created, a.last_used, a.owner, \
      (a.password IS NOT NULL) AS has_password, (a.totp IS NOT NULL) AS has_totp";
 
 pub(crate) fn read_account(row: &Row) -> Result<Account, StoreError> {
@@ -187,6 +195,7 @@ pub(crate) fn read_account(row: &Row) -> Result<Account, StoreError> {
         has_totp: row.flag("has_totp")?,
         created: row.time("created")?,
         last_used: row.opt_time("last_used")?,
+        owner: row.opt_int("owner")?.map(AccountId),
     })
 }
 
@@ -239,7 +248,17 @@ impl Accounts {
 
     /// Creates an account; its login becomes its first own address.
     pub async fn create(&self, new: NewAccount, events: Vec<BuiltEvent>) -> Result<Account, AccountError> {
-        self.create_with(new, None, None, events).await
+        self.create_with(new, None, None, None, events).await
+    }
+
+    /// Creates an account that is nobody's own, for which `owner` answers.
+    pub async fn create_owned(
+        &self,
+        new: NewAccount,
+        owner: &Account,
+        events: Vec<BuiltEvent>,
+    ) -> Result<Account, AccountError> {
+        self.create_with(new, None, None, Some(owner), events).await
     }
 
     async fn create_with(
@@ -247,6 +266,7 @@ impl Accounts {
         new: NewAccount,
         app_password: Option<PreparedPassword>,
         source: Option<&str>,
+        owner: Option<&Account>,
         events: Vec<BuiltEvent>,
     ) -> Result<Account, AccountError> {
         let password = match &new.password {
@@ -254,14 +274,17 @@ impl Accounts {
             None => None,
         };
         let now = self.clock.now();
-        let (login, source) = (new.login.clone(), source.map(str::to_owned));
+        let (login, source, owner) = (new.login.clone(), source.map(str::to_owned), owner.cloned());
         self.db
             .write_as(async move |tx| {
                 let taken = || AccountError::Taken(new.login.clone());
+                if let Some(owner) = &owner {
+                    owner::may_own(tx, None, owner, new.entity).await?;
+                }
                 let created = tx
                     .fetch_optional(
-                        "INSERT INTO accounts (entity, login, login_key, role, name, password, created, source) \
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id",
+                        "INSERT INTO accounts (entity, login, login_key, role, name, password, created, source, owner) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id",
                         args![
                             new.entity,
                             new.login.as_str(),
@@ -270,7 +293,8 @@ impl Accounts {
                             &new.name,
                             password,
                             now,
-                            source
+                            source,
+                            owner.map(|o| o.id)
                         ],
                     )
                     .await?
@@ -307,7 +331,7 @@ impl Accounts {
             password: None,
         };
         let app_password = self.prepare(address, "demo", password);
-        match self.create_with(new, Some(app_password), None, Vec::new()).await {
+        match self.create_with(new, Some(app_password), None, None, Vec::new()).await {
             // Another delivery was faster.
             Err(AccountError::Taken(_)) => {
                 self.by_login(address).await?.ok_or_else(|| AccountError::Unknown(address.to_string()))

@@ -49,6 +49,16 @@ pub enum StoreError {
         /// What does not fit.
         detail: String,
     },
+    /// An organisation that has become part of another is still asked for.
+    #[error(
+        "the organisation {name:?} was merged into {into:?}: remove its [[entity]] section and give its domains to {into:?}"
+    )]
+    Merged {
+        /// Which.
+        name: String,
+        /// Of which it is part.
+        into: String,
+    },
     /// A value that the store cannot represent (sizes beyond 63 bits).
     #[error("{0} is out of range")]
     OutOfRange(&'static str),

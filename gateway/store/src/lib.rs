@@ -20,7 +20,7 @@ pub mod db;
 pub mod deposit;
 mod draft;
 mod endoflife;
-mod entity;
+pub mod entity;
 mod error;
 pub mod federated;
 pub mod invitation;

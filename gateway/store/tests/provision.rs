@@ -7,11 +7,11 @@ mod common;
 use common::{TestStore, on_both_engines};
 use sealpost_envelope::{AccountId, EmailAddress, EntityId};
 use sealpost_store::account::{
-    Account, Accounts, GroupPut, NewAccount, Role, ScimChange, ScimFilter, ScimGroup, Standing,
+    Account, AccountError, Accounts, GroupPut, NewAccount, Role, ScimChange, ScimFilter, ScimGroup, Standing,
 };
 use uuid::Uuid;
 
-on_both_engines!(sources, users, groups, delegates);
+on_both_engines!(sources, users, groups, delegates, owners);
 
 fn new(entity: EntityId, login: &str) -> NewAccount {
     NewAccount {
@@ -134,4 +134,48 @@ async fn delegates(t: TestStore) {
         |found: Vec<(Account, EmailAddress)>| found.into_iter().map(|(a, _)| a.id).collect::<Vec<_>>();
     assert_eq!(names(accounts.delegates(&doctor).await.unwrap()), vec![secretary.id]);
     assert!(accounts.delegates(&secretary).await.unwrap().is_empty());
+}
+
+async fn owners(t: TestStore) {
+    let (accounts, other) = (Accounts::new(&t.store).unwrap(), t.ensure_entity("Autre", None).await.unwrap());
+    let make = async |entity, login| accounts.create(new(entity, login), vec![]).await.unwrap();
+    let anne = make(t.entity, "anne@a.test").await;
+    let paul = make(t.entity, "paul@a.test").await;
+    let eve = make(other, "eve@b.test").await;
+    let refused = |done: Result<(), AccountError>| matches!(done, Err(AccountError::NoOwner(_)));
+
+    let copier = accounts.create_owned(new(t.entity, "copier@a.test"), &anne, vec![]).await.unwrap();
+    assert_eq!(copier.owner, Some(anne.id));
+    assert_eq!(accounts.owned_by(&anne).await.unwrap(), vec![copier.clone()]);
+    assert_eq!(accounts.profile(&copier).await.unwrap().contact.unwrap().as_str(), "anne@a.test");
+    // Persons alone own, each within the organisation, and nobody themselves.
+    assert!(refused(accounts.set_owner(&paul, Some(&copier), vec![]).await), "a copier owns nothing");
+    assert!(refused(accounts.set_owner(&anne, Some(&paul), vec![]).await), "who owns is a person");
+    assert!(refused(accounts.set_owner(&copier, Some(&eve), vec![]).await), "another organisation");
+    assert!(refused(accounts.set_owner(&paul, Some(&paul), vec![]).await), "oneself");
+    let made = accounts.create_owned(new(t.entity, "scan@a.test"), &eve, vec![]).await;
+    assert!(matches!(made, Err(AccountError::NoOwner(_))));
+    assert!(accounts.by_login(&EmailAddress::parse("scan@a.test").unwrap()).await.unwrap().is_none());
+
+    // A further address of the copier is followed and read for as well.
+    let alias = EmailAddress::parse("scan2@a.test").unwrap();
+    accounts.add_address(&copier, &alias, Standing::Own, vec![]).await.unwrap();
+    let reads = async |address: &EmailAddress| {
+        accounts.reads_for(t.entity, address).await.unwrap().map(|a| a.to_string())
+    };
+    assert_eq!(reads(&alias).await.as_deref(), Some("anne@a.test"));
+    assert_eq!(reads(&anne.login).await, None, "a person reads for themselves");
+    assert_eq!(accounts.reads_for(other, &alias).await.unwrap(), None);
+    assert!(accounts.speaks_for(&anne, &alias).await.unwrap());
+    assert!(!accounts.speaks_for(&paul, &alias).await.unwrap());
+
+    // Who leaves hands the copier on; who left is read for by the successor.
+    assert!(accounts.hand_over(&anne, &copier, vec![]).await.is_err(), "a copier succeeds nobody");
+    accounts.hand_over(&anne, &paul, vec![]).await.unwrap();
+    assert_eq!(reads(&alias).await.as_deref(), Some("paul@a.test"));
+    assert_eq!(reads(&anne.login).await.as_deref(), Some("paul@a.test"));
+    assert!(!accounts.speaks_for(&anne, &alias).await.unwrap());
+    assert!(refused(accounts.set_owner(&copier, Some(&anne), vec![]).await), "who left owns nothing");
+    accounts.set_owner(&copier, None, vec![]).await.unwrap();
+    assert_eq!(reads(&alias).await, None);
 }

@@ -53,7 +53,7 @@ fn new(t: &TestStore, priority: Priority, rcpt: &str) -> NewOutbound {
 }
 
 fn composed(byte: u8) -> Composed {
-    Composed { recipe: vec![byte; 40], size: 1 << 33, sha256: Sha256Digest([byte; 32]) }
+    Composed { recipe: vec![byte; 40], size: 1 << 33, sha256: Sha256Digest([byte; 32]), rcpt: None }
 }
 
 fn later(t: &TestStore, seconds: i64) -> Timestamp {

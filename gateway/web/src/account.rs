@@ -1,7 +1,7 @@
 //! A person's own account: password, second factor, mail programs, sessions; and the ways back in.
 //!
-//! **Job.** [`page`] is the page "Sécurité", [`change`], [`number`] and [`devices`] what is changed there, [`recover`]
-//! the forgotten password and the first connection.
+//! **Job.** [`page`] is the page "Sécurité", [`change`], [`number`] and [`devices`] what is changed there, [`service`]
+//! an application or copier the person answers for, [`recover`] the forgotten password and the first connection.
 //!
 //! **Exposure.** The page is for people who have logged in; every change that could lock its owner out asks for the
 //! current password, and is told by mail. The ways back in are for strangers: [`recover`] says what that means.
@@ -16,6 +16,7 @@ mod number;
 mod page;
 mod recover;
 mod request;
+mod service;
 
 pub(crate) use change::confirmed;
 pub(crate) use page::Word as Said;
@@ -38,6 +39,9 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/account/number/remove", post(number::remove))
         .route("/account/programs", post(devices::add_program))
         .route("/account/programs/revoke", post(devices::revoke_program))
+        .route("/account/services/{id}", get(service::show))
+        .route("/account/services/{id}/programs", post(service::add_program))
+        .route("/account/services/{id}/revoke", post(service::revoke_program))
         .route("/account/sessions/end", post(devices::end_sessions))
         .route("/password/forgotten", get(recover::forgotten).post(recover::ask_forgotten))
         .route("/password/first", get(recover::first).post(recover::ask_first))

@@ -6,7 +6,8 @@
 //! **Exposure.** Accounts that have proved who they are, each within its organisation. What somebody may not see
 //! does not exist for them; what they may see but not do is refused.
 //!
-//! **Who may what.** Senders: everything about what they submitted or what was submitted in their name.
+//! **Who may what.** Senders: everything about what they submitted, or what was submitted in their name or by the
+//! applications they answer for.
 //! Auditors: see the whole organisation, take proofs, place and lift legal holds. Administrators have no part in
 //! others' mail; what an installation needs of that kind is done by command and journaled as such.
 
@@ -21,7 +22,7 @@ use crate::state::WebState;
 use sealpost_envelope::DepositId;
 use sealpost_evidence::Actor;
 use sealpost_message::{Mailbox, Structure};
-use sealpost_store::account::{Account, AccountError, Role, Standing};
+use sealpost_store::account::{Account, AccountError, Role};
 use sealpost_store::content::Place;
 use sealpost_store::deposit::{DepositRow, Followed, Sight};
 use sealpost_store::keys::KeyError;
@@ -44,7 +45,7 @@ pub(crate) async fn find(
     Ok(state.store.follow_one(sight(account), text).await?)
 }
 
-/// Whether the account submitted it, or it was submitted in its name.
+/// Whether the account submitted it, or it was submitted in its name or that of an account it answers for.
 pub(crate) async fn is_own(
     state: &WebState,
     account: &Account,
@@ -56,7 +57,7 @@ pub(crate) async fn is_own(
     if row.account == Some(account.id) {
         return Ok(true);
     }
-    Ok(state.accounts.standing(account.id, &row.sender).await? == Some(Standing::Own))
+    state.accounts.speaks_for(account, &row.sender).await
 }
 
 /// Whether an account with this role may do that, to its own deposits or to others'.

@@ -126,7 +126,7 @@ impl Bench {
         };
         let id = row.id;
         self.queue.enqueue(vec![row], vec![]).await.unwrap();
-        let composed = Composed { recipe: vec![0], size: 1, sha256: Sha256Digest::of(b"x") };
+        let composed = Composed { recipe: vec![0], size: 1, sha256: Sha256Digest::of(b"x"), rcpt: None };
         assert!(self.queue.set_recipe(id, composed, vec![]).await.unwrap());
         id
     }

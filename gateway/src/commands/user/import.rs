@@ -15,9 +15,10 @@ use std::path::Path;
 /// Largest file read.
 const LARGEST: u64 = 16 << 20;
 /// The columns, in any order; only the login must be there.
-const COLUMNS: [&str; 7] = ["login", "name", "role", "access_code", "civility", "contact", "phone"];
+const COLUMNS: [&str; 8] = ["login", "name", "role", "access_code", "civility", "contact", "phone", "owner"];
 
-/// A line of the file. An empty field says nothing; a contact of `-` says that no address is on file.
+/// A line of the file. An empty field says nothing; a contact of `-` says that no address is on file, an owner of `-`
+/// that it is a person's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
     login: EmailAddress,
@@ -27,8 +28,10 @@ struct Line {
     civility: Option<String>,
     contact: Contact,
     phone: Option<String>,
+    owner: Contact,
 }
 
+/// An address, none, or nothing said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Contact {
     Unsaid,
@@ -59,6 +62,8 @@ impl Desk<'_> {
                 return Err(Unusable("nothing was written".to_owned()).into());
             }
         };
+        self.owners_exist(&lines).await?;
+        let owners: Vec<_> = lines.iter().map(|l| (l.login.clone(), l.owner.clone())).collect();
         for line in lines {
             let known = self.accounts.by_login(&line.login).await?;
             let word = if known.is_some() { "correct" } else { "add" };
@@ -72,7 +77,36 @@ impl Desk<'_> {
                 self.take(line, known, entity, invite).await?;
             }
         }
+        // Now everybody is there who may be named.
+        for (login, owner) in owners {
+            let owner = match owner {
+                Contact::At(owner) if !dry_run => Some(self.find(owner.as_str()).await?),
+                Contact::None if !dry_run => None,
+                _ => continue,
+            };
+            let account = self.find(login.as_str()).await?;
+            if account.owner != owner.as_ref().map(|o| o.id) {
+                self.give(&account, owner.as_ref()).await?;
+            }
+        }
         Ok(Answer::Done)
+    }
+
+    /// Every owner is a person of the file, or one who has an account.
+    async fn owners_exist(&self, lines: &[Line]) -> Result<()> {
+        for line in lines {
+            let Contact::At(owner) = &line.owner else { continue };
+            let person = match lines.iter().find(|l| l.login.key() == owner.key()) {
+                Some(other) => !matches!(other.owner, Contact::At(_)),
+                None => self.accounts.by_login(owner).await?.is_some_and(|a| a.owner.is_none()),
+            };
+            if !person {
+                let text =
+                    format!("{}: {owner} has no account, or is no person; nothing was written", line.login);
+                return Err(Unusable(text).into());
+            }
+        }
+        Ok(())
     }
 
     async fn take(
@@ -91,6 +125,7 @@ impl Desk<'_> {
                     role: line.role.as_str(),
                     name: line.name.clone(),
                     entity: entity.map(str::to_owned),
+                    owner: None,
                 };
                 self.create(person, None).await?
             }
@@ -115,7 +150,9 @@ impl Desk<'_> {
             let events = self.journaled(account.entity, detail)?;
             self.accounts.set_profile(&account, &fresh, events).await?;
         }
-        if invite && is_new && fresh.contact.is_some() {
+        // Nobody at an application chooses a password.
+        let person = !matches!(line.owner, Contact::At(_));
+        if invite && is_new && person && fresh.contact.is_some() {
             self.send_invitation(&account).await?;
         }
         Ok(())
@@ -163,10 +200,10 @@ fn line(get: &impl Fn(&str) -> Option<String>) -> Result<Line, String> {
     if role == Role::Demo {
         return Err("the role demo is for demonstrations".to_owned());
     }
-    let contact = match get("contact") {
-        None => Contact::Unsaid,
-        Some(text) if text == "-" => Contact::None,
-        Some(text) => Contact::At(EmailAddress::parse(&text).map_err(|e| format!("{text}: {e}"))?),
+    let address = |column| match get(column) {
+        None => Ok(Contact::Unsaid),
+        Some(text) if text == "-" => Ok(Contact::None),
+        Some(text) => EmailAddress::parse(&text).map(Contact::At).map_err(|e| format!("{text}: {e}")),
     };
     let phone = get("phone");
     if let Some(bad) = phone.as_ref().filter(|p| p.bytes().filter(u8::is_ascii_digit).count() < 8) {
@@ -178,8 +215,9 @@ fn line(get: &impl Fn(&str) -> Option<String>) -> Result<Line, String> {
         role,
         access_code: get("access_code"),
         civility: get("civility"),
-        contact,
+        contact: address("contact")?,
         phone,
+        owner: address("owner")?,
     })
 }
 

@@ -4,7 +4,7 @@
 //! answer alone on the first line ends the hold as it says; the sender is told how it was taken. With that the address
 //! is spent: what is held later, for another reason, is not what was asked about.
 //!
-//! **Exposure.** Anybody may write here. An answer counts from the sender's own address only, and never from a
+//! **Exposure.** Anybody may write here. An answer counts from the address that was asked only, and never from a
 //! program: out-of-office notes, reports and what has no return path change nothing. What is quoted is no answer.
 //!
 //! **Standards.** RFC 3834 §2, RFC 5322 §3.6.2.
@@ -22,9 +22,10 @@ use crate::pipeline::spec::{ReceiptEvent, Spec};
 use crate::pipeline::submission::ours;
 use futures_util::StreamExt;
 use sealpost_envelope::{DepositId, EmailAddress, RecipientNo, Treatment};
-use sealpost_evidence::{Detail, Event, EventName, render};
+use sealpost_evidence::{Actor, Detail, Event, EventName, render};
 use sealpost_policy::{Answer, Ask};
 use sealpost_smtp::Reply;
+use sealpost_store::account::{Account, AccountError};
 use sealpost_store::keys::{KeyError, token_hash};
 use sealpost_store::queue::{Filter, NewOutbound, insert};
 use sealpost_store::{Change, ConsignmentRow, DepositRow, HoldAnswer, Scan, StoreError};
@@ -92,10 +93,10 @@ pub(super) async fn take(
     }
     let fault = |e: &dyn std::fmt::Display| ours("taking an answer", e);
     let desk = Desk::open(gateway, asked).await.map_err(|e| fault(&e))?;
-    let Some(desk) = desk else {
+    let Some(mut desk) = desk else {
         return Err(Reply::new(550, 1, 1, "Nothing is asked here any more"));
     };
-    if !read.author().is_some_and(|from| from.eq_ignore_ascii_case(desk.row.sender.as_str())) {
+    if !desk.was_asked(read.author()).await.map_err(|e| fault(&e))? {
         return Err(Reply::new(550, 7, 1, "Answer from the address that was asked"));
     }
     desk.take(&read.words).await.map_err(|e| fault(&e))
@@ -108,6 +109,8 @@ struct Desk<'a> {
     ask: Ask,
     recipients: Vec<RecipientNo>,
     waiting: Vec<ConsignmentRow>,
+    /// Who answers, where it is not the sender.
+    by: Option<Account>,
 }
 
 impl<'a> Desk<'a> {
@@ -135,7 +138,22 @@ impl<'a> Desk<'a> {
             recipients.contains(&c.n) && asked_about && c.revoked.is_none() && c.failed.is_none()
         });
         let row = gateway.store.read_deposit(deposit).await?.row;
-        Ok(Some(Self { gateway, row, ask, recipients, waiting }))
+        Ok(Some(Self { gateway, row, ask, recipients, waiting, by: None }))
+    }
+
+    /// Whether the question went to this author: the sender, or who answers for an application that sent it.
+    async fn was_asked(&mut self, author: Option<&str>) -> Result<bool, AccountError> {
+        let Some(author) = author else { return Ok(false) };
+        if author.eq_ignore_ascii_case(self.row.sender.as_str()) {
+            return Ok(true);
+        }
+        let accounts = &self.gateway.accounts;
+        let reader = accounts.reads_for(self.row.entity, &self.row.sender).await?;
+        let Some(reader) = reader.filter(|reader| author.eq_ignore_ascii_case(reader.as_str())) else {
+            return Ok(false);
+        };
+        self.by = accounts.by_login(&reader).await?;
+        Ok(true)
     }
 
     async fn take(&self, words: &str) -> Result<(), ContentError> {
@@ -221,7 +239,10 @@ impl<'a> Desk<'a> {
         let event = Event::new(name, self.row.entity, self.gateway.clock.now())
             .deposit(self.row.id)
             .recipient(consignment.n)
-            .actor(actor(&self.row.submitter, &self.row.sender))
+            .actor(match &self.by {
+                Some(account) => Actor::Account { id: account.id, login: account.login.to_string() },
+                None => actor(&self.row.submitter, &self.row.sender),
+            })
             .detail(detail);
         render(&organisation.issuer, event, None).map_err(|error| {
             tracing::error!(%error, "an answer could not be journaled");

@@ -1,6 +1,6 @@
 //! Somebody leaves: what they deposited goes on under a successor.
 //!
-//! Deposits change hands, mail for the leaver's own addresses reaches the successor, and the leaver's account is
+//! Deposits change hands, and so do the applications and addresses of services that the leaver answered for; mail for the leaver's own addresses reaches the successor, and the leaver's account is
 //! disabled. What was journaled and sealed stays as it was: it names who acted then. The successor does not write as
 //! the leaver.
 
@@ -16,7 +16,7 @@ impl Accounts {
         to: &Account,
         events: Vec<BuiltEvent>,
     ) -> Result<u64, AccountError> {
-        if from.entity != to.entity || from.id == to.id || to.disabled.is_some() {
+        if from.entity != to.entity || from.id == to.id || to.disabled.is_some() || to.owner.is_some() {
             return Err(AccountError::NoHeir(to.login.clone()));
         }
         let (from, to, entity, now) = (from.id, to.id, from.entity, self.clock.now());
@@ -28,6 +28,11 @@ impl Accounts {
                 // Whoever had handed over to the leaver is followed to the same successor.
                 tx.execute("UPDATE accounts SET heir = $2 WHERE heir = $1 AND id <> $2", args![from, to])
                     .await?;
+                tx.execute(
+                    "UPDATE accounts SET owner = $2 WHERE owner = $1 AND entity = $3",
+                    args![from, to, entity],
+                )
+                .await?;
                 let sql = "UPDATE accounts SET heir = $2, disabled = COALESCE(disabled, $3) WHERE id = $1";
                 if tx.execute(sql, args![from, to, now]).await? == 0 {
                     return Err(AccountError::Unknown(from.to_string()));

@@ -1,7 +1,7 @@
 //! What is known of an account's person beside login and name: access code, form of address, where mail about the
 //! account goes, telephone.
 //!
-//! Without a profile, mail about an account goes to its login. A profile without a contact means that no address is
+//! Without a profile, mail about an account goes to its login; about one that a person answers for, to that person. A profile without a contact means that no address is
 //! on file: then nothing is sent by mail, and the person has to be recognised in another way.
 
 use super::{Account, AccountError, Accounts, COLUMNS, read_account};
@@ -81,6 +81,18 @@ impl Accounts {
 
     /// An account's particulars.
     pub async fn profile(&self, account: &Account) -> Result<Profile, AccountError> {
+        let own = self.own_profile(account).await?;
+        let owner = match account.owner {
+            Some(owner) => self.by_id(owner).await?,
+            None => None,
+        };
+        match owner {
+            Some(owner) => Ok(Profile { contact: self.own_profile(&owner).await?.contact, ..own }),
+            None => Ok(own),
+        }
+    }
+
+    async fn own_profile(&self, account: &Account) -> Result<Profile, AccountError> {
         let sql = "SELECT access_code, civility, contact, phone FROM account_profiles WHERE account = $1";
         let Some(row) = self.db.fetch_optional(sql, args![account.id]).await? else {
             return Ok(Profile { contact: Some(account.login.clone()), ..Profile::default() });

@@ -16,7 +16,7 @@ impl Accounts {
         source: &str,
         events: Vec<BuiltEvent>,
     ) -> Result<Account, AccountError> {
-        self.create_with(new, None, Some(source), events).await
+        self.create_with(new, None, Some(source), None, events).await
     }
 
     /// Which system rules an account; `None`: it was added here.

@@ -34,6 +34,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (24, "watch", include_str!("../../migrations/0024_watch.sql")),
     (25, "directories", include_str!("../../migrations/0025_directories.sql")),
     (26, "guests and contacts", include_str!("../../migrations/0026_guests.sql")),
+    (28, "merged organisations", include_str!("../../migrations/0028_merge.sql")),
     (30, "observed", include_str!("../../migrations/0030_observed.sql")),
     (34, "answers", include_str!("../../migrations/0034_answers.sql")),
 ];

@@ -8,6 +8,7 @@
 
 use super::read::{COLUMNS, deposit_row};
 use super::{DepositRow, StoreError};
+use crate::account::owner::FOLLOWED;
 use crate::consignment::{ConsignmentRow, ConsignmentState};
 use crate::db::{Args, AssertSqlSafe, Value};
 use crate::{Store, args};
@@ -24,7 +25,7 @@ const BRANCHES: usize = 16;
 pub enum Sight {
     /// All of an organisation.
     Entity(EntityId),
-    /// What an account of it submitted, and what was submitted in its name.
+    /// What an account of it submitted, and what was submitted in its name or that of an account it answers for.
     Own(EntityId, AccountId),
 }
 
@@ -212,10 +213,6 @@ pub struct Followed {
     pub recipients: Vec<ConsignmentRow>,
 }
 
-/// Own addresses of an account: what was submitted in its name.
-const OWN: &str = "SELECT address_key FROM account_addresses WHERE account = $1 AND standing = 'own' \
-     ORDER BY address_key LIMIT 1000";
-
 impl Store {
     /// A page of deposits, newest first.
     pub async fn follow(&self, filter: &FollowFilter) -> Result<Vec<Followed>, StoreError> {
@@ -223,7 +220,8 @@ impl Store {
         let names = match filter.sight {
             Sight::Entity(_) => Vec::new(),
             Sight::Own(_, account) => {
-                let rows = self.db.fetch_all(OWN, args![account]).await?;
+                let own = format!("{} ORDER BY x.address_key LIMIT 1000", FOLLOWED.replace("$?", "$1"));
+                let rows = self.db.fetch_all(AssertSqlSafe(own), args![account]).await?;
                 rows.iter().map(|r| r.text("address_key")).collect::<Result<_, _>>()?
             }
         };
@@ -240,8 +238,7 @@ impl Store {
         if let Sight::Own(_, account) = sight
             && row.account != Some(account)
         {
-            let sql = "SELECT 1 AS one FROM account_addresses \
-                 WHERE account = $1 AND address_key = $2 AND standing = 'own'";
+            let sql = AssertSqlSafe(format!("{} AND x.address_key = $2", FOLLOWED.replace("$?", "$1")));
             if self.db.fetch_optional(sql, args![account, row.sender.key()]).await?.is_none() {
                 return Ok(None);
             }
@@ -366,9 +363,11 @@ fn statement(filter: &FollowFilter, own: &[String], now: Timestamp) -> (String, 
         }
     } else {
         sql.add(
-            " UNION SELECT id FROM (SELECT d.id FROM deposits d WHERE d.entity = $? AND d.sender_key IN \
-             (SELECT address_key FROM account_addresses WHERE account = $? AND standing = 'own')",
-            args![entity, account],
+            &format!(
+                " UNION SELECT id FROM (SELECT d.id FROM deposits d WHERE d.entity = $? AND d.sender_key IN \
+                 ({FOLLOWED})"
+            ),
+            args![entity, account, account],
         );
         sql.conditions(filter, now);
         sql.add(") AS named", args![]);

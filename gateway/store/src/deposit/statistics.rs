@@ -1,6 +1,7 @@
 //! Numbers about deposits, a day at a time.
 
 use super::Sight;
+use crate::account::owner::FOLLOWED;
 use crate::db::{Args, AssertSqlSafe, Value};
 use crate::{Store, StoreError};
 use sealpost_envelope::Timestamp;
@@ -76,10 +77,10 @@ fn bounds(sight: Sight, since: Timestamp, until: Timestamp) -> (String, Args) {
     let mut whose = "d.entity = $1 AND d.created >= $2 AND d.created < $3".to_owned();
     if let Sight::Own(_, account) = sight {
         values.push(account.into());
-        whose.push_str(
-            " AND (d.account = $4 OR d.sender_key IN (SELECT address_key FROM account_addresses \
-             WHERE account = $4 AND standing = 'own'))",
-        );
+        whose.push_str(&format!(
+            " AND (d.account = $4 OR d.sender_key IN ({}))",
+            FOLLOWED.replace("$?", "$4")
+        ));
     }
     (whose, values)
 }

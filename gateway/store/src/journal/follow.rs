@@ -8,6 +8,7 @@
 
 use super::JournalEntry;
 use super::read::{COLUMNS, entry};
+use crate::account::owner::FOLLOWED;
 use crate::db::{Args, AssertSqlSafe, Value};
 use crate::deposit::Sight;
 use crate::{Store, StoreError};
@@ -68,10 +69,11 @@ fn statement(filter: &FollowJournal) -> (String, Args) {
         Sight::Entity(_) => sql.add("entity = $?", vec![entity]),
         // An own deposit is one of the organisation: without `entity` here the index over deposits serves.
         Sight::Own(_, account) => sql.add(
-            "deposit IN (SELECT id FROM deposits WHERE entity = $? AND account = $? UNION SELECT id FROM deposits \
-             WHERE entity = $? AND sender_key IN (SELECT address_key FROM account_addresses WHERE account = $? \
-             AND standing = 'own'))",
-            vec![entity.clone(), account.into(), entity.clone(), account.into()],
+            &format!(
+                "deposit IN (SELECT id FROM deposits WHERE entity = $? AND account = $? UNION SELECT id FROM deposits \
+                 WHERE entity = $? AND sender_key IN ({FOLLOWED}))"
+            ),
+            vec![entity.clone(), account.into(), entity.clone(), account.into(), account.into()],
         ),
     }
     if let Sight::Own(..) = filter.sight {

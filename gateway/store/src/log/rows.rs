@@ -1,7 +1,8 @@
 //! Every row of the journal against the log: what was deleted, reordered or edited, by name.
 //!
 //! **Job.** [`Store::verify_rows`] goes through the rows once, in constant memory: each place is taken, its
-//! leaf is the one in the tile that the log grew, the columns say what the bytes say, clear values are those
+//! leaf is the one in the tile that the log grew, the columns say what the bytes say (an entry of an organisation that
+//! was merged belongs to the one it is part of now), clear values are those
 //! committed to, the evidence is the one named, and what was pruned was pruned by a tombstone that stands in
 //! the journal. [`Store::verify_log`] recomputes the tree itself; only both together say that all is well.
 //!
@@ -12,9 +13,10 @@ use super::{Finding, Ranges};
 use crate::db::{Row, Value};
 use crate::{Store, StoreError, args};
 use futures_util::StreamExt;
-use sealpost_envelope::Sha256Digest;
+use sealpost_envelope::{EntityId, Sha256Digest};
 use sealpost_evidence::journal::{EntryView, openings_fit};
 use sealpost_evidence::merkle::{TILE_WIDTH, TileId};
+use std::collections::HashMap;
 
 /// Columns of the journal with the evidence of each entry.
 const ROWS: &str = "SELECT j.idx, j.id, j.time, j.event, j.entity, j.deposit, j.recipient, j.leaf, j.bytes, \
@@ -35,6 +37,7 @@ impl Store {
             findings.push(Finding::Beyond(at.unsigned_abs()));
         }
         let pruned = self.tombstones().await?;
+        let merged = self.merged_entities().await?;
         let mut chunks = self.db.chunks(ROWS, vec![Value::size(size)?]);
         let mut next = 0;
         let mut tile: Option<(u64, Vec<u8>)> = None;
@@ -51,7 +54,7 @@ impl Store {
                 }
                 let at = (index % TILE_WIDTH) as usize * 32;
                 let grown = tile.as_ref().and_then(|(_, hashes)| hashes.get(at..at + 32));
-                if let Some(finding) = judge(row, index, grown, &pruned)?
+                if let Some(finding) = judge(row, index, grown, &pruned, &merged)?
                     && findings.len() < MAX_FINDINGS
                 {
                     findings.push(finding);
@@ -81,6 +84,7 @@ fn judge(
     index: u64,
     grown: Option<&[u8]>,
     pruned: &Ranges,
+    merged: &HashMap<EntityId, EntityId>,
 ) -> Result<Option<Finding>, StoreError> {
     if grown.is_some_and(|hash| row.array::<32>("leaf").is_ok_and(|leaf| leaf != hash)) {
         return Ok(Some(Finding::Moved(index)));
@@ -89,11 +93,12 @@ fn judge(
         return Ok((!pruned.contains(index)).then_some(Finding::Pruned(index)));
     };
     let Ok(view) = EntryView::parse(&bytes) else { return Ok(Some(Finding::Changed(index))) };
+    let entity = merged.get(&view.entity).copied().unwrap_or(view.entity);
     let columns = [
         ("id", row.text("id")? == view.id.to_string()),
         ("time", row.int("time")? == view.time.as_microsecond()),
         ("event", row.text("event")? == view.event.as_str()),
-        ("entity", row.int("entity")? == view.entity.0),
+        ("entity", row.entity()? == entity),
         ("deposit", row.opt_text("deposit")? == view.deposit.map(|d| d.to_string())),
         ("recipient", row.opt_int("recipient")? == view.recipient.map(i64::from)),
     ];

@@ -3,7 +3,7 @@
 use super::{MAX_REPLY, OutboundId, Queue, State};
 use crate::db::Value;
 use crate::{StoreError, Tx, args};
-use sealpost_envelope::{Sha256Digest, Timestamp};
+use sealpost_envelope::{EmailAddress, Sha256Digest, Timestamp};
 use sealpost_evidence::BuiltEvent;
 
 /// What the composer made.
@@ -15,6 +15,8 @@ pub struct Composed {
     pub size: u64,
     /// SHA-256 of the wire bytes.
     pub sha256: Sha256Digest,
+    /// Where it goes, when that is somebody else than was asked for.
+    pub rcpt: Option<EmailAddress>,
 }
 
 /// What an attempt came to.
@@ -51,10 +53,15 @@ pub enum Settlement {
 /// same bytes. Call [`Queue::wake_ready`] after the commit.
 pub async fn set_recipe(tx: &mut Tx, id: OutboundId, composed: Composed) -> Result<bool, StoreError> {
     const READY: &str = "UPDATE outbound SET state = 'ready', size = $1, sha256 = $2, claimed_by = NULL, \
-                         claimed_until = NULL, last_reply = NULL WHERE id = $3 AND state = 'compose'";
+                         claimed_until = NULL, last_reply = NULL, rcpt = COALESCE($4, rcpt) WHERE id = $3 AND state = 'compose'";
     const RECIPE: &str = "INSERT INTO recipes (id, deposit, recipe) \
                           SELECT id, deposit, $2 FROM outbound WHERE id = $1";
-    let ready = args![Value::size(composed.size)?, composed.sha256.to_hex(), id.0];
+    let ready = args![
+        Value::size(composed.size)?,
+        composed.sha256.to_hex(),
+        id.0,
+        composed.rcpt.as_ref().map(EmailAddress::as_str)
+    ];
     if tx.execute(READY, ready).await? == 0 {
         return Ok(false);
     }

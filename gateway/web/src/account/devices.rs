@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 use sealpost_envelope::{Secret, Timestamp};
 use sealpost_evidence::Detail;
-use sealpost_store::account::{Accounts, AppScope};
+use sealpost_store::account::{Account, Accounts, AppScope};
 use sealpost_store::queue;
 use sealpost_store::session::StaffSession;
 use std::time::Duration;
@@ -33,49 +33,63 @@ pub(super) async fn add_program(
 ) -> Response {
     let page = async {
         let typed = Typed::posted(&state, body).await?;
-        if !staff.is_ours(Some(typed.get("csrf"))) {
-            return show(&state, &ctx, &staff, Some(Word::Stale), None).await;
+        match make_program(&state, &ctx, &staff, &staff.account, &typed).await? {
+            Ok(once) => show(&state, &ctx, &staff, None, Some(once)).await,
+            Err(word) => show(&state, &ctx, &staff, Some(word), None).await,
         }
-        let label: String = typed.get("label").chars().filter(|c| !c.is_control()).take(LABEL).collect();
-        if label.is_empty() {
-            return show(&state, &ctx, &staff, Some(Word::NoLabel), None).await;
-        }
-        let current = Secret::new(typed.raw("password").to_owned());
-        let word = match guess::password(&state, &ctx, &staff.account, &current).await? {
-            guess::Guess::Right => None,
-            guess::Guess::Wrong => Some(Word::WrongPassword),
-            guess::Guess::Held => Some(Word::Throttled),
-        };
-        if word.is_some() {
-            return show(&state, &ctx, &staff, word, None).await;
-        }
-        let scope = match typed.get("scope") {
-            "smtp" => AppScope::Smtp,
-            "imap" => AppScope::Imap,
-            _ => AppScope::Both,
-        };
-        let now = state.clock.now();
-        let (password, prepared) =
-            state.accounts.new_app_password(&staff.account, &label, scope, end(&typed, now));
-        let detail = Detail::new().text("scope", scope.as_str());
-        let who = journal::actor(&staff.account);
-        let event = journal::changed(&staff.site, &staff.account, who, "app password", detail, now)?;
-        let news = mail::news(&state, &staff.account, "app-password", now).await?;
-        let account = staff.account.clone();
-        state
-            .store
-            .db()
-            .write(async move |tx| {
-                Accounts::write_app_password(tx, &account, prepared).await?;
-                queue::insert_all(tx, news.as_slice()).await?;
-                tx.append(vec![event]).await
-            })
-            .await?;
-        (state.hooks.outbound)();
-        show(&state, &ctx, &staff, None, Some(Once::Program { label, password, scope })).await
     };
     let page = page.await;
     respond(&state, &ctx, page)
+}
+
+/// Makes an app password of `account`, one's own or one that the person answers for; where `replace` was chosen, the
+/// former ones end with it.
+pub(super) async fn make_program(
+    state: &WebState,
+    ctx: &Ctx,
+    staff: &Staff,
+    account: &Account,
+    typed: &Typed,
+) -> Result<Result<Once, Word>, Fault> {
+    if !staff.is_ours(Some(typed.get("csrf"))) {
+        return Ok(Err(Word::Stale));
+    }
+    let label: String = typed.get("label").chars().filter(|c| !c.is_control()).take(LABEL).collect();
+    if label.is_empty() {
+        return Ok(Err(Word::NoLabel));
+    }
+    let current = Secret::new(typed.raw("password").to_owned());
+    match guess::password(state, ctx, &staff.account, &current).await? {
+        guess::Guess::Right => {}
+        guess::Guess::Wrong => return Ok(Err(Word::WrongPassword)),
+        guess::Guess::Held => return Ok(Err(Word::Throttled)),
+    }
+    let scope = match typed.get("scope") {
+        "smtp" => AppScope::Smtp,
+        "imap" => AppScope::Imap,
+        _ => AppScope::Both,
+    };
+    let (now, replace) = (state.clock.now(), typed.get("replace") == "former");
+    let (password, prepared) = state.accounts.new_app_password(account, &label, scope, end(typed, now));
+    let detail = Detail::new().text("scope", scope.as_str()).flag("former_revoked", replace);
+    let who = journal::actor(&staff.account);
+    let event = journal::changed(&staff.site, account, who, "app password", detail, now)?;
+    let news = mail::news(state, account, "app-password", now).await?;
+    let account = account.clone();
+    let done = state.store.db().write(async move |tx| {
+        if replace {
+            Accounts::delete_app_passwords(tx, account.id, None).await?;
+        }
+        Accounts::write_app_password(tx, &account, prepared).await?;
+        queue::insert_all(tx, news.as_slice()).await?;
+        tx.append(vec![event]).await
+    });
+    done.await?;
+    if replace {
+        state.accounts.revoked();
+    }
+    (state.hooks.outbound)();
+    Ok(Ok(Once::Program { label, password, scope }))
 }
 
 /// When it ends, if it shall: within a year.
@@ -96,33 +110,39 @@ pub(super) async fn revoke_program(
         if !staff.is_ours(Some(typed.get("csrf"))) {
             return show(&state, &ctx, &staff, Some(Word::Stale), None).await;
         }
-        let id = typed.parsed::<Uuid>("id").ok_or(Fault::BadForm)?;
-        let now = state.clock.now();
-        let who = journal::actor(&staff.account);
-        let what = "app password revoked";
-        let event = journal::changed(&staff.site, &staff.account, who, what, Detail::new(), now)?;
-        let news = mail::news(&state, &staff.account, "app-password-gone", now).await?;
-        let account = staff.id();
-        let gone = state
-            .store
-            .db()
-            .write(async move |tx| {
-                let gone = Accounts::delete_app_passwords(tx, account, Some(id)).await? > 0;
-                if gone {
-                    queue::insert_all(tx, news.as_slice()).await?;
-                    tx.append(vec![event]).await?;
-                }
-                Ok(gone)
-            })
-            .await?;
-        if gone {
-            state.accounts.revoked();
-            (state.hooks.outbound)();
-        }
+        end_program(&state, &staff, &staff.account, &typed).await?;
         see_other("/account?done=revoked")
     };
     let page = page.await;
     respond(&state, &ctx, page)
+}
+
+/// Revokes an app password of `account`; what it had opened ends.
+pub(super) async fn end_program(
+    state: &WebState,
+    staff: &Staff,
+    account: &Account,
+    typed: &Typed,
+) -> Result<(), Fault> {
+    let id = typed.parsed::<Uuid>("id").ok_or(Fault::BadForm)?;
+    let now = state.clock.now();
+    let who = journal::actor(&staff.account);
+    let event = journal::changed(&staff.site, account, who, "app password revoked", Detail::new(), now)?;
+    let news = mail::news(state, account, "app-password-gone", now).await?;
+    let account = account.id;
+    let done = state.store.db().write(async move |tx| {
+        let gone = Accounts::delete_app_passwords(tx, account, Some(id)).await? > 0;
+        if gone {
+            queue::insert_all(tx, news.as_slice()).await?;
+            tx.append(vec![event]).await?;
+        }
+        Ok(gone)
+    });
+    if done.await? {
+        state.accounts.revoked();
+        (state.hooks.outbound)();
+    }
+    Ok(())
 }
 
 /// `POST /account/sessions/end`: one, or all others.

@@ -15,7 +15,7 @@ use axum::response::Response;
 use http::StatusCode;
 use sealpost_envelope::{GateMethod, Language, Secret};
 use sealpost_gate::strength::Weakness;
-use sealpost_store::account::AppScope;
+use sealpost_store::account::{Account, AppScope};
 use sealpost_store::session::StaffSession;
 
 /// Something shown on this answer and never again.
@@ -156,6 +156,8 @@ struct Page<'a> {
     codes_left: u32,
     programs: Vec<ProgramRow>,
     sessions: Vec<SessionRow>,
+    /// What the person answers for: number, name, login, last use.
+    services: Vec<(i64, String, String, Option<String>)>,
     mail: &'a MailAccess,
     /// Whether cards are read here.
     cards: bool,
@@ -199,7 +201,8 @@ pub(super) async fn show(
         contact: profile.contact.map(|c| c.masked()),
         has_app: account.has_totp,
         codes_left: state.accounts.backup_codes_left(account.id).await?,
-        programs: programs(state, ctx, staff).await?,
+        programs: programs(state, ctx, staff, &account).await?,
+        services: services(state, ctx, staff).await?,
         sessions: sessions(state, ctx, staff).await?,
         mail: &state.mail,
         cards: state.card_url.is_some(),
@@ -210,9 +213,25 @@ pub(super) async fn show(
     html_status(status, &page)
 }
 
-async fn programs(state: &WebState, ctx: &Ctx, staff: &Staff) -> Result<Vec<ProgramRow>, Fault> {
+async fn services(
+    state: &WebState,
+    ctx: &Ctx,
+    staff: &Staff,
+) -> Result<Vec<(i64, String, String, Option<String>)>, Fault> {
+    let owned = state.accounts.owned_by(&staff.account).await?;
+    let used = |at| locale::moment(at, &staff.site.zone, ctx.language);
+    Ok(owned.into_iter().map(|a| (a.id.0, a.name, a.login.to_string(), a.last_used.map(used))).collect())
+}
+
+/// The app passwords of an account.
+pub(super) async fn programs(
+    state: &WebState,
+    ctx: &Ctx,
+    staff: &Staff,
+    account: &Account,
+) -> Result<Vec<ProgramRow>, Fault> {
     let (l, zone, now) = (ctx.language, &staff.site.zone, state.clock.now());
-    let rows = state.accounts.app_passwords(staff.id()).await?;
+    let rows = state.accounts.app_passwords(account.id).await?;
     let moment = |t| locale::moment(t, zone, l);
     Ok(rows
         .into_iter()

@@ -36,6 +36,15 @@ const LIFE: Duration = Duration::from_secs(3600);
 /// Links for one account in an hour.
 const LINKS: u32 = 4;
 
+/// What somebody without an address on file leaves, as typed, and what of it cannot be used.
+#[derive(Debug, Default)]
+pub(super) struct Details {
+    pub(super) address: String,
+    pub(super) phone: String,
+    pub(super) bad_address: bool,
+    pub(super) bad_phone: bool,
+}
+
 #[derive(Template)]
 #[template(path = "recover.html")]
 pub(super) struct Ask<'a> {
@@ -46,7 +55,7 @@ pub(super) struct Ask<'a> {
     pub(super) lead: &'static str,
     pub(super) identifier: String,
     /// Asks for an address and a telephone number too.
-    pub(super) details: bool,
+    pub(super) details: Option<Details>,
     pub(super) wrong: Option<&'static str>,
 }
 
@@ -117,7 +126,7 @@ fn ask_page(state: &WebState, ctx: &Ctx, kind: Kind, wrong: Option<&'static str>
         title: kind.title(l),
         lead: kind.lead(l),
         identifier: String::new(),
-        details: false,
+        details: None,
         wrong,
     };
     html_status(if wrong.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK }, &page)

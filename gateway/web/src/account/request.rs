@@ -5,7 +5,7 @@
 //! recognised the person in another way. The address of a person who is known hears of a decision.
 
 use super::mail;
-use super::recover::Ask;
+use super::recover::{Ask, Details};
 use crate::app::frame::{AppFrame, Section};
 use crate::app::typed::Typed;
 use crate::ctx::Ctx;
@@ -39,11 +39,23 @@ fn form(
     state: &WebState,
     ctx: &Ctx,
     identifier: String,
-    wrong: Option<&'static str>,
+    details: Details,
+    stale: bool,
 ) -> Result<Response, Fault> {
     let l = ctx.language;
     let title = l.pick("Adresse manquante ou changée", "Missing or changed address");
     let frame = Frame::new(state, ctx, title, state.only_entity());
+    let bad = details.bad_address || details.bad_phone;
+    let wrong = if stale {
+        Some(l.pick("Cette page était restée ouverte trop longtemps.", "This page was open for too long."))
+    } else if bad {
+        Some(l.pick(
+            "L’adresse et le numéro de mobile sont obligatoires.",
+            "Address and mobile number are needed.",
+        ))
+    } else {
+        None
+    };
     let page = Ask {
         f: &frame,
         csrf: ctx.csrf(state, ACTION),
@@ -54,7 +66,7 @@ fn form(
             "To protect your data (GDPR), an address is not changed for the asking. An administrator of your organisation checks yours with you, then a link is sent there.",
         ),
         identifier,
-        details: true,
+        details: Some(details),
         wrong,
     };
     html_status(if wrong.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK }, &page)
@@ -62,7 +74,7 @@ fn form(
 
 /// `GET /password/unknown`
 pub(super) async fn start(State(state): State<WebState>, ctx: Ctx) -> Response {
-    let page = form(&state, &ctx, String::new(), None);
+    let page = form(&state, &ctx, String::new(), Details::default(), false);
     respond(&state, &ctx, page)
 }
 
@@ -70,20 +82,21 @@ pub(super) async fn start(State(state): State<WebState>, ctx: Ctx) -> Response {
 pub(super) async fn ask(State(state): State<WebState>, ctx: Ctx, body: Body) -> Response {
     let page = async {
         let typed = Typed::posted(&state, body).await?;
-        let l = ctx.language;
         let identifier: String = typed.get("identifier").chars().take(320).collect();
+        // What was typed stays in the form.
+        let mut details = Details {
+            address: typed.get("address").chars().take(254).collect(),
+            phone: typed.get("phone").chars().take(24).collect(),
+            ..Details::default()
+        };
         if !ctx.is_ours(&state, ACTION, Some(typed.get("csrf"))) {
-            let stale =
-                l.pick("Cette page était restée ouverte trop longtemps.", "This page was open for too long.");
-            return form(&state, &ctx, identifier, Some(stale));
+            return form(&state, &ctx, identifier, details, true);
         }
-        let phone: String = typed.get("phone").chars().filter(|c| !c.is_whitespace()).take(20).collect();
-        let (Ok(contact), true) = (EmailAddress::parse(typed.get("address")), is_phone(&phone)) else {
-            let wrong = l.pick(
-                "L’adresse et le numéro de mobile sont obligatoires, sous une forme usuelle.",
-                "Address and mobile number are needed, in a usual form.",
-            );
-            return form(&state, &ctx, identifier, Some(wrong));
+        let phone: String = details.phone.chars().filter(|c| !c.is_whitespace()).take(20).collect();
+        let contact = EmailAddress::parse(details.address.trim());
+        (details.bad_address, details.bad_phone) = (contact.is_err(), !is_phone(&phone));
+        let (Ok(contact), false) = (contact, details.bad_phone) else {
+            return form(&state, &ctx, identifier, details, false);
         };
         let started = Instant::now();
         if !allowed(&state, &ctx).await? {

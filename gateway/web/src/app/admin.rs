@@ -15,6 +15,7 @@ pub(super) fn routes() -> Router<WebState> {
     Router::new()
         .route("/admin/accounts", get(accounts::list))
         .route("/admin/accounts/{id}", get(addresses::show).post(accounts::change))
+        .route("/admin/accounts/{id}/owner", get(accounts::back).post(addresses::owner))
         .route("/admin/accounts/{id}/addresses", get(accounts::back).post(addresses::change))
         .route("/admin/entities", get(service::entities))
         .route("/admin/queue", get(queue::list))

@@ -19,6 +19,8 @@ use axum::response::Response;
 use sealpost_envelope::AccountId;
 use sealpost_evidence::{BuiltEvent, Detail, Event, EventName, render};
 use sealpost_store::account::{Account, AccountError, Role};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Roles that are given here.
 const ROLES: [Role; 3] = [Role::Sender, Role::Auditor, Role::Admin];
@@ -35,6 +37,8 @@ struct Row {
     factor: &'static str,
     created: When,
     used: Option<When>,
+    /// Who answers for it, where it is no person's.
+    owner: Option<String>,
     me: bool,
 }
 
@@ -85,6 +89,14 @@ async fn page(
     let accounts = state.accounts.list(Some(staff.entity()), after).await.map_err(fault)?;
     let next = (accounts.len() == 500).then(|| accounts.last().map(|a| a.id)).flatten();
     let frame = AppFrame::new(state, ctx, staff, Section::Accounts, l.pick("Comptes", "Accounts"));
+    let mut owners = HashMap::new();
+    for id in accounts.iter().filter_map(|a| a.owner) {
+        if let Entry::Vacant(place) = owners.entry(id)
+            && let Some(owner) = state.accounts.by_id(id).await.map_err(fault)?
+        {
+            place.insert(owner.name);
+        }
+    }
     let row = |a: &Account| {
         let when = |t| When::new(t, &staff.site.zone, l);
         let state = match a.disabled {
@@ -106,6 +118,7 @@ async fn page(
             },
             created: when(a.created),
             used: a.last_used.map(when),
+            owner: a.owner.and_then(|id| owners.get(&id).cloned()),
             me: a.id == staff.id(),
         }
     };

@@ -1,4 +1,5 @@
-//! `/admin/accounts/{id}`: whose addresses an account writes as, and who writes in its name.
+//! `/admin/accounts/{id}`: whose addresses an account writes as, who writes in its name, and who answers for it where
+//! it is no person's.
 //!
 //! A secretary acts for a doctor; a service's address has several persons. Evidence names both, the one who acted and
 //! the one in whose name. What is granted here is journaled with the administrator's name.
@@ -19,6 +20,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use sealpost_envelope::{AccountId, EmailAddress};
+use sealpost_evidence::Detail;
 use sealpost_store::account::{Account, AccountError, Role, Standing};
 
 /// An address of the account.
@@ -47,11 +49,24 @@ struct Page<'a> {
     role: &'static str,
     lines: Vec<Line>,
     delegates: Vec<Delegate>,
+    /// Who answers for it.
+    owner: Option<Account>,
+    /// What it answers for itself.
+    owned: Vec<Account>,
+    /// What was typed as the owner, and why it was refused.
+    refused: Option<(String, &'static str)>,
     domains: String,
     typed: String,
     own: bool,
     said: Option<Said>,
     wrong: Option<&'static str>,
+}
+
+/// What was refused, by the field it was typed into.
+#[derive(Debug, Default)]
+struct Wrong {
+    address: Option<&'static str>,
+    owner: Option<&'static str>,
 }
 
 /// An account of the administrator's organisation; others do not exist.
@@ -76,10 +91,11 @@ pub(super) async fn show(
         let said = match typed.get("done") {
             "granted" => Some(l.pick("Adresse ajoutée.", "Address added.")),
             "taken" => Some(l.pick("Adresse retirée.", "Address taken away.")),
+            "owner" => Some(l.pick("Responsable enregistré.", "Written down who answers for it.")),
             _ => None,
         };
         let said = said.map(|words| Said { tone: "good", words: words.to_owned() });
-        page(&state, &ctx, &staff, account, &Typed::default(), said, None).await
+        page(&state, &ctx, &staff, account, &Typed::default(), said, Wrong::default()).await
     };
     let page = page.await;
     respond(&state, &ctx, page)
@@ -92,10 +108,15 @@ async fn page(
     account: Account,
     typed: &Typed,
     said: Option<Said>,
-    wrong: Option<&'static str>,
+    wrong: Wrong,
 ) -> Result<Response, Fault> {
     let addresses = state.accounts.addresses(account.id).await.map_err(fault)?;
     let delegates = state.accounts.delegates(&account).await.map_err(fault)?;
+    let owner = match account.owner {
+        Some(owner) => state.accounts.by_id(owner).await.map_err(fault)?,
+        None => None,
+    };
+    let owned = state.accounts.owned_by(&account).await.map_err(fault)?;
     let login = account.login.key();
     let line = |a: &sealpost_store::account::AccountAddress| Line {
         own: a.standing == Standing::Own,
@@ -113,12 +134,15 @@ async fn page(
         role: frame::role(account.role, ctx.language),
         lines: addresses.iter().map(line).collect(),
         delegates: delegates.into_iter().map(delegate).collect(),
+        owner,
+        owned,
+        refused: wrong.owner.map(|words| (typed.get("owner").to_owned(), words)),
         domains: state.hooks.operations.domains(staff.entity()).join(", "),
         typed: typed.get("address").to_owned(),
         own: typed.get("standing") == "own",
         account,
         said,
-        wrong,
+        wrong: wrong.address,
         f: &frame,
     })
 }
@@ -137,10 +161,12 @@ pub(super) async fn change(
         let l = ctx.language;
         if !staff.is_ours(Some(typed.get("csrf"))) {
             let said = Some(Said { tone: "bad", words: stale(l).to_owned() });
-            return page(&state, &ctx, &staff, account, &typed, said, None).await;
+            return page(&state, &ctx, &staff, account, &typed, said, Wrong::default()).await;
         }
-        let refused =
-            async |account, words| page(&state, &ctx, &staff, account, &typed, None, Some(words)).await;
+        let refused = async |account, words| {
+            let wrong = Wrong { address: Some(words), owner: None };
+            page(&state, &ctx, &staff, account, &typed, None, wrong).await
+        };
         let Ok(address) = EmailAddress::parse(typed.get("address").trim()) else {
             let words = l.pick("Une adresse a la forme nom@domaine.", "An address has the form name@domain.");
             return refused(account, words).await;
@@ -183,6 +209,55 @@ pub(super) async fn change(
                 other.map_err(fault)?;
                 see_other(&format!("/admin/accounts/{id}?done=granted"))
             }
+        }
+    };
+    let done = done.await;
+    respond(&state, &ctx, done)
+}
+
+/// `POST /admin/accounts/{id}/owner`: who answers for an application, a copier, the address of a service.
+pub(super) async fn owner(
+    State(state): State<WebState>,
+    ctx: Ctx,
+    staff: Staff,
+    Path(id): Path<i64>,
+    body: Body,
+) -> Response {
+    let done = async {
+        let account = find(&state, &staff, id).await?;
+        let typed = Typed::posted(&state, body).await?;
+        let l = ctx.language;
+        if !staff.is_ours(Some(typed.get("csrf"))) {
+            let said = Some(Said { tone: "bad", words: stale(l).to_owned() });
+            return page(&state, &ctx, &staff, account, &typed, said, Wrong::default()).await;
+        }
+        let login = typed.get("owner").trim();
+        let named = match EmailAddress::parse(login) {
+            Ok(login) => state.accounts.by_login(&login).await.map_err(fault)?,
+            Err(_) => None,
+        };
+        let done = match (login.is_empty(), named.filter(|a| a.entity == staff.entity())) {
+            (false, None) => Err(AccountError::Unknown(login.to_owned())),
+            (_, named) => {
+                let what = |detail: Detail| match &named {
+                    Some(owner) => detail.personal("owner", owner.login.as_str()),
+                    None => detail,
+                };
+                let events = vec![changed(&state, &staff, &account, "owner", what)?];
+                state.accounts.set_owner(&account, named.as_ref(), events).await
+            }
+        };
+        match done {
+            Ok(()) => see_other(&format!("/admin/accounts/{id}?done=owner")),
+            Err(AccountError::Unknown(_) | AccountError::NoOwner(_)) => {
+                let words = l.pick(
+                    "Ce doit être l’identifiant d’une personne de l’organisme, active.",
+                    "It must be the login of an active person of the organisation.",
+                );
+                let wrong = Wrong { address: None, owner: Some(words) };
+                page(&state, &ctx, &staff, account, &typed, None, wrong).await
+            }
+            Err(error) => Err(fault(error)),
         }
     };
     let done = done.await;
