@@ -157,6 +157,9 @@ impl Policy {
             strengthen::apply(&mut draft, message, recipient, &self.defaults, now);
         }
         served::check(&mut draft, message, recipient, &self.defaults);
+        if let Some(known) = recipient.near.as_ref().filter(|_| draft.treatment != Treatment::Refuse) {
+            draft.hold(Hold::NearAddress { known: known.to_string() });
+        }
         if (message.author_signed || message.author_encrypted) && draft.treatment.has_link() {
             draft.say("signed or encrypted by its author: offered whole, never split");
         }
@@ -304,5 +307,29 @@ fn before_all_rules(message: &MessageFacts) -> Option<&'static str> {
         Some("built in: invitation")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_waits_unless_the_message_is_refused_and_what_is_observed_never_does() {
+        let (message, mut who) = MessageFacts::sample();
+        who.near = Some("dominique@clinique.example".parse().unwrap());
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let decide = |defaults: Defaults| {
+            let policy = Policy::compile(&[], defaults).unwrap();
+            policy.act(policy.decide(&message, &who, now))
+        };
+        let held = decide(Defaults::default());
+        assert!(held.verdict.hold.is_some_and(|why| why.contains("dominique@clinique.example")));
+        assert_eq!(held.hold.and_then(|h| h.ask()), Some(crate::Ask::Confirm));
+        let observed = decide(Defaults { observe: true, ..Defaults::default() });
+        assert_eq!((observed.verdict.treatment, observed.verdict.hold), (Treatment::Pass, None));
+        let would = observed.observed.unwrap();
+        assert!(would.treatment > Treatment::Pass && would.hold.is_some());
+        assert_eq!(would.rule, held.verdict.rule);
     }
 }

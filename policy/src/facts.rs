@@ -87,12 +87,14 @@ pub struct RecipientFacts {
     pub address: EmailAddress,
     /// What is on record of them; `None` where nobody has looked, and nothing is held for want of it.
     pub known: Option<Known>,
+    /// The address that the sender writes to of which this one, new to them, may be a slip of the pen.
+    pub near: Option<EmailAddress>,
 }
 
 impl RecipientFacts {
     /// Of whom only the address is known.
     pub fn new(address: EmailAddress) -> Self {
-        Self { address, known: None }
+        Self { address, known: None, near: None }
     }
 }
 
@@ -130,6 +132,8 @@ pub struct Defaults {
     pub blocked_types: Vec<String>,
     /// Nothing is done to mail; what would have been done is told.
     pub observe: bool,
+    /// Mail to a new address that looks like a slip of the pen waits for its sender.
+    pub hold_typos: bool,
 }
 
 impl Default for Defaults {
@@ -146,6 +150,7 @@ impl Default for Defaults {
             sms_prefixes: Vec::new(),
             blocked_types: Vec::new(),
             observe: false,
+            hold_typos: true,
         }
     }
 }

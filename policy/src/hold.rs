@@ -55,6 +55,11 @@ pub enum Hold {
     },
     /// Access would end before it begins.
     EndsInThePast,
+    /// Nobody was ever written to at this address, and it is one letter away from one that the sender writes to.
+    NearAddress {
+        /// That one.
+        known: String,
+    },
     /// The recipient cannot pass the gate in any way: something is missing that the sender or an administrator
     /// can give.
     CannotServe {
@@ -83,7 +88,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    fn text(self, language: Language) -> &'static str {
+    pub(crate) fn text(self, language: Language) -> &'static str {
         match (self, language) {
             (Self::Phone, Language::Fr) => {
                 "un numéro de mobile, par exemple dans l’objet : [secure sms:+33612345678]"
@@ -174,6 +179,9 @@ impl Hold {
                 format!("L’authentification « {wanted} » est demandée, mais la règle n’offre que « {offered} ».")
             }
             Self::EndsInThePast => "La date de fin d’accès demandée est déjà passée.".into(),
+            Self::NearAddress { known } => {
+                format!("Vous n’avez jamais écrit à cette adresse, et elle ressemble à {known}, à qui vous écrivez. Est-ce la bonne ?")
+            }
             Self::CannotServe { gate, missing } => {
                 format!("L’authentification demandée ({gate}) est impossible pour ce destinataire. Il manque : {}.", joined(missing, Language::Fr))
             }
@@ -211,6 +219,9 @@ impl Hold {
                 format!("The authentication “{wanted}” is asked for, but the rule offers only “{offered}”.")
             }
             Self::EndsInThePast => "Access shall end at a time that has already passed.".into(),
+            Self::NearAddress { known } => {
+                format!("You have never written to this address, and it looks like {known}, to whom you write. Is it the right one?")
+            }
             Self::CannotServe { gate, missing } => {
                 format!("This recipient cannot pass the gate ({gate}). What is missing: {}.", joined(missing, Language::En))
             }

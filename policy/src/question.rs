@@ -37,6 +37,7 @@ impl Hold {
     pub fn ask(&self) -> Option<Ask> {
         match self {
             Self::NearMiss { .. } | Self::TaggedInvitation => Some(Ask::Protect),
+            Self::NearAddress { .. } => Some(Ask::Confirm),
             Self::CannotServe { missing, .. }
                 if missing.iter().any(|m| matches!(m, Missing::Phone | Missing::NearPhone)) =>
             {

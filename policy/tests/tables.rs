@@ -170,7 +170,7 @@ fn decisions() {
         let to = address(case.to.as_deref().unwrap_or("bob@example.test"));
         let got = policy.decide(
             &facts(case, &to),
-            &RecipientFacts { address: to.clone(), known: case.known.as_deref().map(known) },
+            &RecipientFacts { known: case.known.as_deref().map(known), ..RecipientFacts::new(to.clone()) },
             now,
         );
         let v = &got.verdict;

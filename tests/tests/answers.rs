@@ -6,7 +6,7 @@ use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::mail::Mail;
 use sealpost_tests::outside::outside;
 use sealpost_tests::sending::Place;
-use sealpost_tests::tools::{inbox, link_in, wait_for_mail, wait_for_raw, wait_for_words};
+use sealpost_tests::tools::{inbox, link_in, wait_for_mail, wait_for_raw, wait_for_words, wait_until};
 use sealpost_tests::{Demo, Door, Parsed};
 
 const ALICE: &str = "alice@sealpost.test";
@@ -91,4 +91,52 @@ fn an_answer_by_mail_ends_the_wait() -> Result<()> {
     told(&demo, &id, "Rien n'a été envoyé")?;
     ensure!(!inbox(&demo, BOB)?.iter().any(|m| String::from_utf8_lossy(m).contains(&id)));
     Ok(())
+}
+
+/// The question about an address; where its answer goes.
+fn asked_about(demo: &Demo, id: &str, known: &str) -> Result<String> {
+    let raw = wait_for_raw(demo, ALICE, &|m| m.contains(id) && m.contains("answer-"))?;
+    let question = Parsed::new(&raw)?;
+    let text = question.body("text/plain")?.split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure!(text.contains("Est-ce la bonne") && text.contains(known) && text.contains("ENVOYER"), "{text}");
+    Ok(question.header("Reply-To")?.trim_matches(['<', '>']).to_owned())
+}
+
+#[test]
+fn a_new_address_that_looks_like_a_slip_waits_for_its_sender() -> Result<()> {
+    const KNOWN: &str = "dominique@example.test";
+    const SLIP: &str = "dominqiue@example.test";
+    let demo = Demo::start(DemoOptions::default())?;
+    let place = Place::new(&demo, "alice")?;
+    let mail = |to: &str, more: &str| {
+        let mail = Mail::new(&[to], "Bilan");
+        let mail = if more.is_empty() { mail } else { mail.header(more) };
+        mail.text("Bonjour").bytes()
+    };
+    let came = |to: &str, id: &str| wait_for_mail(&demo, to, &|m| m.contains(id));
+    let first = place.send(&[KNOWN], &mail(KNOWN, ""))?;
+    came(KNOWN, &first)?;
+    wait_until("it counts as sent", || {
+        Ok(demo.sealpost(&["deposit", "show", &first])?.contains("RelayToNonERDS"))
+    })?;
+
+    // Somebody wrote first, from an address that is new here: the answer to that is no slip.
+    let other = "dominiqu@example.test";
+    let answer = place.send(&[other], &mail(other, "In-Reply-To: <1@example.test>"))?;
+    came(other, &answer)?;
+
+    let id = place.send(&[SLIP], &mail(SLIP, ""))?;
+    let to = asked_about(&demo, &id, KNOWN)?;
+    let held = demo.sealpost(&["--json", "queue", "list", "--state", "held"])?;
+    ensure!(held.contains(&id), "it has left");
+    let plain = "Content-Type: text/plain; charset=utf-8\n";
+    ensure!(outside(&demo, ALICE, &to, &reply(ALICE, plain, "Envoyer"))?.starts_with("250"));
+    told(&demo, &id, "part tel quel")?;
+    came(SLIP, &id)?;
+    wait_until("it counts as sent", || {
+        Ok(demo.sealpost(&["deposit", "show", &id])?.contains("RelayToNonERDS"))
+    })?;
+    // Confirmed once, it is an address like any other.
+    let again = place.send(&[SLIP], &mail(SLIP, ""))?;
+    came(SLIP, &again).map(drop)
 }

@@ -2,12 +2,13 @@
 //! and while it does not answer so does everything.
 
 use anyhow::{Context, Result, ensure};
-use sealpost_tests::Demo;
 use sealpost_tests::clamd::{Clamd, SIGNATURE, eicar};
 use sealpost_tests::demo::DemoOptions;
 use sealpost_tests::mail::{File, Mail};
+use sealpost_tests::outside::outside;
 use sealpost_tests::sending::Place;
-use sealpost_tests::tools::{inbox, must, wait_for_deposit, wait_for_words, wait_until};
+use sealpost_tests::tools::{inbox, must, wait_for_deposit, wait_for_mail, wait_for_words, wait_until};
+use sealpost_tests::{Demo, Parsed};
 use serde_json::Value;
 
 const BOB: &str = "bob@example.test";
@@ -27,6 +28,28 @@ fn nothing_came(demo: &Demo, id: &str) -> Result<()> {
     let mark = format!("X-Sealpost-Deposit: {id}");
     let all = inbox(demo, BOB)?;
     ensure!(!all.iter().any(|m| String::from_utf8_lossy(m).contains(&mark)), "it has left");
+    Ok(())
+}
+
+/// The question about a deposit whose text says these words: where its answer goes.
+fn asked(demo: &Demo, id: &str, words: &str) -> Result<String> {
+    let fits = |mail: &str| {
+        let text = Parsed::new(mail.as_bytes()).and_then(|p| p.body("text/plain")).unwrap_or_default();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        mail.contains(id) && mail.contains("answer-") && text.contains(words)
+    };
+    let mail = wait_for_mail(demo, ALICE, &fits)?;
+    let parsed = Parsed::new(mail.as_bytes())?;
+    Ok(parsed.header("Reply-To")?.trim_matches(['<', '>']).to_owned())
+}
+
+/// Alice answers a question, from outside.
+fn answered(demo: &Demo, to: &str, word: &str) -> Result<()> {
+    let mail = format!(
+        "From: {ALICE}\nTo: {to}\nSubject: Re: x\nMIME-Version: 1.0\nContent-Type: text/plain\n\n{word}\n"
+    );
+    let reply = outside(demo, ALICE, to, &mail)?;
+    ensure!(reply.starts_with("250"), "{reply}");
     Ok(())
 }
 
@@ -72,6 +95,21 @@ fn nothing_leaves_before_it_was_looked_at() -> Result<()> {
     wait_for_deposit(&demo, BOB, &large)?;
     ensure!(event(&demo, &large, "HoldReleased")?.is_some());
 
+    // Nearly tagged, let go by an answer, and only then looked at: another question, at another address.
+    let mail = Mail::new(&[BOB], "[secur] Plan").header("X-Sealpost-Treatment: link");
+    let file = File::new("plan.bin", "application/octet-stream", vec![7; 1_000_001]);
+    let twice = place.send(&[BOB], &mail.text("Bonjour").file(file).bytes())?;
+    let first = asked(&demo, &twice, "ressemble à une demande de protection")?;
+    answered(&demo, &first, "ENVOYER")?;
+    let second = asked(&demo, &twice, "ne peut pas l'examiner")?;
+    ensure!(first != second, "one address for two questions");
+    // The first question is settled: its address lets nothing go that the second one is about.
+    answered(&demo, &first, "ENVOYER")?;
+    wait_for_words(&demo, ALICE, &twice, "trop tard")?;
+    nothing_came(&demo, &twice)?;
+    answered(&demo, &second, "ENVOYER")?;
+    wait_for_deposit(&demo, BOB, &twice)?;
+
     // A type that never leaves is refused at once.
     let refused = place.send(&[BOB], &file_of(b"MZ".to_vec(), "Setup.EXE"));
     let answer = format!("{:#}", refused.err().context("it was taken")?);
@@ -89,7 +127,7 @@ fn nothing_leaves_before_it_was_looked_at() -> Result<()> {
     clamd.stop()?;
     ensure!(demo.sealpost_raw(&["check"])?.status.code() == Some(1));
     let waiting = place.send(&[BOB], &file_of(b"rien".to_vec(), "attente.bin"))?;
-    wait_for_words(&demo, ALICE, &waiting, "the antivirus does not answer")?;
+    wait_for_words(&demo, ALICE, &waiting, "l’antivirus ne répond pas")?;
     nothing_came(&demo, &waiting)?;
     clamd.start()?;
     wait_for_deposit(&demo, BOB, &waiting)?;

@@ -377,6 +377,7 @@ fn defaults(settings: &Settings, entity: &Entity) -> Defaults {
         sms: settings.gate.sms.provider.is_some(),
         sms_prefixes: settings.gate.sms.prefixes.clone(),
         blocked_types: settings.antivirus.blocked_types.iter().map(|t| t.as_str().to_owned()).collect(),
+        hold_typos: entity.hold_typos,
         observe: settings.mode == Mode::Observe,
     }
 }

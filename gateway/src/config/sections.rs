@@ -85,6 +85,9 @@ section! {
         languages: Vec<Language> = default(vec![Language::Fr, Language::En]);
         /// Attachments of more decoded bytes together are replaced by links.
         link_over: Size = default(Size(5_000_000));
+        /// Hold mail to an address that its sender has never written to and that is one letter away from one they
+        /// write to, and ask them. Answers to received mail are never held for that.
+        hold_typos: bool = default(true);
         /// Whom recipients may ask for help.
         support: Support = section;
         /// How mail is sealed.

@@ -388,8 +388,8 @@ async fn compose(desk: &Desk<'_>) -> Result<Recipe, ComposeError> {
             let report = notifications::report(desk, &status).await?;
             return dkim::signed(&desk.press(), report, &desk.organisation.seal_address).await;
         }
-        Spec::Question { ask, recipients, fr, en } => {
-            questions::ask(desk, ask, &recipients, (&fr, &en)).await?
+        Spec::Question { ask, recipients, fr, en, again } => {
+            questions::ask(desk, ask, &recipients, (&fr, &en), again).await?
         }
         Spec::Answered { recipients, answer, late } => {
             questions::answered(desk, &recipients, answer.as_ref(), late).await?

@@ -28,7 +28,7 @@ use sealpost_evidence::{
 };
 use sealpost_gate::{PasswordError, PasswordMethod};
 use sealpost_message::{Mailbox, Structure};
-use sealpost_policy::{Ask, Decision};
+use sealpost_policy::{Ask, Decision, Hold};
 use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
 use sealpost_store::deposit::{DepositError, Deposited, NewConsignment, NewDeposit};
@@ -272,27 +272,43 @@ fn outbound(
     verdicts: &Verdicts,
 ) -> Vec<NewOutbound> {
     let mut rows = mails(submission, id, verdicts);
-    if verdicts.0.iter().any(|d| d.verdict.hold.is_some()) {
-        let receipt = held_receipt(submission, id);
-        rows.push(match question(verdicts).filter(|_| returns::are_used(gateway)) {
-            Some(spec) => NewOutbound { spec: spec.to_json(), ..receipt },
-            None => receipt,
-        });
+    let (questions, told) = match returns::are_used(gateway) {
+        true => questions(verdicts),
+        false => (Vec::new(), verdicts.0.iter().any(|d| d.verdict.hold.is_some())),
+    };
+    if told {
+        rows.push(held_receipt(submission, id));
     }
+    rows.extend(
+        questions.iter().map(|spec| NewOutbound { spec: spec.to_json(), ..held_receipt(submission, id) }),
+    );
     rows
 }
 
-/// What the sender can answer by mail about what waits: one question, for all whom it is about. A number is asked of one.
-fn question(verdicts: &Verdicts) -> Option<Spec> {
-    let held = || (1..).zip(&verdicts.0).filter_map(|(n, d)| Some((n, d.hold.as_ref()?)));
-    let (first, hold) = held().find(|(_, hold)| hold.ask().is_some())?;
-    let ask = hold.ask()?;
-    let recipients = match ask {
-        Ask::Phone => vec![first],
-        // The answer ends the holds that it was asked about, and no others.
-        _ => held().filter(|(_, other)| *other == hold).map(|(n, _)| n).collect(),
-    };
-    Some(Spec::Question { ask, recipients, fr: hold.text(Language::Fr), en: hold.text(Language::En) })
+/// Questions that one message may raise; what else waits is told in the receipt.
+const QUESTIONS: usize = 5;
+
+/// What the sender can answer by mail about what waits: for each reason a question, about all who wait for it, since an
+/// answer ends the holds that it was asked about, and no others. A number is asked of one. Whether the receipt has to
+/// tell of more.
+fn questions(verdicts: &Verdicts) -> (Vec<Spec>, bool) {
+    let mut asked = Vec::<(Ask, &Hold, Vec<RecipientNo>)>::new();
+    let mut told = verdicts.0.iter().any(|d| d.verdict.hold.is_some() && d.hold.is_none());
+    let held = (1..).zip(&verdicts.0).filter_map(|(n, d)| Some((n, d.hold.as_ref()?)));
+    for (n, hold) in held {
+        let room = asked.len() < QUESTIONS;
+        let known = asked.iter_mut().find(|(ask, other, _)| *ask != Ask::Phone && *other == hold);
+        match (known, hold.ask()) {
+            (Some((.., recipients)), _) => recipients.push(n),
+            (None, Some(ask)) if room => asked.push((ask, hold, vec![n])),
+            _ => told = true,
+        }
+    }
+    let specs = asked.into_iter().map(|(ask, hold, recipients)| {
+        let (fr, en) = (hold.text(Language::Fr), hold.text(Language::En));
+        Spec::Question { ask, recipients, fr, en, again: false }
+    });
+    (specs.collect(), told)
 }
 
 /// The sender is told at once that something waits, and why.

@@ -253,17 +253,19 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Told, Compo
         return Err(ComposeError::Unneeded("a later receipt tells of more openings"));
     }
     let heading = Heading::new(desk);
-    let lines: Vec<ReceiptLine<'_>> = consignments.iter().map(line).collect();
+    let language = senders_language(desk);
+    let lines: Vec<ReceiptLine<'_>> = consignments.iter().map(|c| line(c, language)).collect();
     let subject = strip_tags(&structure.top.subject);
     let url =
         format!("{}/deposits/{}", desk.gateway.config.web.url.as_str().trim_end_matches('/'), deposit.id);
     let mail = ReceiptMail {
-        letter: heading.letter(desk, senders_language(desk)),
+        letter: heading.letter(desk, language),
         kind: match event {
             ReceiptEvent::OpenedByOne => ReceiptKind::OpenedByOne,
             ReceiptEvent::OpenedByAll => ReceiptKind::OpenedByAll,
             ReceiptEvent::Failed => ReceiptKind::Failed,
             ReceiptEvent::Held => ReceiptKind::Held,
+            ReceiptEvent::StillHeld => ReceiptKind::StillHeld,
             ReceiptEvent::Revoked => ReceiptKind::Revoked,
             ReceiptEvent::Corrected => ReceiptKind::Corrected,
             ReceiptEvent::Extended => {
@@ -293,19 +295,28 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Told, Compo
     Ok(Told::Letter(compose::receipt(&mail)))
 }
 
-fn line(consignment: &ConsignmentRow) -> ReceiptLine<'_> {
+fn line(consignment: &ConsignmentRow, language: Language) -> ReceiptLine<'_> {
     let address: &EmailAddress = &consignment.address;
     if let Some(at) = consignment.revoked {
         return ReceiptLine { address, state: RecipientState::Revoked(at) };
     }
     if let Some(reason) = consignment.verdict.hold.as_ref().filter(|_| consignment.failed.is_none()) {
-        return ReceiptLine { address, state: RecipientState::Held(reason.clone()) };
+        return ReceiptLine {
+            address,
+            state: RecipientState::Held(sealpost_policy::reason(reason, language)),
+        };
     }
     let state = match (&consignment.failed, &consignment.opened, &consignment.last_sent) {
-        (Some(_), ..) => RecipientState::Failed(consignment.failure.clone().unwrap_or_default()),
+        (Some(_), ..) => {
+            let why = consignment.failure.as_deref().unwrap_or_default();
+            RecipientState::Failed(sealpost_policy::reason(why, language))
+        }
         (None, Some(at), _) => RecipientState::Opened(*at),
         (None, None, Some(at)) => RecipientState::Delivered(*at),
         (None, None, None) => RecipientState::Sent,
     };
     ReceiptLine { address, state }
 }
+
+#[cfg(test)]
+mod tests;

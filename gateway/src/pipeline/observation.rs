@@ -132,7 +132,7 @@ fn described(o: &Observation, letter: &Letter<'_>, language: Language) -> Vec<(S
         (say("Référence", "Reference"), o.reference.to_string()),
         (say("De", "From"), o.sender.to_string()),
         (say("À", "To"), o.recipient.to_string()),
-        (say("Serait", "Would be"), consequence(*treatment, hold.is_some(), rule, language)),
+        (say("Aurait été", "Would have been"), consequence(*treatment, hold.is_some(), rule, language)),
     ];
     rows.extend(hold.as_ref().map(|why| (say("Motif", "Reason"), why.pick(language).to_owned())));
     rows

@@ -19,6 +19,7 @@ pub async fn ask(
     ask: Ask,
     recipients: &[RecipientNo],
     reason: (&str, &str),
+    again: bool,
 ) -> Result<Draft, ComposeError> {
     let row = &desk.open.deposit.row;
     let first =
@@ -35,7 +36,12 @@ pub async fn ask(
         recipients,
         &Said {
             state: language.pick("En attente", "Waiting"),
-            title: language.pick("Le message n'est pas parti", "The message has not left"),
+            title: match again {
+                false => language.pick("Le message n'est pas parti", "The message has not left"),
+                true => {
+                    language.pick("Rappel : le message n'est pas parti", "Reminder: the message has not left")
+                }
+            },
             text: &text,
             answer: Some((&address, &choices(ask, language), until)),
         },

@@ -152,6 +152,7 @@ fn asked(desk: &Desk<'_>, consignment: &ConsignmentRow, finding: &Finding) -> Re
             recipients: vec![consignment.n],
             fr: finding.french(),
             en: finding.to_string(),
+            again: false,
         };
         let row = &desk.open.deposit.row;
         change.outbound = vec![question(desk.gateway, (row.id, &row.sender), row.entity, &spec)];

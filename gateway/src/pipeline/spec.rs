@@ -64,6 +64,9 @@ pub enum Spec {
         fr: String,
         /// The same in English.
         en: String,
+        /// It was asked before, and nobody has answered.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
     /// Tells the sender how their answer was taken.
     Answered {
@@ -249,6 +252,8 @@ pub enum ReceiptEvent {
     Failed,
     /// It waits for the sender.
     Held,
+    /// It still does, and not much longer.
+    StillHeld,
     /// Access was closed, by somebody else than the sender.
     Revoked,
     /// A recipient's address was corrected.

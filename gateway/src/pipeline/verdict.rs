@@ -16,7 +16,7 @@ use sealpost_envelope::{
     DepositId, EmailAddress, EntityId, Envelope, GateMethod, Submitter, Timestamp, Treatment,
 };
 use sealpost_message::Structure;
-use sealpost_policy::{Decision, Hints, Known, MessageFacts, RecipientFacts};
+use sealpost_policy::{Decision, Hints, Known, MessageFacts, Policy, RecipientFacts};
 use sealpost_store::StoreError;
 use sealpost_store::person::Person;
 use std::collections::BTreeMap;
@@ -86,6 +86,12 @@ pub async fn judge(
             who.known = Some(known(gateway, organisation.id, address).await?);
             decision = policy.decide(facts, &who, now);
         }
+        if may_be_a_slip(&policy, facts, &decision, address) {
+            who.near = nearly(gateway, organisation.id, facts, address).await?;
+            if who.near.is_some() {
+                decision = policy.decide(facts, &who, now);
+            }
+        }
         decisions.push(policy.act(decision));
     }
     Ok(decisions)
@@ -97,6 +103,33 @@ fn depends_on_record(decision: &Decision) -> bool {
     let verdict = &decision.verdict;
     let mut methods = verdict.gate.alternatives().iter().flatten();
     verdict.treatment.has_link() && methods.any(|m| matches!(m, OtpSms | Totp | Hotp | Tiqr | Password))
+}
+
+/// Whether somebody wrote this address by hand and is waiting for an answer anyway if it is wrong. Who answers a message
+/// took the address from it; what passes before all rules is no person's mail; a guest does not choose.
+fn may_be_a_slip(policy: &Policy, facts: &MessageFacts, decision: &Decision, address: &EmailAddress) -> bool {
+    let defaults = policy.defaults();
+    let answers = ["in-reply-to", "references"].iter().any(|name| facts.headers.contains_key(*name));
+    let automatic = facts.null_reverse_path || facts.is_report || facts.auto_submitted;
+    let judged = decision.hold.is_none() && decision.verdict.treatment != Treatment::Refuse;
+    defaults.hold_typos && judged && !answers && !automatic && !facts.guest && !defaults.is_own(address)
+}
+
+/// The address that the sender writes to of which `address`, where they never wrote before, is one slip away. Who names
+/// both in one message knows them apart.
+async fn nearly(
+    gateway: &Gateway,
+    entity: EntityId,
+    facts: &MessageFacts,
+    address: &EmailAddress,
+) -> Result<Option<EmailAddress>, StoreError> {
+    let (store, sender, key) = (&gateway.store, &facts.sender, address.key());
+    if store.has_written(entity, sender, address).await? {
+        return Ok(None);
+    }
+    let mut keys = sealpost_policy::candidates(&key);
+    keys.retain(|near| !facts.recipients.iter().any(|r| r.key() == *near));
+    store.written_among(entity, sender, &keys).await
 }
 
 /// What is on record of a recipient.

@@ -9,6 +9,7 @@
 mod answer;
 mod change;
 mod hold;
+mod near;
 mod note;
 mod observed;
 mod read;

@@ -102,14 +102,30 @@ fn block(block: &Block) -> String {
     }
 }
 
+/// For what may be cut anywhere.
+const ANYWHERE: &str = "overflow-wrap:anywhere";
+/// Longest piece of a label that stays on its line, in characters.
+const PIECE: usize = 22;
+
+/// A label is not cut, an address only behind its @; unless they are too long for a telephone.
+fn label(text: &str) -> (&'static str, String) {
+    let shown = escape(text);
+    match text.split('@').all(|piece| piece.chars().count() <= PIECE) {
+        true => ("white-space:nowrap", shown.replace('@', "@<wbr>")),
+        false => (ANYWHERE, shown),
+    }
+}
+
 /// Two columns in a frame.
 fn table(rows: &[(String, String)], classes: [&str; 2], styles: [&str; 2]) -> String {
     let cell = |n: usize, padding: &str, text: &str| {
+        let (wrap, shown) = match n {
+            0 => label(text),
+            _ => (ANYWHERE, escape(text)),
+        };
         format!(
-            "<td class=\"{}\" style=\"padding:{padding};vertical-align:top;overflow-wrap:anywhere;{}\">{}</td>",
-            classes[n],
-            styles[n],
-            escape(text)
+            "<td class=\"{}\" style=\"padding:{padding};vertical-align:top;{wrap};{}\">{shown}</td>",
+            classes[n], styles[n],
         )
     };
     let lines: String = rows

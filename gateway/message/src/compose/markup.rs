@@ -8,6 +8,8 @@
 //!
 //! **Standards.** The marks are those of CommonMark 0.31 §2.4, §5.1 to 5.3 and §6.2, without its other constructs.
 
+use super::html::escape;
+
 /// Marks within marks are read so deep.
 const DEPTH: usize = 4;
 
@@ -96,13 +98,12 @@ fn inline(text: &str, depth: usize, out: &mut String) -> bool {
             continue;
         }
         if let Some(url) = address(rest).filter(|_| !before.is_alphanumeric()) {
-            let mut shown = String::new();
-            escape(url, &mut shown);
+            let shown = escape(url);
             out.push_str(&format!("<a href=\"{shown}\">{shown}</a>"));
             (at, before) = (at + url.len(), '/');
             continue;
         }
-        escape(&rest[..c.len_utf8()], out);
+        out.push_str(&escape(&rest[..c.len_utf8()]));
         (at, before) = (at + c.len_utf8(), c);
     }
     marked
@@ -136,18 +137,6 @@ fn address(rest: &str) -> Option<&str> {
     let url =
         rest[..end.unwrap_or(rest.len())].trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '»', '’']);
     (url.len() > scheme.len()).then_some(url)
-}
-
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub enum ReceiptKind {
     Failed,
     /// It has not left: policy waits for the sender.
     Held,
+    /// It still has not, and will be given up soon.
+    StillHeld,
     /// Access was closed for a recipient, or for all.
     Revoked,
     /// The address of the first recipient was corrected.
@@ -102,6 +104,10 @@ pub(super) fn parts<'a>(mail: &'a ReceiptMail<'_>) -> (Head<'a>, Vec<Block>) {
             letter.say("En attente", "Waiting"),
             letter.say("Le message n'est pas parti", "The message has not left"),
         ),
+        ReceiptKind::StillHeld => (
+            letter.say("En attente", "Waiting"),
+            letter.say("Rappel : le message n'est pas parti", "Reminder: the message has not left"),
+        ),
         ReceiptKind::Revoked => (
             letter.say("Révoqué", "Revoked"),
             letter.say("L'accès au message a été fermé", "Access to the message was closed"),
@@ -173,14 +179,14 @@ fn blocks(mail: &ReceiptMail<'_>, state: &str, title: &str, subject: Option<Stri
                 .to_owned(),
         ));
     }
-    if mail.kind == ReceiptKind::Held {
+    if matches!(mail.kind, ReceiptKind::Held | ReceiptKind::StillHeld) {
         blocks.push(Block::Text(
             letter
                 .say(
-                    "Pour qu'il parte, corrigez ce qui est indiqué et envoyez-le à nouveau, ou demandez à votre \
-                     administrateur de le libérer.",
-                    "To have it leave, mend what is said above and send it again, or ask your administrator to \
-                     release it.",
+                    "Pour qu'il parte, corrigez ce qui est indiqué et envoyez-le à nouveau, laissez-le partir depuis \
+                     sa page, ou demandez à votre administrateur de le libérer.",
+                    "To have it leave, mend what is said above and send it again, let it go on its page, or ask \
+                     your administrator to release it.",
                 )
                 .to_owned(),
         ));

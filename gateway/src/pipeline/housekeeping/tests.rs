@@ -178,9 +178,15 @@ async fn held_mail_is_given_up_and_its_sender_told() {
     assert_eq!(at_first.iter().filter(|r| r.0 == State::Held).count(), 3, "{at_first:?}");
     assert_eq!(at_first.iter().filter(|r| r.2).count(), 1, "the sender is told once that it waits");
 
-    s.clock.advance(SignedDuration::from_hours(47));
+    s.clock.advance(SignedDuration::from_hours(35));
     s.keeper.round().await;
-    assert_eq!(rows(&s).await.len(), at_first.len(), "not before 48 hours");
+    assert_eq!(rows(&s).await.len(), at_first.len(), "there is time left");
+    s.clock.advance(SignedDuration::from_hours(12));
+    s.keeper.round().await;
+    s.keeper.round().await;
+    let reminded = rows(&s).await;
+    assert_eq!(reminded.len(), at_first.len() + 1, "the sender is reminded, once: {reminded:?}");
+    assert_eq!(reminded.iter().filter(|r| r.0 == State::Held).count(), 3, "not before 48 hours");
 
     s.clock.advance(SignedDuration::from_hours(2));
     s.keeper.round().await;

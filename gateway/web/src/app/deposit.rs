@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 use sealpost_envelope::{DepositId, EntryId, Language, Timestamp};
 use sealpost_evidence::EventName;
 use sealpost_message::Mailbox;
+use sealpost_policy::reason;
 use sealpost_store::account::Role;
 use sealpost_store::deposit::Followed;
 use sealpost_store::{ConsignmentRow, ConsignmentState, JournalEntry};
@@ -261,8 +262,13 @@ fn recipient(
         read: c.opened.map(when),
         tracked,
         expires: tracked.then(|| when(c.verdict.expires)),
-        failure: c.failure.clone().filter(|_| c.failed.is_some()),
-        held: c.verdict.hold.clone().filter(|_| c.state(now) == ConsignmentState::Held),
+        failure: c.failure.as_deref().filter(|_| c.failed.is_some()).map(|why| reason(why, l)),
+        held: c
+            .verdict
+            .hold
+            .as_deref()
+            .filter(|_| c.state(now) == ConsignmentState::Held)
+            .map(|why| reason(why, l)),
         observed: None,
         open: c.revoked.is_none() && !destroyed,
     }

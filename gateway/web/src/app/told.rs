@@ -123,7 +123,11 @@ impl Told {
             | E::NotificationDelivered => {
                 let host = self.text("server").or(self.text("host")).or(self.text("peer"));
                 let reply = self.personal("detail.reply").or(self.personal("detail.diagnostic"));
-                let parts: Vec<&str> = host.into_iter().chain(reply).collect();
+                let parts = host
+                    .map(str::to_owned)
+                    .into_iter()
+                    .chain(reply.map(|reply| sealpost_policy::reason(reply, l)));
+                let parts: Vec<String> = parts.collect();
                 (!parts.is_empty()).then(|| parts.join(" : "))
             }
             E::Extended => time("until").map(|t| format!("{} {t}", l.pick("jusqu’au", "until"))),
