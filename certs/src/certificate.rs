@@ -135,13 +135,6 @@ impl Certificate {
             _ => None,
         })
     }
-    /// Host names of the subjectAltName.
-    pub fn host_names(&self) -> Vec<String> {
-        self.alternative_names(|n| match n {
-            GeneralName::DnsName(a) => Some(a.as_str().to_owned()),
-            _ => None,
-        })
-    }
     /// Whether basicConstraints says so.
     pub fn is_ca(&self) -> bool {
         self.extension::<BasicConstraints>().is_some_and(|(_, b)| b.ca)

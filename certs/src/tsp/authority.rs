@@ -38,11 +38,6 @@ impl TimeAuthority {
         Self { signer, clock, policy: ANY_POLICY }
     }
 
-    /// Names the policy document the authority follows.
-    pub fn with_policy(self, policy: ObjectIdentifier) -> Self {
-        Self { policy, ..self }
-    }
-
     /// The authority's signer.
     pub fn signer(&self) -> &Arc<dyn Signer> {
         &self.signer

@@ -81,10 +81,6 @@ impl TrustAnchors {
         let anchors = certificates.iter().map(anchor).collect::<Result<_, _>>()?;
         Ok(Self { certificates, anchors, memo: Arc::default(), second: Default::default() })
     }
-    /// Takes DER certificates as anchors.
-    pub fn from_ders<'a>(ders: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, CertificateError> {
-        Self::new(ders.into_iter().map(Certificate::from_der).collect::<Result<_, _>>()?)
-    }
     /// Reads a PEM text with at least one certificate.
     pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
         Self::new(Certificate::from_pem(text)?)

@@ -47,17 +47,3 @@ impl Clock for FixedClock {
 fn to_micros(t: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(t.as_microsecond()).unwrap_or(t)
 }
-
-/// RFC 3339 in UTC with exactly six fractional digits, the journal's form: `2026-11-22T10:00:00.000000Z`.
-pub fn rfc3339_micros(t: Timestamp) -> String {
-    t.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn six_digits_always() {
-        let t = jiff::Timestamp::from_microsecond(1_795_305_600_000_000).unwrap();
-        assert_eq!(super::rfc3339_micros(t), "2026-11-22T00:00:00.000000Z");
-    }
-}

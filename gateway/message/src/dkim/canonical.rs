@@ -9,11 +9,6 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// A message whose header is known; only its body is still to come.
-    pub fn of_body(header: Vec<u8>) -> Self {
-        Self { header, body: RelaxedBody::default(), in_body: true }
-    }
-
     /// The next bytes of the message; `emit` gets what belongs into the body's digest.
     pub fn push(&mut self, bytes: &[u8], emit: &mut impl FnMut(&[u8])) {
         if self.in_body {

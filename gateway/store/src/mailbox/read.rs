@@ -233,12 +233,6 @@ impl Mailboxes {
         rows.iter().map(|r| Ok((FolderId(r.int("folder")?), r.small("uid")?))).collect()
     }
 
-    /// Whether a message lies in this blob: an orphan is in no one's.
-    pub async fn names_blob(&self, blob: BlobId) -> Result<bool, MailboxError> {
-        let sql = "SELECT 1 AS one FROM mail_bodies WHERE blob = $1 LIMIT 1";
-        Ok(self.db.fetch_optional(sql, args![blob]).await?.is_some())
-    }
-
     async fn key(&self, folder: FolderId, uid: Uid) -> Result<DepositKey, MailboxError> {
         let sql = "SELECT wrapped_key, key_week FROM mails WHERE folder = $1 AND uid = $2";
         let row = self.db.fetch_optional(sql, args![folder, uid]).await?.ok_or(MailboxError::NoMessage)?;
