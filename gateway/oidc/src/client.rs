@@ -2,13 +2,15 @@
 //!
 //! **Exposure.** Everything read here comes from the provider: bounded in time and size, redirects not followed.
 //!
-//! **Failure.** While the provider does not answer, a description and keys that were fetched before stay in use.
+//! **Failure.** While the provider does not answer, a description and keys that were fetched before stay in use; where
+//! there are none, it is asked again after a pause ([`crate::kept`]).
 //!
 //! **Standards.** RFC 6749 §2.3.1, §4.1.3, §5.2; RFC 6750 §2.1; OpenID Connect Core 1.0 §3.1.3, §5.3, §10.1.1 (keys are
 //! fetched again when one is unknown, no more often than every half minute).
 
 use crate::ciba::{BackchannelRequest, Poll, pending};
 use crate::jose::{KeySet, Verified};
+use crate::kept::{Kept, PAUSE};
 use crate::token::{Claims, Expect, IdToken, check_id_token};
 use crate::{Answer, ClientAuth, Fresh, Metadata, OidcError, Person, Settings, SettingsError};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
@@ -17,7 +19,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 
 /// Largest answer taken.
 const LARGEST: usize = 256 << 10;
@@ -25,8 +26,6 @@ const LARGEST: usize = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A description, and keys, are fetched again after this many seconds.
 const KEPT: i64 = 3600;
-/// Keys are not fetched again for an unknown one before this many seconds.
-const PAUSE: i64 = 30;
 
 /// A person whose sign-in was verified.
 #[derive(Debug)]
@@ -36,9 +35,6 @@ pub struct SignIn {
     /// The token, for logging out at the provider.
     pub id_token: Secret<String>,
 }
-
-/// Something fetched, and when (seconds since 1970).
-type Kept<T> = Mutex<Option<(Arc<T>, i64)>>;
 
 /// One provider.
 #[derive(Debug)]
@@ -78,7 +74,7 @@ impl Provider {
             builder = builder.identity(reqwest::Identity::from_pem(own.expose()).map_err(pem)?);
         }
         let http = builder.build().map_err(pem)?;
-        Ok(Self { settings, http, metadata: Mutex::default(), keys: Mutex::default() })
+        Ok(Self { settings, http, metadata: Kept::default(), keys: Kept::default() })
     }
 
     /// Its settings.
@@ -88,53 +84,25 @@ impl Provider {
 
     /// Its description.
     pub async fn metadata(&self, now: i64) -> Result<Arc<Metadata>, OidcError> {
-        let mut kept = self.metadata.lock().await;
-        if let Some((metadata, at)) = kept.as_ref()
-            && now < at + KEPT
-        {
-            return Ok(metadata.clone());
-        }
-        let fetched = match self.fetch(&self.settings.discovery_url()).await {
-            Ok(body) => Metadata::parse(&body, &self.settings),
-            Err(e) => Err(e),
+        let fetch = async || {
+            let body = self.fetch(&self.settings.discovery_url()).await;
+            let read = body.and_then(|body| Metadata::parse(&body, &self.settings));
+            read.inspect_err(|cause| self.warn("its description cannot be fetched", cause))
         };
-        match (fetched, kept.as_mut()) {
-            (Ok(metadata), _) => {
-                let metadata = Arc::new(metadata);
-                *kept = Some((metadata.clone(), now));
-                Ok(metadata)
-            }
-            // What it said an hour ago is better than nothing; what now contradicts the settings is not.
-            (Err(OidcError::Unreachable(cause)), Some((old, at))) => {
-                tracing::warn!(provider = self.settings.name, cause, "its description cannot be fetched");
-                *at = now - KEPT + PAUSE;
-                Ok(old.clone())
-            }
-            (Err(e), _) => Err(e),
-        }
+        self.metadata.get(now, KEPT, fetch).await
     }
 
     /// Its keys; with `unknown`, fetched again unless that was done a moment ago.
     async fn keys(&self, metadata: &Metadata, now: i64, unknown: bool) -> Result<Arc<KeySet>, OidcError> {
-        let mut kept = self.keys.lock().await;
-        if let Some((keys, at)) = kept.as_ref()
-            && now < at + if unknown { PAUSE } else { KEPT }
-        {
-            return Ok(keys.clone());
-        }
-        match (self.fetch(&metadata.jwks).await, kept.as_mut()) {
-            (Ok(body), _) => {
-                let keys = Arc::new(KeySet::parse(&body)?);
-                *kept = Some((keys.clone(), now));
-                Ok(keys)
-            }
-            (Err(cause), Some((old, at))) => {
-                tracing::warn!(provider = self.settings.name, %cause, "its keys cannot be fetched");
-                *at = now - KEPT + PAUSE;
-                Ok(old.clone())
-            }
-            (Err(e), None) => Err(e),
-        }
+        let fetch = async || {
+            let read = self.fetch(&metadata.jwks).await.and_then(|body| KeySet::parse(&body));
+            read.inspect_err(|cause| self.warn("its keys cannot be fetched", cause))
+        };
+        self.keys.get(now, if unknown { PAUSE } else { KEPT }, fetch).await
+    }
+
+    fn warn(&self, what: &str, cause: &OidcError) {
+        tracing::warn!(provider = self.settings.name, %cause, "{what}");
     }
 
     async fn verified(&self, metadata: &Metadata, token: &str, now: i64) -> Result<Verified, OidcError> {

@@ -23,6 +23,7 @@ mod ciba;
 mod client;
 mod error;
 pub mod jose;
+mod kept;
 mod metadata;
 mod person;
 mod request;
