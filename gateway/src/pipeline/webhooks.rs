@@ -154,8 +154,12 @@ impl Hook {
             let entry = entry?;
             if self.concerns(&entry) {
                 self.tell(&entry).await?;
-                store.claim(&self.name, &holder, LEASE).await?;
+                let still = store.claim(&self.name, &holder, LEASE).await?;
                 store.follow_from(&self.name, next + 1).await?;
+                if still.is_none() {
+                    // Telling took longer than the claim lasts: another node goes on.
+                    return Ok(());
+                }
             }
             next += 1;
         }

@@ -406,6 +406,8 @@ async fn followers(t: TestStore) {
     assert_eq!(b.boxes.followed_to().await.unwrap(), None);
     b.boxes.follow_from(3).await.unwrap();
     b.boxes.follow_from(7).await.unwrap();
+    // A node that was slow notes what it did long ago.
+    b.boxes.follow_from(5).await.unwrap();
     assert_eq!(b.boxes.followed_to().await.unwrap(), Some(7));
     assert_eq!(b.boxes.follow(0, 10).await.unwrap(), []);
 }

@@ -9,7 +9,7 @@ impl Store {
         followed_to(&self.db, follower).await
     }
 
-    /// Notes that a follower has dealt with all entries before `position`.
+    /// Notes that a follower has dealt with all entries before `position`; it never goes back, whoever comes late.
     pub async fn follow_from(&self, follower: &str, position: u64) -> Result<(), StoreError> {
         follow_from(&self.db, follower, position).await
     }
@@ -22,6 +22,7 @@ pub(crate) async fn followed_to(db: &Db, follower: &str) -> Result<Option<u64>, 
 
 pub(crate) async fn follow_from(db: &Db, follower: &str, position: u64) -> Result<(), StoreError> {
     let sql = "INSERT INTO followers (name, position) VALUES ($1, $2) \
-         ON CONFLICT (name) DO UPDATE SET position = excluded.position";
+         ON CONFLICT (name) DO UPDATE SET position = excluded.position \
+         WHERE followers.position < excluded.position";
     db.execute(sql, vec![follower.into(), Value::size(position)?]).await.map(drop)
 }
