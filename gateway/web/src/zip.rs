@@ -25,7 +25,7 @@ use records::{Entry, descriptor, directory, dos_time, local_header};
 use sealpost_envelope::Timestamp;
 use sealpost_store::access::Grant;
 use sealpost_store::blob::BlobError;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use tokio::sync::mpsc;
 
 /// `GET /m/{token}/all.zip`
@@ -135,7 +135,7 @@ impl Work {
 
 /// Places every file, and gives it a name of its own that cannot leave the folder.
 fn entries(files: &[File]) -> Vec<Entry> {
-    let mut taken = HashSet::new();
+    let mut taken = Taken::default();
     let mut offset = 0;
     files
         .iter()
@@ -147,7 +147,10 @@ fn entries(files: &[File]) -> Vec<Entry> {
         .collect()
 }
 
-fn own_name(name: &str, taken: &mut HashSet<String>) -> String {
+/// Names given, and the number that each of them is asked for next: a thousand files of one name cost as much as others.
+type Taken = HashMap<String, usize>;
+
+fn own_name(name: &str, taken: &mut Taken) -> String {
     let flat: String =
         name.chars().map(|c| if "/\\:*?\"<>|".contains(c) || c.is_control() { '_' } else { c }).collect();
     let flat = if flat.trim_matches(['.', ' ']).is_empty() { "_".to_owned() } else { flat };
@@ -155,13 +158,21 @@ fn own_name(name: &str, taken: &mut HashSet<String>) -> String {
         Some(dot) if dot > 0 => flat.split_at(dot),
         _ => (flat.as_str(), ""),
     };
-    let mut candidate = flat.clone();
-    let mut number = 2;
     // Case does not tell files apart on Windows and macOS.
-    while !taken.insert(candidate.to_lowercase()) {
-        candidate = format!("{stem} ({number}){extension}");
+    let key = flat.to_lowercase();
+    let Some(mut number) = taken.get(&key).copied() else {
+        taken.insert(key, 2);
+        return flat;
+    };
+    let candidate = loop {
+        let candidate = format!("{stem} ({number}){extension}");
         number += 1;
-    }
+        if !taken.contains_key(&candidate.to_lowercase()) {
+            break candidate;
+        }
+    };
+    taken.insert(candidate.to_lowercase(), 2);
+    taken.insert(key, number);
     candidate
 }
 
@@ -175,7 +186,7 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_and_stay_inside() {
-        let mut taken = HashSet::new();
+        let mut taken = Taken::default();
         let names: Vec<_> = ["a.pdf", "A.pdf", "a (2).pdf", "a.pdf", "../../x", "..", ".profile", "é/ü.txt"]
             .into_iter()
             .map(|n| own_name(n, &mut taken))
@@ -184,5 +195,14 @@ mod tests {
             names,
             ["a.pdf", "A (2).pdf", "a (2) (2).pdf", "a (3).pdf", ".._.._x", "_", ".profile", "é_ü.txt"]
         );
+    }
+
+    /// Had every name been tried from the first number on, this would be 5 × 10⁹ looks.
+    #[test]
+    fn many_of_one_name_are_named_at_once() {
+        let mut taken = Taken::default();
+        let last = (0..100_000).map(|_| own_name("a.pdf", &mut taken)).last();
+        assert_eq!(last.as_deref(), Some("a (100000).pdf"));
+        assert_eq!(taken.len(), 100_000);
     }
 }
