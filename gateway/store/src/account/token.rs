@@ -113,7 +113,7 @@ fn read(row: &Row) -> Result<ApiToken, StoreError> {
     let scopes = words.split_ascii_whitespace().map(str::parse).collect::<Result<_, UnknownScope>>();
     Ok(ApiToken {
         id: row.uuid("token")?,
-        account: AccountId(row.int("owner")?),
+        account: AccountId(row.int("holder")?),
         label: row.text("label")?,
         scopes: scopes.map_err(|e| StoreError::damaged("scopes", e))?,
         created: row.time("made")?,
@@ -122,7 +122,7 @@ fn read(row: &Row) -> Result<ApiToken, StoreError> {
     })
 }
 
-const TOKEN: &str = "t.id AS token, t.account AS owner, t.label, t.scopes, t.created AS made, \
+const TOKEN: &str = "t.id AS token, t.account AS holder, t.label, t.scopes, t.created AS made, \
      t.expires AS token_expires, t.last_used AS used";
 
 impl Accounts {
