@@ -17,6 +17,7 @@
 
 pub(crate) mod asn1;
 pub mod authority;
+mod bare;
 pub mod card;
 pub mod certificate;
 pub mod cms;
@@ -35,6 +36,7 @@ pub mod tsp;
 pub mod verify;
 
 pub use authority::{Authority, IssueError, Profile, Subject};
+pub use bare::{Bare, sign_bare};
 pub use certificate::{Certificate, CertificateError};
 pub use crl::{RevocationList, Revoked};
 pub use dkim::{DkimAlgorithm, DkimKey};
@@ -46,7 +48,7 @@ pub use token::{TokenKey, TokenSigner};
 pub use tsp::{TimeAuthority, TimeStampRequest, TspError};
 pub use verify::{
     Level, Purpose, TrustAnchors, Use, VerifiedSignature, VerifiedTimestamp, VerifyError, complete_seal,
-    enclose, verify_detached, verify_timestamp,
+    enclose, verify_bare, verify_detached, verify_timestamp,
 };
 
 #[cfg(test)]

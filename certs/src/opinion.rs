@@ -11,6 +11,7 @@
 //! **Absent on purpose.** No verdict of its own: where ours says no, nobody asks. Which token belongs to which
 //! signature is ours to find, since OpenSSL's interface hides unsigned attributes.
 
+use crate::bare::Bare;
 use crate::verify::{TrustAnchors, VerifiedSignature, VerifiedTimestamp};
 use jiff::Timestamp;
 use openssl::cms::{CMSOptions, CmsContentInfo};
@@ -69,6 +70,23 @@ pub fn of_seal(
         Some(stamp) => of_timestamp(stamp, verified.imprint(), trust),
         None => Ok(()),
     }
+}
+
+/// A bare signature and its timestamp. The path is looked at for the token only; the signer's is that of its other seals.
+pub fn of_bare(
+    verified: &VerifiedSignature,
+    bare: &Bare<'_>,
+    trust: &TrustAnchors,
+) -> Result<(), Disagreement> {
+    let refused = || Disagreement::Refused("the signature does not verify".into());
+    let (signer, _, value) = bare.signed().ok_or_else(refused)?;
+    let key = X509::from_der(signer.der())?.public_key()?;
+    let mut verifier = openssl::sign::Verifier::new(openssl::hash::MessageDigest::sha256(), &key)?;
+    if !verifier.verify_oneshot(&value, bare.message)? {
+        return Err(refused());
+    }
+    let stamp = verified.timestamp().ok_or_else(refused)?;
+    of_timestamp(stamp, bare.imprint, trust)
 }
 
 /// A timestamp token.

@@ -39,6 +39,7 @@ if [ "${1:-build}" = test ]; then
     need certutil libnss3-tools
     need pdftotext poppler-utils
     need xmllint libxml2-utils
+    need xmlsec1 xmlsec1
     need named bind9 bind9-dnsutils
     /usr/bin/python3 -c 'import dkim, nacl' 2>/dev/null || missing="$missing python3-dkim python3-nacl"
     need sqlite3 sqlite3

@@ -90,6 +90,7 @@ pub async fn gather(gateway: &Gateway, id: DepositId, options: &Options) -> Resu
         roots: roots(gateway, organisation, &external),
         revocation: Vec::new(),
         long_term: false,
+        enveloped: organisation.settings.seal.xades,
         external_time: external.words,
         checkpoint: stamped(checkpoint)?,
     };

@@ -151,8 +151,9 @@ fn proofs_hold_what_issuers_elsewhere_say() -> Result<()> {
     let env = vec![("NO_PROXY".to_owned(), "127.0.0.1".to_owned())];
     let demo = Demo::start_edited(DemoOptions { env, ..DemoOptions::default() }, |c| {
         let place = dir.path().display();
-        let seal =
-            format!("\n[entity.seal]\nkey = \"{place}/seal.key\"\ncertificate = \"{place}/seal.pem\"\n");
+        let seal = format!(
+            "\n[entity.seal]\nxades = true\nkey = \"{place}/seal.key\"\ncertificate = \"{place}/seal.pem\"\n"
+        );
         let time = format!(
             "\n[timestamp]\nurl = \"{}\"\nca = \"{}\"\nevery = \"0 seconds\"\n",
             tsa.url,
@@ -196,12 +197,20 @@ fn proofs_hold_what_issuers_elsewhere_say() -> Result<()> {
         std::thread::sleep(Duration::from_secs(1));
     };
     let names = must("unzip", &["-Z1", &complete.to_string_lossy()])?;
-    for name in ["revocation/crl-1.crl", "revocation/crl-2.crl", "revocation/ocsp-1.ors"] {
+    for name in [
+        "evidence/01-SubmissionAcceptance.xades",
+        "revocation/crl-1.crl",
+        "revocation/crl-2.crl",
+        "revocation/ocsp-1.ors",
+    ] {
         ensure!(names.lines().any(|l| l == name), "{name} is not in {names}");
     }
     all_agree(&complete, &trust)?;
     damage(&demo, &complete, &trust, |_, name| {
-        name.starts_with("revocation/crl-2") || name.ends_with(".ors") || name.ends_with("signature001.p7s")
+        name.starts_with("revocation/crl-2")
+            || name.ends_with(".ors")
+            || name.ends_with(".xades")
+            || name.ends_with("signature001.p7s")
     })
 }
 

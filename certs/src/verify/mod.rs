@@ -28,6 +28,7 @@ pub(crate) use canonical::canonical_token;
 
 use crate::RevocationValue;
 use crate::asn1::oid;
+use crate::bare::Bare;
 use crate::certificate::Certificate;
 use crate::tsp::types::{Accuracy, TstInfo};
 use der::{Decode, Encode};
@@ -263,6 +264,33 @@ pub fn verify_detached(
         longterm::check(&verified.revocation, &verified.uses())?;
     }
     Ok(verified)
+}
+
+/// Verifies a signature that is no CMS, at the time of the token that dates it.
+pub fn verify_bare(
+    bare: &Bare<'_>,
+    trust: &TrustAnchors,
+    purpose: Purpose,
+) -> Result<VerifiedSignature, VerifyError> {
+    let (signer, others) = bare.certificates.split_first().ok_or(VerifyError::NoCertificate)?;
+    let wrong = || VerifyError::Signature(signer.subject());
+    let (_, algorithm, value) = bare.signed().ok_or_else(wrong)?;
+    if !signer.verifies(algorithm, bare.message, &value) {
+        return Err(wrong());
+    }
+    let stamp = verify_timestamp(bare.token, bare.imprint, trust);
+    let stamp = stamp.map_err(|e| VerifyError::Timestamp(Box::new(e)))?;
+    let found = path::build(signer, others, trust, stamp.gen_time, purpose)?;
+    found.refuse_unused(others)?;
+    Ok(VerifiedSignature {
+        at: stamp.gen_time,
+        revocation: Vec::new(),
+        signing_time: None,
+        timestamp: Some(stamp),
+        path: found.path,
+        anchor: found.anchor,
+        imprint: *bare.imprint,
+    })
 }
 
 /// Verifies a timestamp token over a SHA-256 imprint, at its genTime.

@@ -149,6 +149,8 @@ pub struct Bundle<'a> {
     pub revocation: Vec<RevocationValue>,
     /// Whether all seals have theirs inside too (level B-LT); set by [`crate::complete`].
     pub long_term: bool,
+    /// Whether each evidence stands there once more with an enveloped XAdES signature.
+    pub enveloped: bool,
     /// Roots that the signatures lead to, for convenience; a verifier must have them from elsewhere.
     pub roots: Vec<Certificate>,
 }

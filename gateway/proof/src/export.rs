@@ -7,8 +7,8 @@
 use crate::bundle::{Bundle, LoggedEntry, Source};
 use crate::container::{MIMETYPE, Writer};
 use crate::manifest::{self, Listed};
-use crate::name::{EntryPart, MemberName};
-use crate::{readme, report};
+use crate::name::{EntryPart, EvidencePart, MemberName};
+use crate::{readme, report, xades};
 use sealpost_certs::{RevocationValue, SignError, Signer, TrustAnchors, cms, complete_seal};
 use sealpost_envelope::{Sha256Digest, Timestamp};
 use sealpost_evidence::checkpoint::{NoteError, SignedCheckpoint, TlogProof};
@@ -44,12 +44,12 @@ fn inconsistent(subject: impl ToString, what: impl ToString) -> ExportError {
     ExportError::Inconsistent { subject: subject.to_string(), what: what.to_string() }
 }
 
-/// Writes the proof. `signer` seals the manifest, `stamp` gives a verified timestamp token over the imprint
+/// Writes the proof. `signer` seals the manifest (and evidence, where signatures are enveloped too), `stamp` gives a verified timestamp token over the imprint
 /// it is given, `now` becomes the signing time.
 pub fn export<W, E>(
     bundle: Bundle<'_>,
     signer: &dyn Signer,
-    stamp: impl FnOnce(&Sha256Digest) -> Result<Vec<u8>, E>,
+    mut stamp: impl FnMut(&Sha256Digest) -> Result<Vec<u8>, E>,
     now: Timestamp,
     out: W,
 ) -> Result<W, ExportError>
@@ -66,9 +66,12 @@ where
     e.bytes(MemberName::Readme, readme::render(&bundle, now).as_bytes())?;
     e.messages(&bundle.digests.sha256, bundle.size, bundle.original, bundle.sent, bundle.receipts)?;
     for (n, evidence) in (1..).zip(&bundle.evidence) {
-        let name = |seal| MemberName::Evidence { number: n, event: evidence.event, seal };
-        e.bytes(name(false), &evidence.xml)?;
-        e.bytes(name(true), &evidence.seal)?;
+        let name = |part| MemberName::Evidence { number: n, event: evidence.event, part };
+        e.bytes(name(EvidencePart::Xml), &evidence.xml)?;
+        e.bytes(name(EvidencePart::Seal), &evidence.seal)?;
+        if bundle.enveloped {
+            e.bytes(name(EvidencePart::Enveloped), &xades::seal(&evidence.xml, signer, now, &mut stamp)?)?;
+        }
     }
     for entry in &bundle.entries {
         e.entry(entry, &checkpoint)?;
@@ -111,7 +114,7 @@ fn check_evidence(bundle: &Bundle<'_>) -> Result<(), ExportError> {
     }
     for (n, evidence) in (1..).zip(&bundle.evidence) {
         if !named.contains(&Sha256Digest::of(&evidence.xml)) {
-            let name = MemberName::Evidence { number: n, event: evidence.event, seal: false };
+            let name = MemberName::Evidence { number: n, event: evidence.event, part: EvidencePart::Xml };
             return Err(inconsistent(name, "no journal entry names its digest"));
         }
     }

@@ -8,7 +8,7 @@
 //! **Exposure.** [`verify()`] and [`container::read`] read files from anywhere. They accept one form only: a
 //! canonical ZIP of known members, canonical JSON, strict DER; whatever is different is named.
 //!
-//! **Standards.** EN 319 162-1 (ASiC-E with CAdES), EN 319 122-1 (CAdES B-T and B-LT), RFC 3161, RFC 6962, C2SP
+//! **Standards.** EN 319 162-1 (ASiC-E with CAdES), EN 319 122-1 (CAdES B-T and B-LT), EN 319 132-1 (XAdES B-T), RFC 3161, RFC 6962, C2SP
 //! tlog-proof, APPNOTE 6.3 (ZIP).
 //!
 //! **Absent on purpose.** The verifier shares formats with the writer, never state, and never the store.
@@ -24,6 +24,7 @@ mod readme;
 mod renew;
 mod report;
 pub mod verify;
+mod xades;
 
 pub use bundle::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source};
 pub use complete::{PendingRevocation, complete};

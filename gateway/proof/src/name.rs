@@ -15,6 +15,17 @@ pub enum EntryPart {
     Proof,
 }
 
+/// One of the files of an evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EvidencePart {
+    /// The evidence.
+    Xml,
+    /// Its seal.
+    Seal,
+    /// The same with a signature inside, where the organisation wants one.
+    Enveloped,
+}
+
 /// A member of a proof. The order of the variants is the order in the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MemberName {
@@ -30,14 +41,14 @@ pub enum MemberName {
     Sent(RecipientNo),
     /// `message/receipts-N/M.eml`, as received.
     Receipt(RecipientNo, u32),
-    /// `evidence/NN-<Event>.xml`, and with `seal` its `.p7s`.
+    /// `evidence/NN-<Event>.xml`, `.xml.p7s`, `.xades`.
     Evidence {
         /// From 1, in the order of events.
         number: u32,
         /// What it attests.
         event: EventName,
-        /// Whether this is the seal.
-        seal: bool,
+        /// Which of its files.
+        part: EvidencePart,
     },
     /// `log/<index>.json`, `.open.json`, `.tlog-proof`.
     Entry(u64, EntryPart),
@@ -99,13 +110,16 @@ impl MemberName {
                 Some(Self::Receipt(recipient.parse().ok()?, number.strip_suffix(".eml")?.parse().ok()?))
             }
             "evidence" => {
-                let (xml, seal) = match rest.strip_suffix(".p7s") {
-                    Some(xml) => (xml, true),
-                    None => (rest, false),
+                let (stem, kind) = rest.split_once('.')?;
+                let part = match kind {
+                    "xml" => EvidencePart::Xml,
+                    "xml.p7s" => EvidencePart::Seal,
+                    "xades" => EvidencePart::Enveloped,
+                    _ => return None,
                 };
-                let (number, event) = xml.strip_suffix(".xml")?.split_once('-')?;
+                let (number, event) = stem.split_once('-')?;
                 let event = EventName::parse(event)?;
-                Some(Self::Evidence { number: number.parse().ok()?, event, seal })
+                Some(Self::Evidence { number: number.parse().ok()?, event, part })
             }
             "log" => {
                 let (index, kind) = rest.split_once('.')?;
@@ -142,12 +156,10 @@ impl MemberName {
             Self::Mimetype | Self::Readme | Self::Checkpoint => "text/plain",
             Self::Report => "application/pdf",
             Self::Original | Self::Sent(_) | Self::Receipt(..) => "message/rfc822",
-            Self::Evidence { seal: false, .. } | Self::Manifest | Self::Archive { token: false, .. } => {
-                "application/xml"
-            }
-            Self::Evidence { seal: true, .. } | Self::CheckpointSeal | Self::Signature => {
+            Self::Evidence { part: EvidencePart::Seal, .. } | Self::CheckpointSeal | Self::Signature => {
                 "application/pkcs7-signature"
             }
+            Self::Evidence { .. } | Self::Manifest | Self::Archive { token: false, .. } => "application/xml",
             Self::Entry(_, EntryPart::Proof) => "text/plain",
             Self::Entry(..) => "application/json",
             Self::CheckpointToken | Self::Archive { token: true, .. } => {
@@ -180,8 +192,13 @@ impl fmt::Display for MemberName {
             Self::Original => f.write_str("message/original.eml"),
             Self::Sent(n) => write!(f, "message/sent-{n}.eml"),
             Self::Receipt(n, m) => write!(f, "message/receipts-{n}/{m}.eml"),
-            Self::Evidence { number, event, seal } => {
-                write!(f, "evidence/{number:02}-{event}.xml{}", if *seal { ".p7s" } else { "" })
+            Self::Evidence { number, event, part } => {
+                let kind = match part {
+                    EvidencePart::Xml => "xml",
+                    EvidencePart::Seal => "xml.p7s",
+                    EvidencePart::Enveloped => "xades",
+                };
+                write!(f, "evidence/{number:02}-{event}.{kind}")
             }
             Self::Entry(index, EntryPart::Json) => write!(f, "log/{index}.json"),
             Self::Entry(index, EntryPart::Openings) => write!(f, "log/{index}.open.json"),
@@ -218,6 +235,7 @@ mod tests {
             "message/receipts-2/1.eml",
             "evidence/01-SubmissionAcceptance.xml",
             "evidence/01-SubmissionAcceptance.xml.p7s",
+            "evidence/01-SubmissionAcceptance.xades",
             "evidence/100-ContentHandover.xml",
             "log/9.json",
             "log/9.open.json",
@@ -246,6 +264,7 @@ mod tests {
             "message/../x",
             "evidence/1-SubmissionAcceptance.xml",
             "evidence/01-Nothing.xml",
+            "evidence/01-SubmissionAcceptance.xades.p7s",
             "log/01.json",
             "log/1.xml",
             "revocation/ocsp-01.ors",

@@ -124,6 +124,9 @@ section! {
         /// Kind of the keys that the built-in authority certifies, for evidence and for mail: `p256`, `p384`,
         /// `rsa3072` or `rsa4096`. RSA signs a hundred times slower; some mail programs know nothing else.
         algorithm: KeyKind = default(KeyKind::P256);
+        /// Puts each evidence into proofs a second time, with an enveloped XAdES-B-T signature inside, for those who read
+        /// that and not CAdES.
+        xades: bool = default(false);
         /// Key that seals evidence and proofs in place of one certified here: a PEM or PKCS#12 file, or
         /// `pkcs11:token=LABEL;object=LABEL?module-path=FILE`. Its certificate's keyUsage has nonRepudiation.
         key: Option<KeySource> = unset("\"seal.p12\"");

@@ -39,6 +39,16 @@ pub(crate) fn render(bundle: &Bundle<'_>, now: Timestamp) -> Vec<u8> {
     steps(&mut d, bundle, l);
     files(&mut d, bundle, l);
     verification(&mut d, bundle, now, l);
+    if d.is_respelled() {
+        d.space(4.0);
+        let words = l.pick(
+            "Les lettres que ce rapport ne sait pas imprimer y sont remplacées par les plus proches ; l'écriture exacte est dans \
+             les fichiers de evidence/ et de log/.",
+            "Letters that this report cannot print are replaced by the nearest ones; the exact spelling stands in the files of \
+             evidence/ and log/.",
+        );
+        d.paragraph(SMALL.ink(Ink::Soft), words);
+    }
     d.finish(l.tag())
 }
 

@@ -14,7 +14,7 @@ fn small(w: &World) -> Vec<u8> {
     w.export_long_term(bundle)
 }
 
-pub(super) fn members(proof: &[u8]) -> Vec<Member> {
+pub(crate) fn members(proof: &[u8]) -> Vec<Member> {
     read(&mut Cursor::new(proof)).unwrap().members
 }
 
@@ -158,7 +158,7 @@ fn a_rebuilt_container_with_a_changed_member_is_found() {
 }
 
 /// A member changed somewhere, with all checksums made right again.
-pub(super) fn rebuild(proof: &[u8], change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
+pub(crate) fn rebuild(proof: &[u8], change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
     let mut writer = container::Writer::new(Cursor::new(Vec::new()));
     for member in members(proof) {
         let bytes = proof[member.data as usize..(member.data + member.size) as usize].to_vec();

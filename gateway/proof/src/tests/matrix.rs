@@ -42,6 +42,7 @@ impl Sort {
         if self.single {
             bundle.recipients.truncate(1);
         }
+        bundle.enveloped = self.single;
         if !self.content {
             (bundle.original, bundle.sent, bundle.receipts) = (None, Vec::new(), Vec::new());
         }
@@ -193,6 +194,7 @@ fn added(proof: &[u8], foreign: &[u8]) -> Vec<Damage> {
         ("message/receipts-9/1.eml", "message/receipts-1/1.eml"),
         ("evidence/99-ContentHandover.xml", "evidence/01-SubmissionAcceptance.xml"),
         ("evidence/99-ContentHandover.xml.p7s", "evidence/01-SubmissionAcceptance.xml.p7s"),
+        ("evidence/01-SubmissionAcceptance.xades", "evidence/01-SubmissionAcceptance.xml"),
         ("log/9999.json", "log/7.json"),
         ("log/9999.open.json", "log/7.open.json"),
         ("log/9999.tlog-proof", "log/7.tlog-proof"),

@@ -2,7 +2,7 @@
 
 mod ageing;
 mod content;
-mod damage;
+pub(crate) mod damage;
 mod golden;
 mod matrix;
 mod readme;
@@ -192,6 +192,7 @@ impl World {
             external_time: ExternalTime::None,
             revocation: vec![self.list(&[])],
             long_term: false,
+            enveloped: false,
             entries,
             checkpoint,
             roots: vec![self.authority.certificate().clone()],
@@ -232,7 +233,7 @@ fn subtree(leaves: &[[u8; 32]], level: u8, index: u64) -> [u8; 32] {
 }
 
 /// Says what failed.
-pub(super) fn failures(report: &Report) -> Vec<String> {
+pub(crate) fn failures(report: &Report) -> Vec<String> {
     report.checks.iter().filter(|c| !c.ok).map(|c| format!("{}: {}", c.subject, c.what)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::Judge;
 use crate::container::{Archive, MIMETYPE, Member};
-use crate::name::{EntryPart, MemberName};
+use crate::name::{EntryPart, EvidencePart, MemberName};
 use aws_lc_rs::digest::{Context, SHA256};
 use crc32fast::Hasher;
 use sealpost_envelope::Sha256Digest;
@@ -62,9 +62,10 @@ impl<R: Read + Seek> Contents<R> {
         let (mut expected, mut archives) = (1, 1);
         for name in self.members.keys() {
             match name {
-                M::Evidence { number, event, seal } => {
-                    required.push(M::Evidence { number: *number, event: *event, seal: !seal });
-                    if *number != expected - u32::from(*seal) || *number == 0 {
+                M::Evidence { number, event, part } => {
+                    let both = [EvidencePart::Xml, EvidencePart::Seal];
+                    required.extend(both.map(|part| M::Evidence { number: *number, event: *event, part }));
+                    if *number != expected - u32::from(*part != EvidencePart::Xml) || *number == 0 {
                         judge.fail(name, "its number is not the next one");
                     }
                     expected = number.saturating_add(1);

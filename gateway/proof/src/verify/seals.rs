@@ -3,10 +3,11 @@
 use super::Judge;
 use super::contents::Contents;
 use crate::manifest;
-use crate::name::MemberName;
+use crate::name::{EvidencePart, MemberName};
+use crate::xades;
 use sealpost_certs::{
-    Certificate, Level, Purpose, VerifiedSignature, VerifiedTimestamp, VerifyError, verify_detached,
-    verify_timestamp,
+    Certificate, Level, Purpose, VerifiedSignature, VerifiedTimestamp, VerifyError, verify_bare,
+    verify_detached, verify_timestamp,
 };
 use sealpost_envelope::Sha256Digest;
 use sealpost_evidence::xml;
@@ -98,6 +99,37 @@ impl Judge<'_> {
         Ok(verified)
     }
 
+    /// The evidence once more, with a XAdES signature inside, if it is there.
+    fn enveloped<R: Read + Seek>(
+        &mut self,
+        contents: &mut Contents<R>,
+        evidence: &MemberName,
+        name: &MemberName,
+    ) -> io::Result<()> {
+        let (Some(bytes), Some(original)) = (contents.load(name, self)?, contents.load(evidence, self)?)
+        else {
+            return Ok(());
+        };
+        let Some(opened) = xades::open(&bytes) else {
+            self.fail(name, "not an evidence with a signature in the form that Sealpost writes");
+            return Ok(());
+        };
+        if opened.evidence.as_bytes() != original {
+            self.fail(name, format!("without its signature it is not {evidence}"));
+        }
+        let outcome = verify_bare(&opened.bare(), self.trust, Purpose::Seal);
+        if let Some(verified) = self.judge(name, outcome, seal_words) {
+            self.second_on_bare(name, &verified, &opened.bare());
+            self.anchors.push(verified.anchor().clone());
+            self.rely_on(verified.uses());
+            if let Some(stamp) = verified.timestamp() {
+                self.anchors.push(stamp.anchor().clone());
+                self.stamps.push((name.to_string(), stamp.clone()));
+            }
+        }
+        Ok(())
+    }
+
     /// A bare token over a digest, made before the seal over the proof.
     pub(super) fn token(
         &mut self,
@@ -133,9 +165,10 @@ impl Judge<'_> {
     /// Every evidence: its seal, its form, the event in its name.
     pub(super) fn all_evidence<R: Read + Seek>(&mut self, contents: &mut Contents<R>) -> io::Result<()> {
         for name in contents.names() {
-            let MemberName::Evidence { number, event, seal: false } = name else { continue };
-            let seal = MemberName::Evidence { number, event, seal: true };
-            self.seal(contents, &name, &seal)?;
+            let MemberName::Evidence { number, event, part: EvidencePart::Xml } = name else { continue };
+            let other = |part| MemberName::Evidence { number, event, part };
+            self.seal(contents, &name, &other(EvidencePart::Seal))?;
+            self.enveloped(contents, &name, &other(EvidencePart::Enveloped))?;
             let (Some(bytes), Some(digest)) = (contents.load(&name, self)?, contents.digest_of(&name)) else {
                 continue;
             };

@@ -3,7 +3,7 @@
 use super::Judge;
 use crate::name::MemberName;
 use sealpost_certs::opinion::{self, Disagreement};
-use sealpost_certs::{VerifiedSignature, VerifiedTimestamp};
+use sealpost_certs::{Bare, VerifiedSignature, VerifiedTimestamp};
 use sealpost_envelope::Sha256Digest;
 
 impl Judge<'_> {
@@ -18,6 +18,17 @@ impl Judge<'_> {
     ) {
         let said = opinion::of_seal(verified, cms, content, self.trust, self.now);
         self.second(seal, said);
+    }
+
+    /// OpenSSL on a signature in XML that ours found good.
+    pub(super) fn second_on_bare(
+        &mut self,
+        subject: &MemberName,
+        verified: &VerifiedSignature,
+        bare: &Bare<'_>,
+    ) {
+        let said = opinion::of_bare(verified, bare, self.trust);
+        self.second(subject, said);
     }
 
     /// OpenSSL on a bare timestamp that ours found good.

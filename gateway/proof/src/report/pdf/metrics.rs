@@ -1,8 +1,8 @@
 //! WinAnsi codes and the advance widths of Helvetica, in thousandths of the size.
 
-/// Code of a character in WinAnsiEncoding (ISO 32000-1 annex D.2), `?` where it has none.
-pub(super) fn win_ansi(c: char) -> u8 {
-    match c {
+/// Code of a character in WinAnsiEncoding (ISO 32000-1 annex D.2), if it has one.
+pub(super) fn win_ansi(c: char) -> Option<u8> {
+    Some(match c {
         ' '..='~' | '\u{a1}'..='\u{ff}' => c as u8,
         '\u{a0}' | '\u{202f}' | '\u{2009}' => b' ',
         '€' => 0x80,
@@ -23,8 +23,8 @@ pub(super) fn win_ansi(c: char) -> u8 {
         'œ' => 0x9c,
         'ž' => 0x9e,
         'Ÿ' => 0x9f,
-        _ => b'?',
-    }
+        _ => return None,
+    })
 }
 
 /// Helvetica from blank to tilde.

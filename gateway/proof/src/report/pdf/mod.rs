@@ -1,14 +1,17 @@
 //! A small tagged PDF: text in the standard fonts, which every reader has (ISO 32000-1 §9.6.2.2), with a structure
 //! tree (§14.7, §14.8) so that screen readers read headings, tables and pictures as such.
 //!
-//! Text is encoded as WinAnsi: French and the other western languages; other letters become a question mark, and
-//! the exact spelling stands in the evidence. The same input gives the same bytes.
+//! Text is encoded as WinAnsi: French and the other western languages. Other letters are printed as the nearest ones, `?` where there
+//! are none, and the text itself goes along for who copies it or has it read out (§14.9.4). The same input gives the same bytes.
 
 mod file;
+mod letters;
 mod metrics;
 mod structure;
 
+use letters::spelled;
 use metrics::{advance, win_ansi};
+use std::borrow::Cow;
 use structure::{Element, Tree};
 
 /// Fonts in use.
@@ -36,8 +39,8 @@ impl Font {
     /// Width in points at `size`.
     fn width(self, text: &str, size: f32) -> f32 {
         let thousandths: u32 = match self {
-            Self::Mono => text.chars().count() as u32 * 600,
-            font => text.chars().map(|c| advance(win_ansi(c), font == Self::Bold)).sum(),
+            Self::Mono => encoded(text).len() as u32 * 600,
+            font => encoded(text).iter().map(|code| advance(*code, font == Self::Bold)).sum(),
         };
         thousandths as f32 * size / 1000.0
     }
@@ -108,6 +111,8 @@ pub(super) struct Document {
     pages: Vec<Page>,
     tree: Tree,
     y: f32,
+    /// Whether a text was printed in other letters than its own.
+    respelled: bool,
 }
 
 /// A cell of a table.
@@ -118,8 +123,9 @@ pub(super) struct Cell<'a> {
 
 impl Document {
     pub(super) fn new(title: &str, foot: &str) -> Self {
+        let (title, foot) = (title.into(), foot.into());
         let mut document =
-            Self { title: title.into(), foot: foot.into(), pages: Vec::new(), tree: Tree::default(), y: 0.0 };
+            Self { title, foot, pages: Vec::new(), tree: Tree::default(), y: 0.0, respelled: false };
         document.page();
         document
     }
@@ -127,6 +133,11 @@ impl Document {
     fn page(&mut self) {
         self.pages.push(Page::default());
         self.y = HEIGHT - MARGIN;
+    }
+
+    /// Whether a text was printed in other letters than its own.
+    pub(super) fn is_respelled(&self) -> bool {
+        self.respelled
     }
 
     /// Leaves vertical space.
@@ -264,7 +275,14 @@ impl Document {
     fn show(&mut self, element: usize, style: Style, x: f32, y: f32, text: &str) {
         let mark = self.mark(element);
         let tag = self.tree.tag(element);
-        let mut run = format!("/{tag} <</MCID {mark}>> BDC ").into_bytes();
+        let actual = match spelled(text) {
+            Cow::Borrowed(_) => String::new(),
+            Cow::Owned(_) => {
+                self.respelled = true;
+                format!(" /ActualText {}", file::utf16(text))
+            }
+        };
+        let mut run = format!("/{tag} <</MCID {mark}{actual}>> BDC ").into_bytes();
         run.extend(words(style, x, y, text));
         run.extend_from_slice(b" EMC\n");
         self.pages.last_mut().expect("there is always a page").content.extend_from_slice(&run);
@@ -289,11 +307,16 @@ impl Document {
     }
 }
 
+/// The text's codes, in the nearest letters.
+fn encoded(text: &str) -> Vec<u8> {
+    spelled(text).chars().map(|c| win_ansi(c).unwrap_or(b'?')).collect()
+}
+
 /// Operators that show a text.
 fn words(style: Style, x: f32, y: f32, text: &str) -> Vec<u8> {
     let (ink, font, size) = (style.ink.operands(), style.font.resource(), style.size);
     let mut run = format!("BT {ink} rg /{font} {size} Tf {x:.1} {y:.1} Td (").into_bytes();
-    for byte in text.chars().map(win_ansi) {
+    for byte in encoded(text) {
         if matches!(byte, b'(' | b')' | b'\\') {
             run.push(b'\\');
         }
@@ -364,9 +387,19 @@ mod tests {
         for needed in ["/MarkInfo << /Marked true >>", "/S /H1", "/S /TH", "/S /Figure", "/Alt <FEFF"] {
             assert!(text.contains(needed), "{needed}");
         }
+        assert!(!text.contains("ActualText"));
         assert_eq!(
             text.matches(" BDC ").count() + text.matches(" BMC ").count(),
             text.matches("EMC").count()
         );
+    }
+    #[test]
+    fn letters_that_cannot_be_printed_go_along() {
+        let mut d = Document::new("Proof", "foot");
+        d.paragraph(SMALL, "Łukasz");
+        assert!(d.is_respelled());
+        let pdf = d.finish("en");
+        let text: String = pdf.iter().map(|b| *b as char).collect();
+        assert!(text.contains("/ActualText <FEFF0141") && text.contains("(Lukasz) Tj"), "{text}");
     }
 }
