@@ -59,10 +59,7 @@ fn nearest(c: char, out: &mut String) {
         'ћ' => "c",
         'џ' => "dz",
         _ if win_ansi(c).is_some() => return out.push(c),
-        _ => match table('а', &CYRILLIC).or_else(|| table('α', &GREEK)) {
-            Some(letters) => letters,
-            None => "?",
-        },
+        _ => table('а', &CYRILLIC).or_else(|| table('α', &GREEK)).unwrap_or("?"),
     };
     let mut letters = letters.chars();
     if let Some(first) = letters.next() {
