@@ -21,9 +21,11 @@ use crate::pipeline::{
 };
 use crate::{routes, site};
 use anyhow::Result;
+use axum::Router;
 use sealpost_relay::Relay;
 use sealpost_relay::tlsrpt::TlsResults;
 use sealpost_smtp::server::{Kind, Limits, ServerConfig, TlsState};
+use sealpost_web::Front;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +42,10 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce() + Send,
 ) -> Result<()> {
-    make_room_for(gateway.config.limits.connections);
+    let listen = &gateway.config.listen;
+    // The mail listeners have that many together, each web listener as many of its own.
+    let webs = [listen.https, listen.card, listen.admin].iter().flatten().count() as u32;
+    make_room_for(gateway.config.limits.connections.saturating_mul(1 + webs));
     let fronts = Fronts::new(gateway.clone(), shutdown.clone())?;
     fronts.open().await?;
     gateway.record_start().await?;
@@ -130,22 +135,14 @@ impl Fronts {
         self.imap(imaps, true);
         if let Some(listener) = https {
             let router = site::router(&self.gateway, &self.web)?;
-            let served = sealpost_web::serve(
-                listener,
-                Some(self.web_tls.clone()),
-                router,
-                site::serve_limits(&self.gateway.config),
-                self.shutdown.clone(),
-            );
-            self.tasks.spawn(served);
+            self.web(listener, Some(self.web_tls.clone()), router);
         }
         if let (Some(listener), Some(cards)) = (card, &self.cards) {
             self.card(listener, cards)?;
         }
         if let Some(listener) = admin {
             let router = site::admin_router(&self.gateway);
-            let limits = site::serve_limits(&self.gateway.config);
-            self.tasks.spawn(sealpost_web::serve(listener, None, router, limits, self.shutdown.clone()));
+            self.web(listener, None, router);
         }
         Ok(())
     }
@@ -210,18 +207,18 @@ impl Fronts {
     }
 
     /// The pages that read cards, with TLS of their own.
+    /// Pages. Clients come through balancers over TLS only: what is served without it is for this host.
+    fn web(&self, listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+        let introduce = tls.as_ref().and_then(|_| self.balancers.introduce());
+        let (front, limits) = (Front { listener, introduce, tls }, site::serve_limits(&self.gateway.config));
+        self.tasks.spawn(sealpost_web::serve(front, router, limits, self.shutdown.clone()));
+    }
+
     fn card(&self, listener: TcpListener, cards: &Arc<Cards>) -> Result<()> {
         let config = &self.gateway.config;
         let tls = card::server_config(&self.identity, cards, config.gate.card.tls)?;
         let router = sealpost_web::card_router(self.web.clone(), cards.clone());
-        let limits = site::serve_limits(config);
-        self.tasks.spawn(sealpost_web::serve(
-            listener,
-            Some(tls.into()),
-            router,
-            limits,
-            self.shutdown.clone(),
-        ));
+        self.web(listener, Some(tls.into()), router);
         self.tasks.spawn(cards::run(cards.clone(), self.shutdown.clone()));
         Ok(())
     }

@@ -184,8 +184,8 @@ section! {
         https: Option<SocketAddr> = unset("\"[::]:443\"");
         /// Pages that ask for a card certificate.
         card: Option<SocketAddr> = unset("\"[::]:8444\"");
-        /// Load balancers in front of the SMTP and IMAP listeners, as networks. Connections from there begin with
-        /// a header of the PROXY protocol, version 2, that names the client; all others must not.
+        /// Load balancers in front of the SMTP, IMAP, HTTPS and card listeners, as networks. Connections from there
+        /// begin with a header of the PROXY protocol, version 2, that names the client; all others must not.
         balancers: Vec<Network> = default(Vec::new());
         /// Health, readiness and metrics, without TLS: keep it on a loopback address.
         admin: Option<SocketAddr> = unset("\"127.0.0.1:9090\"");
@@ -358,9 +358,10 @@ section! {
 section! {
     /// What a stranger meets.
     pub struct Limits {
-        /// Connections of all listeners together.
+        /// Connections of the SMTP and IMAP listeners together. Each of `listen.https`, `listen.card` and `listen.admin`
+        /// has as many of its own: a flood of mail does not shut the pages. The process opens two files for each.
         connections: u32 = default(1000);
-        /// Connections of one address.
+        /// Connections of one address (of one /64 of IPv6), counted in the same way.
         connections_per_address: u32 = default(50);
         /// Commands in one SMTP or IMAP session; a hundred times as many in IMAP once somebody has logged in.
         commands_per_session: u32 = default(10_000);

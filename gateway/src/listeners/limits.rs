@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Files beside connections: databases, blobs, logs, outgoing mail.
 const OTHER_FILES: u64 = 512;
 
-/// Lets the process open as many files as the connections allowed need, and says so where the system gives
+/// Lets the process open as many files as the connections allowed, of all listeners, need, and says so where the system gives
 /// less: then connections beyond it wait to be accepted.
 pub fn make_room_for(connections: u32) {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -27,7 +27,8 @@ pub fn make_room_for(connections: u32) {
     }
 }
 
-/// Counts connections of all listeners that share it.
+/// Counts connections of all listeners that share it: those for mail. A flood of mail leaves the pages reachable, where
+/// people see what goes on, and the other way round.
 #[derive(Debug)]
 pub struct Connections {
     counts: Mutex<Counts>,

@@ -17,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Networks whose connections begin with a header.
@@ -62,6 +63,26 @@ impl Balancers {
     /// For these networks.
     pub fn new(networks: &[Network]) -> Self {
         Self { networks: networks.into() }
+    }
+
+    /// The same for the web listeners.
+    pub fn introduce(&self) -> Option<sealpost_web::Introduce> {
+        if self.networks.is_empty() {
+            return None;
+        }
+        let balancers = self.clone();
+        Some(Arc::new(move |mut socket: TcpStream, peer: SocketAddr| {
+            let balancers = balancers.clone();
+            Box::pin(async move {
+                match balancers.client(&mut socket, peer).await {
+                    Ok(client) => client.map(|client| (socket, client)),
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "a balancer's header");
+                        None
+                    }
+                }
+            })
+        }))
     }
 
     /// Who is at the other end: behind a balancer the client it names, otherwise `peer`. `None` when a

@@ -35,6 +35,7 @@ mod form;
 mod guest;
 mod headers;
 mod home;
+mod idle;
 mod locale;
 mod login;
 mod multipart;
@@ -67,7 +68,7 @@ pub use app::operations::{
 pub use card::{CardJudge, card_router};
 pub use demo::{DemoMail, DemoMailbox, DemoMessage, DemoState, demo_router};
 pub use login::outside::{Elsewhere, Outside};
-pub use serve::{ServeLimits, serve};
+pub use serve::{Front, Introduce, ServeLimits, serve};
 pub use state::{
     EntitySite, Hooks, MailAccess, SentCodes, StaffRules, TextCodes, WebKeys, WebLimits, WebParts, WebState,
 };

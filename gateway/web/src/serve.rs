@@ -1,27 +1,33 @@
 //! Connections: TLS, HTTP/1.1 and HTTP/2 by ALPN, limits of time and number.
 //!
-//! **Exposure.** Faces strangers before anything is known of them. A handshake, a request's head and idle
-//! keep-alive connections are bounded in time; an open connection costs one task and small buffers.
+//! **Exposure.** Faces strangers before anything is known of them. A handshake, the time to the first request, a request's
+//! head, connections without requests and requests left hanging ([`crate::idle`]) are bounded in time, whatever else
+//! arrives; an open connection costs one task and small buffers.
 //!
 //! **Failure.** A failing connection ends itself and nothing else; one too many of an address is closed
 //! unheard. On shutdown running responses end first; those that take too long are cut, and what they sent
 //! is still recorded.
 
+use crate::idle::{Idle, Overstay};
 use crate::stall::StallGuard;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
+use futures_util::future::BoxFuture;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -35,9 +41,9 @@ pub struct ServeLimits {
     pub per_address: usize,
     /// For the TLS handshake.
     pub handshake: Duration,
-    /// For a request's head, and for idle connections.
+    /// For a request's head, and for connections without requests.
     pub head: Duration,
-    /// For a client that stopped reading what it is being sent.
+    /// For a client that stopped reading what it is being sent, or sending what it announced.
     pub stall: Duration,
     /// For running responses once shutdown began.
     pub drain: Duration,
@@ -56,17 +62,30 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves `router` on `listener` until `shutdown`, over TLS where an acceptor is given. The acceptor's
-/// configuration should offer ALPN `h2` and `http/1.1`. Requests carry `ConnectInfo<SocketAddr>`.
+/// Finds out whose a connection is that came from this address, before anything else of it is read: the address itself,
+/// or whom a balancer speaks for. `None` ends the connection.
+pub type Introduce =
+    Arc<dyn Fn(TcpStream, SocketAddr) -> BoxFuture<'static, Option<(TcpStream, SocketAddr)>> + Send + Sync>;
+
+/// Where connections come from.
+pub struct Front {
+    /// The socket.
+    pub listener: TcpListener,
+    /// Who is believed about whose connection it is.
+    pub introduce: Option<Introduce>,
+    /// Should offer ALPN `h2` and `http/1.1`.
+    pub tls: Option<TlsAcceptor>,
+}
+
+/// Serves `router` on a listener until `shutdown`. Requests carry `ConnectInfo<SocketAddr>`.
 pub async fn serve(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    Front { listener, introduce, tls }: Front,
     router: Router,
     limits: ServeLimits,
     shutdown: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
-    let (graceful, guests) = (GracefulShutdown::new(), Guests::default());
+    let guests = Guests::default();
     let (running, cut) = (TaskTracker::new(), CancellationToken::new());
     loop {
         let place = tokio::select! {
@@ -90,25 +109,32 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(guest) = guests.enter(peer.ip(), limits.per_address) else {
-            tracing::debug!(%peer, "too many connections of one address");
-            continue;
-        };
         // Without it small answers wait for the peer's delayed acknowledgement.
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
-        let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
+        let (tls, router, ending) = (tls.clone(), router.clone(), shutdown.clone());
+        let (introduce, guests) = (introduce.clone(), guests.clone());
         let conversation = async move {
+            let introduced = match introduce {
+                Some(introduce) => ending.run_until_cancelled(introduce(socket, peer)).await.flatten(),
+                None => Some((socket, peer)),
+            };
+            let Some((socket, peer)) = introduced else { return };
+            let Some(guest) = guests.enter(peer.ip(), limits.per_address) else {
+                tracing::debug!(%peer, "too many connections of one address");
+                return;
+            };
             match tls {
-                None => speak(socket, (peer, None), router, limits, watcher).await,
-                Some(tls) => match tokio::time::timeout(limits.handshake, tls.accept(socket)).await {
-                    Ok(Ok(stream)) => {
+                None => speak(socket, (peer, None), router, limits, &ending).await,
+                Some(tls) => match ending.run_until_cancelled(shake(&tls, socket, limits)).await {
+                    Some(Ok(Ok(stream))) => {
                         let handshake = Handshake::of(stream.get_ref().1);
-                        speak(stream, (peer, Some(handshake)), router, limits, watcher).await
+                        speak(stream, (peer, Some(handshake)), router, limits, &ending).await
                     }
-                    Ok(Err(error)) => tracing::debug!(%error, "TLS handshake"),
-                    Err(_) => tracing::debug!("TLS handshake took too long"),
+                    Some(Ok(Err(error))) => tracing::debug!(%error, "TLS handshake"),
+                    Some(Err(_)) => tracing::debug!("TLS handshake took too long"),
+                    None => {}
                 },
             }
             drop((place, guest));
@@ -117,12 +143,12 @@ pub async fn serve(
         running.spawn(async move { cut.run_until_cancelled(conversation).await });
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    running.close();
+    if tokio::time::timeout(limits.drain, running.wait()).await.is_err() {
         tracing::warn!("some downloads were cut by the shutdown");
     }
     // Dropping a response records what it sent: see `WebState::finish`.
     cut.cancel();
-    running.close();
     running.wait().await;
 }
 
@@ -195,10 +221,56 @@ async fn speak<S>(
     (peer, handshake): (SocketAddr, Option<Handshake>),
     router: Router,
     limits: ServeLimits,
-    watcher: hyper_util::server::graceful::Watcher,
+    shutdown: &CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let idle = Idle::new();
+    let requests = idle.clone();
+    let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(handshake) = &handshake {
+            request.extensions_mut().insert(handshake.clone());
+        }
+        let (router, exchange) = (router.clone(), requests.begin());
+        let request = request.map(|body| Body::new(exchange.taking(body)));
+        async move {
+            let turn = exchange.handling();
+            let response = router.oneshot(request).await?;
+            drop(turn);
+            Ok::<_, Infallible>(response.map(|body| exchange.giving(body)))
+        }
+    });
+    let builder = versions(limits);
+    let guarded = TokioIo::new(StallGuard::new(stream, limits.stall));
+    let mut connection = pin!(builder.serve_connection(guarded, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        left = idle.overstayed(limits.head, limits.stall) => {
+            tracing::debug!(?left, "web connection");
+            if left == Overstay::Hanging {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+            // What was answered may still be on its way.
+            match tokio::time::timeout(limits.stall, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Never with the request: its path may hold a link token.
+        tracing::debug!(error = %root(&*error), "web connection");
+    }
+}
+
+/// HTTP/1.1 and HTTP/2, within bounds.
+fn versions(limits: ServeLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -213,23 +285,15 @@ async fn speak<S>(
         .adaptive_window(true)
         .keep_alive_interval(limits.head)
         .keep_alive_timeout(limits.head);
-    let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        if let Some(handshake) = &handshake {
-            request.extensions_mut().insert(handshake.clone());
-        }
-        request.map(axum::body::Body::new)
-    });
-    let connection = builder
-        .serve_connection(
-            TokioIo::new(StallGuard::new(stream, limits.stall)),
-            TowerToHyperService::new(service),
-        )
-        .into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        // Never with the request: its path may hold a link token.
-        tracing::debug!(error = %root(&*error), "web connection");
-    }
+    builder
+}
+
+async fn shake(
+    tls: &TlsAcceptor,
+    socket: TcpStream,
+    limits: ServeLimits,
+) -> Result<std::io::Result<TlsStream<TcpStream>>, Elapsed> {
+    tokio::time::timeout(limits.handshake, tls.accept(socket)).await
 }
 
 fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {

@@ -130,3 +130,19 @@ proptest! {
         let _ = parse(&bytes);
     }
 }
+
+#[tokio::test]
+async fn web_listeners_hear_the_same() {
+    assert!(Balancers::new(&[]).introduce().is_none());
+    let introduce = Balancers::new(&["127.0.0.0/8".parse().unwrap()]).introduce().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let named = Some("192.0.2.7:4711".parse().unwrap());
+    for (sent, expected) in
+        [(header(0x21, 0x11, &v4(), &[]), named), (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), None)]
+    {
+        let mut balancer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut balancer, &sent).await.unwrap();
+        let (socket, peer) = listener.accept().await.unwrap();
+        assert_eq!(introduce(socket, peer).await.map(|(_, client)| client), expected);
+    }
+}
