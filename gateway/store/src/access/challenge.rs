@@ -122,8 +122,9 @@ impl Challenge {
     }
 
     /// Finds the living challenge or creates one, and counts a sending of it, all within `rule`. Two
-    /// browsers that ask at once get the same challenge.
+    /// browsers that ask at once, of two nodes even, get the same challenge.
     pub async fn ask(tx: &mut Tx, new: &NewChallenge, rule: AskRule) -> Result<AskOutcome, StoreError> {
+        tx.alone(&format!("challenge {} {} {}", new.deposit, new.recipient, new.method)).await?;
         let row =
             tx.fetch_optional(latest_sql(), args![new.deposit, new.recipient, new.method.as_str()]).await?;
         let live = row.map(|r| Self::read(&r)).transpose()?.filter(|c| c.is_live(new.now));

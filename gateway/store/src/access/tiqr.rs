@@ -369,6 +369,8 @@ impl Store {
     ) -> Result<Met<T>, StoreError> {
         self.db
             .write(async move |tx| {
+                // What is judged is what was counted: two nodes shall not both see the last try.
+                tx.alone(&format!("tiqr {user}")).await?;
                 let sql = select!(SESSION, "WHERE key = $1 AND passed IS NULL AND expires > $2");
                 let found = tx.fetch_optional(sql, args![key, now]).await?;
                 let Some(session) = found.as_ref().map(session).transpose()? else {

@@ -79,6 +79,7 @@ impl StaffChallenge {
         rule: CodeRule,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
+        tx.alone(&format!("staff challenge {} {}", account.0, purpose.as_str())).await?;
         let since = now.saturating_sub(HOUR).unwrap_or(Timestamp::MIN);
         let counted = tx
             .fetch_one(
@@ -136,7 +137,7 @@ impl StaffChallenge {
         db.fetch_optional(sql, args![id]).await?.map(|r| Self::read(&r)).transpose()
     }
 
-    /// The codes that would be looked at now: one, unless two nodes made one each in the same moment.
+    /// The codes that would be looked at now.
     pub async fn living(
         db: &Db,
         account: AccountId,

@@ -196,6 +196,18 @@ impl Tx {
     pub async fn execute(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<u64, StoreError> {
         self.run(Statement::Plain(sql.into_sql_str(), args)).await
     }
+    /// Holds `name` until COMMIT, waiting for another node that does: for a unit that reads before it writes, where two
+    /// nodes would both find nothing. SQLite has one writer at a time as it is. PostgreSQL resolves a deadlock
+    /// of two batches by failing one unit, whose caller may try again.
+    pub async fn alone(&mut self, name: &str) -> Result<(), StoreError> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()),
+            Engine::Postgres => {
+                let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+                self.fetch(sql, crate::args![name], 1).await.map(drop)
+            }
+        }
+    }
     /// Every row of a result known to be small.
     pub async fn fetch_all(&mut self, sql: impl SqlSafeStr, args: Args) -> Result<Vec<Row>, StoreError> {
         self.fetch(sql, args, usize::MAX).await

@@ -263,3 +263,40 @@ async fn asking_is_limited_per_address() {
     assert_eq!(statuses, [200, 200, 200, 429]);
     assert_eq!(bench.outbound().await.len(), 3);
 }
+
+#[tokio::test]
+async fn of_browsers_racing_for_one_code_one_wins() {
+    let bench = Bench::new().await;
+    let sent = bench.deposit(&message("x", &[]), &["bob@example.test"], &["otp-mail"]).await;
+    let path = format!("/m/{}", sent.tokens[0]);
+    let mut first = Browser::new(&bench);
+    let csrf = first.get(&path).await.csrf();
+    first.post(&format!("{path}/gate/otp-mail"), &[("csrf", &csrf)]).await;
+    let code = bench.code(&sent, 1).await;
+
+    let racing = (0..8).map(|_| async {
+        let mut browser = Browser::new(&bench);
+        let csrf = browser.get(&path).await.csrf();
+        let fields = [("csrf", csrf.as_str()), ("code", code.as_str())];
+        let answer = browser.post(&format!("{path}/gate/otp-mail/answer"), &fields).await;
+        (browser, answer)
+    });
+    let mut inside = 0;
+    for (mut browser, answer) in futures_util::future::join_all(racing).await {
+        let passed = browser.get(&path).await.text().contains("Votre message est prêt");
+        match answer.status {
+            StatusCode::SEE_OTHER => {
+                assert!(passed);
+                inside += 1;
+            }
+            status => {
+                assert_eq!(status, StatusCode::FORBIDDEN);
+                assert!(answer.text().contains("Ce code n’est plus valable"), "{}", answer.text());
+                assert!(!passed, "the others stay outside");
+            }
+        }
+    }
+    assert_eq!(inside, 1);
+    let passed = bench.events(sent.id).await.into_iter().filter(|e| e == "GatePassed").count();
+    assert_eq!(passed, 1, "one event, one session");
+}
