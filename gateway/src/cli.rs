@@ -4,7 +4,7 @@
 
 mod user;
 
-pub use user::{AddressCommand, OtpCommand, TokenCommand, UserCommand};
+pub use user::{AddressCommand, OtpCommand, RecipientCommand, TokenCommand, UserCommand};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -51,6 +51,9 @@ pub enum Command {
     /// Organisations of this installation.
     #[command(subcommand)]
     Entity(EntityCommand),
+    /// What is remembered of people who receive: number for codes, identity, language, shared mailbox.
+    #[command(subcommand)]
+    Recipient(RecipientCommand),
     /// Rules.
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -16,6 +16,7 @@ mod cli;
 mod commands;
 mod config;
 mod credentials;
+mod declared;
 mod demo;
 mod desk;
 mod dkim;

@@ -6,6 +6,7 @@
 //! **Failure.** [`ProofError::Pending`] while something is not yet sealed, sequenced and stamped; the caller
 //! waits or says so. Content that was destroyed is left out, and the report says so by its absence.
 
+use crate::declared::declared;
 use crate::gateway::{Gateway, Organisation};
 use crate::pipeline::content::{ContentError, ContentStream, OpenDeposit};
 use crate::pipeline::handover::wire;
@@ -15,6 +16,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use sealpost_certs::{Certificate, Signer, TrustAnchors, cms, verify_timestamp};
 use sealpost_envelope::{DepositId, Language, RecipientNo, Sha256Digest, Treatment};
 use sealpost_evidence::{Actor, DepositFacts, Detail, Event, EventName, Party, render};
+use sealpost_gate::declared_words;
 use sealpost_message::compose::Recipe;
 use sealpost_proof::bundle::{ExternalTime, Step};
 use sealpost_proof::{Bundle, Checkpointed, LoggedEntry, SealedEvidence, Source, export};
@@ -227,7 +229,9 @@ async fn logged(gateway: &Gateway, entries: &[JournalEntry], size: u64) -> Resul
 }
 
 fn step(entry: &JournalEntry, language: Language) -> Step {
-    let note = entry.bytes.as_deref().and_then(|bytes| note(entry.event, bytes, language));
+    let said = entry.bytes.as_deref().and_then(|bytes| note(entry.event, bytes, language));
+    let who = declared(entry).map(|name| declared_words(&name, language));
+    let note = said.into_iter().chain(who).reduce(|said, who| format!("{said}, {who}"));
     Step { time: entry.time, event: entry.event, entry: entry.id, recipient: entry.recipient, note }
 }
 

@@ -6,13 +6,14 @@ use sealpost_tests::mail::{File, Mail};
 use sealpost_tests::sending::Place;
 use sealpost_tests::tools::{link_in, must, run, wait_for_deposit, wait_until};
 use sealpost_tests::{Demo, Door};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 const BOB: &str = "bob@example.test";
+const DORA: &str = "dora@example.test";
 
 fn sealpost(args: &[&str]) -> Result<Output> {
     Ok(Command::new(binary()?).args(args).stdin(Stdio::null()).output()?)
@@ -33,8 +34,21 @@ fn answers(code: i32, args: &[&str]) -> Result<String> {
 fn every_command_explains_itself() -> Result<()> {
     let help = answers(0, &["--help"])?;
     for command in [
-        "demo", "init", "serve", "check", "user", "policy", "proof", "journal", "queue", "deposit", "backup",
-        "restore", "migrate", "key",
+        "demo",
+        "init",
+        "serve",
+        "check",
+        "user",
+        "recipient",
+        "policy",
+        "proof",
+        "journal",
+        "queue",
+        "deposit",
+        "backup",
+        "restore",
+        "migrate",
+        "key",
     ] {
         ensure!(help.contains(command), "{help}");
         ensure!(answers(0, &[command, "--help"])?.len() > 100, "{command}");
@@ -93,6 +107,37 @@ fn the_description_of_a_demonstration_is_private_and_complete() -> Result<()> {
     assert_eq!(again, json);
     let files = Door::new(&demo, &link)?.open(&demo, BOB)?.files();
     assert_eq!(files.len(), 1);
+    remembered(&demo)
+}
+
+/// What is remembered of a recipient, by command; their next mail is in the language said there.
+fn remembered(demo: &Demo) -> Result<()> {
+    let particulars = ["--language", "en", "--shared", "yes", "--phone", "06 12 34 56 78", "--name", "Dora"];
+    demo.sealpost(&[&["recipient", "set", DORA], &particulars[..]].concat())?;
+    demo.sealpost(&["recipient", "set", DORA, "--identity", "rpps:10001234567", "--name", ""])?;
+    let shown: Value = serde_json::from_str(&demo.sealpost(&["--json", "recipient", "show", DORA])?)?;
+    let known = ["address", "name", "phone", "phone_source", "identity", "language", "shared", "devices"];
+    let known: Vec<Value> = known.iter().map(|key| shown[key].clone()).collect();
+    let expected = json!([DORA, null, "+33612345678", "administrator", "rpps:10001234567", "en", true, []]);
+    assert_eq!(Value::from(known), expected);
+    ensure!(demo.sealpost(&["recipient", "list", "dora"])?.contains("shared"), "not listed");
+    let id = Place::new(demo, "alice")?.send(&[DORA], &Mail::new(&[DORA], "[secure] Later").bytes())?;
+    let mail = wait_for_deposit(demo, DORA, &id)?;
+    ensure!(mail.contains("Content-Language: en"), "{mail}");
+
+    let config = demo.dir.join("sealpost.toml").to_string_lossy().into_owned();
+    let say = |code: i32, args: &[&str]| {
+        answers(code, &[&["--config", config.as_str(), "recipient"], args].concat())
+    };
+    let phone = say(2, &["set", DORA, "--phone", "12"])?;
+    ensure!(phone.contains("--phone"), "{phone}");
+    say(2, &["set", DORA, "--identity", "nobody"])?;
+    say(2, &["set", DORA, "--language", "xx"])?;
+    say(0, &["forget", DORA])?;
+    say(1, &["forget", DORA])?;
+    say(1, &["show", DORA])?;
+    let changes = demo.sealpost(&["journal", "search", "--event", "AccountChanged"])?;
+    ensure!(changes.contains("recipient remembered") && changes.contains("recipient forgotten"), "{changes}");
     Ok(())
 }
 

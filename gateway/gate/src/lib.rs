@@ -18,6 +18,7 @@
 
 mod assurance;
 mod code;
+mod declared;
 mod facts;
 mod ladder;
 mod method;
@@ -29,6 +30,7 @@ mod work;
 
 pub use assurance::{Assurance, Factor};
 pub use code::{CODE_DIGITS, Code, CodeKey};
+pub use declared::{DECLARED, DeclaredName, declared_words};
 pub use facts::{Facts, Identity, Level};
 pub use ladder::{Ladder, Step};
 pub use method::{

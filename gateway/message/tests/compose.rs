@@ -127,8 +127,13 @@ fn receipts() {
         for language in [Language::Fr, Language::En] {
             let [one, two] = &states;
             let recipients = [
-                ReceiptLine { address: &world.dora, state: one.clone() },
-                ReceiptLine { address: &world.bob, state: two.clone() },
+                ReceiptLine { address: &world.dora, state: one.clone(), by: None },
+                ReceiptLine {
+                    address: &world.bob,
+                    state: two.clone(),
+                    by: matches!(two, RecipientState::Opened(_))
+                        .then(|| "someone, who gave the name “Jean”".into()),
+                },
             ];
             let message = literal(receipt(&ReceiptMail {
                 letter: Letter { to: &world.alice, ..world.letter(language) },

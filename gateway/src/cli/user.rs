@@ -243,3 +243,56 @@ pub enum OtpCommand {
         entity: Option<String>,
     },
 }
+
+/// `sealpost recipient …`
+#[derive(Debug, Subcommand)]
+pub enum RecipientCommand {
+    /// List everybody remembered, one a line.
+    List {
+        /// Part of the address or name.
+        #[arg(default_value = "")]
+        part: String,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Show what is remembered of an address; exit 1 where nothing is.
+    Show {
+        /// Mail address.
+        address: String,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Remember; what is not named stays, an empty value is forgotten.
+    Set {
+        /// Mail address.
+        address: String,
+        /// Name.
+        #[arg(long)]
+        name: Option<String>,
+        /// Mobile number for codes by SMS, national or with + and the country's code.
+        #[arg(long)]
+        phone: Option<String>,
+        /// Whom a card or provider must establish: `rpps:10001234567`.
+        #[arg(long)]
+        identity: Option<String>,
+        /// Language of mails and pages.
+        #[arg(long, value_parser = ["fr", "en", ""])]
+        language: Option<String>,
+        /// Several people read this mailbox: whoever opens may give their name.
+        #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"])]
+        shared: Option<String>,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+    /// Forget an address: particulars, enrolled apps and telephone; hardware tokens go back into the drawer.
+    Forget {
+        /// Mail address.
+        address: String,
+        /// Entity, when there are several.
+        #[arg(long)]
+        entity: Option<String>,
+    },
+}

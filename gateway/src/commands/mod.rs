@@ -51,6 +51,7 @@ pub async fn run(cli: Cli) -> Result<Answer> {
         Command::Check { dns } => check::run(&config, dns, json).await,
         Command::Entity(command) => entity::run(&config, command, json).await,
         Command::User(command) => user::run(&config, command, json).await,
+        Command::Recipient(command) => user::recipient::run(&config, command, json).await,
         Command::Policy(command) => policy::run(&config, command, json).await,
         Command::Proof(command) => proof::run(&config, command, json).await,
         Command::Journal(command) => journal::run(&config, command, json).await,

@@ -4,6 +4,7 @@ mod address;
 mod import;
 mod leave;
 mod otp;
+pub mod recipient;
 mod sync;
 mod token;
 

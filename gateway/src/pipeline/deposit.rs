@@ -33,6 +33,7 @@ use sealpost_store::content::Place;
 use sealpost_store::crypto::CryptoError;
 use sealpost_store::deposit::{DepositError, Deposited, NewConsignment, NewDeposit};
 use sealpost_store::keys::{DepositKey, KeyError, token_hash};
+use sealpost_store::person::Person;
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
 use sealpost_store::{Deposit, DepositRow, StoreError, StoredBody};
 
@@ -105,6 +106,7 @@ pub async fn deposit(
     let small = received.parts.iter().all(|part| matches!(part.body, StoredBody::Inline(_)));
     let password = verifier(received.password.take()).await?;
     let (mut plan, mut facts, key, meta) = plan(gateway, submission, received, verdicts, password)?;
+    speak(gateway, &mut plan).await?;
     failpoint!(DepositPlanned).map_err(StoreError::from)?;
     let blobs = unclaimed.claim();
     for _ in 0..DRAWS {
@@ -259,6 +261,15 @@ fn consignments(submission: &Submission<'_>, key: &DepositKey, verdicts: &Verdic
             observed: decision.observed.clone(),
         })
         .collect()
+}
+
+/// Who gets mail and pages of ours gets them in the language on record, where one is.
+async fn speak(gateway: &Gateway, plan: &mut NewDeposit) -> Result<(), StoreError> {
+    for consignment in plan.consignments.iter_mut().filter(|c| c.verdict.treatment.has_link()) {
+        let known = Person::language(gateway.store.db(), plan.entity, &consignment.address).await?;
+        consignment.language = known.unwrap_or(consignment.language);
+    }
+    Ok(())
 }
 
 /// Generation of the link that the first mail carries.

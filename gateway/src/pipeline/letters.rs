@@ -9,11 +9,13 @@ use super::composition::{ComposeError, Desk, skeleton};
 use super::notifications;
 use super::spec::{ReceiptEvent, Spec};
 use crate::config::Receipts;
+use crate::declared::declared;
 use crate::gateway::zone;
 use futures_util::StreamExt;
 use jiff::tz::TimeZone;
 use sealpost_envelope::{EmailAddress, Language, Treatment};
-use sealpost_gate::CodeKey;
+use sealpost_evidence::EventName;
+use sealpost_gate::{CodeKey, declared_words};
 use sealpost_message::compose::{
     self, Author, Brand, CodeMail, Draft, FileLine, Letter, LinkMail, MdnMail, NotifyMail, OriginalParts,
     ReceiptKind, ReceiptLine, ReceiptMail, Recipe, RecipientState,
@@ -21,9 +23,9 @@ use sealpost_message::compose::{
 use sealpost_message::present::{self, Collector, SafeHtml};
 use sealpost_message::{SkeletonReader, Structure};
 use sealpost_policy::strip_tags;
-use sealpost_store::ConsignmentRow;
 use sealpost_store::access::Challenge;
 use sealpost_store::queue::{Filter, State};
+use sealpost_store::{ConsignmentRow, JournalFilter};
 use uuid::Uuid;
 
 /// Whether a recipient gets a message for the first time.
@@ -254,7 +256,10 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Told, Compo
     }
     let heading = Heading::new(desk);
     let language = senders_language(desk);
-    let lines: Vec<ReceiptLine<'_>> = consignments.iter().map(|c| line(c, language)).collect();
+    let mut lines: Vec<ReceiptLine<'_>> = consignments.iter().map(|c| line(c, language)).collect();
+    if let (Some(first), Some(n), true) = (lines.first_mut(), desk.row.recipient, opening) {
+        first.by = opener(desk, n).await?;
+    }
     let subject = strip_tags(&structure.top.subject);
     let url =
         format!("{}/deposits/{}", desk.gateway.config.web.url.as_str().trim_end_matches('/'), deposit.id);
@@ -295,15 +300,29 @@ pub async fn receipt(desk: &Desk<'_>, event: ReceiptEvent) -> Result<Told, Compo
     Ok(Told::Letter(compose::receipt(&mail)))
 }
 
+/// Who opened first, in words, where several read the mailbox and they gave a name.
+async fn opener(desk: &Desk<'_>, n: u32) -> Result<Option<String>, ComposeError> {
+    let filter = JournalFilter {
+        deposit: Some(desk.open.deposit.row.id),
+        recipient: Some(n),
+        event: Some(EventName::ConsignmentAcceptance),
+        limit: Some(1),
+        ..JournalFilter::default()
+    };
+    let entry = desk.gateway.store.search_journal(&filter).next().await.transpose()?;
+    Ok(entry.as_ref().and_then(declared).map(|name| declared_words(&name, senders_language(desk))))
+}
+
 fn line(consignment: &ConsignmentRow, language: Language) -> ReceiptLine<'_> {
     let address: &EmailAddress = &consignment.address;
     if let Some(at) = consignment.revoked {
-        return ReceiptLine { address, state: RecipientState::Revoked(at) };
+        return ReceiptLine { address, state: RecipientState::Revoked(at), by: None };
     }
     if let Some(reason) = consignment.verdict.hold.as_ref().filter(|_| consignment.failed.is_none()) {
         return ReceiptLine {
             address,
             state: RecipientState::Held(sealpost_policy::reason(reason, language)),
+            by: None,
         };
     }
     let state = match (&consignment.failed, &consignment.opened, &consignment.last_sent) {
@@ -315,7 +334,7 @@ fn line(consignment: &ConsignmentRow, language: Language) -> ReceiptLine<'_> {
         (None, None, Some(at)) => RecipientState::Delivered(*at),
         (None, None, None) => RecipientState::Sent,
     };
-    ReceiptLine { address, state }
+    ReceiptLine { address, state, by: None }
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ fn key(name: &str) -> String {
 }
 
 /// `text` anywhere, for LIKE with `\` as escape.
-fn part(text: &str) -> String {
+pub(crate) fn part(text: &str) -> String {
     let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")
 }

@@ -78,12 +78,55 @@ impl Person {
         db.fetch_optional(sql, args![entity, address.key()]).await?.map(|r| Self::read(&r)).transpose()
     }
 
-    /// All of an organisation after an address, in the order of addresses, at most so many.
-    pub async fn list(db: &Db, entity: EntityId, after: &str, limit: u32) -> Result<Vec<Self>, StoreError> {
+    /// All of an organisation whose address or name holds `part`, after an address, in the order of addresses, at
+    /// most so many.
+    pub async fn list(
+        db: &Db,
+        entity: EntityId,
+        part: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Self>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} WHERE entity = $1 AND address_key > $2 ORDER BY address_key LIMIT $3"
+            "{COLUMNS} WHERE entity = $1 AND address_key > $2 AND (address_key LIKE $3 ESCAPE '\\' \
+             OR lower(coalesce(name, '')) LIKE $3 ESCAPE '\\') ORDER BY address_key LIMIT $4"
         ));
-        db.fetch_all(sql, args![entity, after, limit]).await?.iter().map(Self::read).collect()
+        let part = crate::contact::part(part);
+        db.fetch_all(sql, args![entity, after, part, limit]).await?.iter().map(Self::read).collect()
+    }
+
+    /// The language on record of one address.
+    pub async fn language(
+        db: &Db,
+        entity: EntityId,
+        address: &EmailAddress,
+    ) -> Result<Option<Language>, StoreError> {
+        let sql = "SELECT language FROM people WHERE entity = $1 AND address_key = $2";
+        let row = db.fetch_optional(sql, args![entity, address.key()]).await?;
+        let language = row.map(|r| r.opt_text("language")).transpose()?.flatten();
+        Ok(language.as_deref().and_then(Language::negotiate))
+    }
+
+    /// Forgets what is remembered of an address: its particulars, and apps that its owner enrolled. Tokens with a serial
+    /// number are the organisation's, and go back into the drawer. `telephone` is the subject of one that answers QR
+    /// codes. `false` where nothing was known.
+    pub async fn forget(
+        tx: &mut Tx,
+        entity: EntityId,
+        address: &EmailAddress,
+        telephone: &str,
+    ) -> Result<bool, StoreError> {
+        let key = address.key();
+        let mut known = u64::from(crate::access::drop_phone(tx, entity, telephone).await?);
+        for sql in [
+            "DELETE FROM people WHERE entity = $1 AND address_key = $2",
+            "UPDATE otp_tokens SET address_key = NULL, confirmed = NULL \
+             WHERE entity = $1 AND address_key = $2 AND serial IS NOT NULL",
+            "DELETE FROM otp_tokens WHERE entity = $1 AND address_key = $2",
+        ] {
+            known += tx.execute(sql, args![entity, key.as_str()]).await?;
+        }
+        Ok(known > 0)
     }
 
     /// Writes what is known, in place of what was.

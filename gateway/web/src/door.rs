@@ -3,6 +3,7 @@
 //! **Exposure.** Every handler is reached with nothing but a link. What a browser may do follows from its
 //! session in the store and from the gate, recomputed at each request.
 
+pub(crate) mod declared;
 pub(crate) mod gate;
 pub(crate) mod manners;
 mod show;
@@ -39,7 +40,10 @@ pub(crate) async fn landing(State(state): State<WebState>, ctx: Ctx, Path(token)
             (Step::Passed, Some(g)) if g.opened.is_some() => {
                 show::content(&state, &ctx, &door, &content, g, false).await
             }
-            (Step::Passed, Some(_)) => show::ready(&state, &ctx, &door, &content),
+            (Step::Passed, Some(_)) => {
+                let shared = declared::is_shared(&state, &door).await?;
+                show::ready(&state, &ctx, &door, &content, shared)
+            }
             (step, _) => {
                 note_fetch(&state, &ctx, &door, &content).await?;
                 show::landing(&state, &ctx, &door, &content, step, grant.as_ref())
@@ -106,7 +110,7 @@ pub(crate) async fn open(
     body: Body,
 ) -> Response {
     let page = async {
-        let (door, _) = posted(&state, &ctx, &token, body).await?;
+        let (door, fields) = posted(&state, &ctx, &token, body).await?;
         let content = Content::load(&state, &door)?;
         let scribe = Scribe::new(&door, content.facts(&state, &door).await?, &ctx);
         let mut response = see_other(&door.path())?;
@@ -124,6 +128,7 @@ pub(crate) async fn open(
                     not_consigned(&state, &door, &grant, &scribe, &piece).await?;
                     return Err(Fault::Damaged(Box::new(door)));
                 }
+                let grant = declared::taken(&state, &door, grant, fields.name.as_deref()).await?;
                 mark_opened(&state, &door, grant, scribe).await?;
             }
             // The landing page shows the step that is missing.

@@ -2,6 +2,7 @@
 
 use crate::content::File;
 use crate::ctx::Ctx;
+use crate::door::declared::declared;
 use crate::fault::Fault;
 use crate::state::EntitySite;
 use crate::view::Door;
@@ -166,7 +167,7 @@ impl Scribe {
     pub(crate) fn opened(&self, grant: &Grant, now: Timestamp) -> Result<Vec<BuiltEvent>, Fault> {
         [EventName::ConsignmentAcceptance, EventName::ContentConsignment]
             .into_iter()
-            .map(|name| self.event(name, now, self.holder(grant), Detail::new()))
+            .map(|name| self.event(name, now, self.holder(grant), said_by(grant, Detail::new())))
             .collect()
     }
     /// They passed the gate and asked for the content, which could not be read.
@@ -207,7 +208,7 @@ impl Scribe {
     }
     /// A later explicit opening, by another browser or person.
     pub(crate) fn opened_again(&self, grant: &Grant, now: Timestamp) -> Result<BuiltEvent, Fault> {
-        let detail = Detail::new().text("kind", "opened-again");
+        let detail = said_by(grant, Detail::new().text("kind", "opened-again"));
         self.event(EventName::ContentAccessTracking, now, self.holder(grant), detail)
     }
     /// A file was looked at, or begun.
@@ -241,6 +242,14 @@ impl Scribe {
             .int("size", file.size)
             .int("sent", file.size);
         self.event(EventName::ContentHandover, now, self.holder(grant), detail)
+    }
+}
+
+/// With the name that whoever opened gave, where they gave one.
+fn said_by(grant: &Grant, detail: Detail) -> Detail {
+    match declared(&facts_of(grant)) {
+        Some(name) => detail.personal("declared", name),
+        None => detail,
     }
 }
 

@@ -32,6 +32,7 @@ struct Raw {
     password: Option<String>,
     altcha: Option<String>,
     wait: Option<String>,
+    name: Option<String>,
 }
 
 /// A form as posted.
@@ -42,6 +43,8 @@ pub(crate) struct Fields {
     /// Answer to a proof of work, and a note that a pause has passed.
     pub(crate) altcha: Option<String>,
     pub(crate) wait: Option<String>,
+    /// How somebody calls themselves.
+    pub(crate) name: Option<String>,
 }
 
 impl Fields {
@@ -60,6 +63,7 @@ impl Fields {
             password: raw.password.map(Secret::new),
             altcha: raw.altcha,
             wait: raw.wait,
+            name: raw.name,
         })
     }
 }

@@ -162,6 +162,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) c: &'a Summary,
     pub(crate) csrf: String,
     pub(crate) again: bool,
+    /// Several people read the mailbox: a name is asked for.
+    pub(crate) shared: bool,
 }
 
 /// A file on the content page.

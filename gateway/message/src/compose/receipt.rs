@@ -51,6 +51,8 @@ pub struct ReceiptLine<'a> {
     pub address: &'a EmailAddress,
     /// State.
     pub state: RecipientState,
+    /// Who opened, in words, where they gave a name.
+    pub by: Option<String>,
 }
 
 /// A receipt.
@@ -163,7 +165,10 @@ fn blocks(mail: &ReceiptMail<'_>, state: &str, title: &str, subject: Option<Stri
         .recipients
         .iter()
         .take(SHOWN)
-        .map(|r| (r.address.to_string(), words(letter, &r.state)))
+        .map(|r| {
+            let by = r.by.as_deref().map(|by| format!(", {}", tame(by))).unwrap_or_default();
+            (r.address.to_string(), format!("{}{by}", words(letter, &r.state)))
+        })
         .collect();
     if let Some(more) = mail.recipients.len().checked_sub(SHOWN).filter(|n| *n > 0) {
         lines.push(("…".to_owned(), format!("+ {more}")));

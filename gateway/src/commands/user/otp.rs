@@ -144,7 +144,7 @@ impl Desk<'_> {
     }
 
     /// The organisation of that name; the only one where none is named.
-    async fn organisation(&self, name: Option<&str>) -> Result<EntityId> {
+    pub(super) async fn organisation(&self, name: Option<&str>) -> Result<EntityId> {
         let entities = &self.config.entity;
         let found = match name {
             Some(name) => entities.iter().find(|e| e.name == name),
@@ -158,7 +158,7 @@ impl Desk<'_> {
     }
 }
 
-fn parse(address: &str) -> Result<EmailAddress> {
+pub(super) fn parse(address: &str) -> Result<EmailAddress> {
     Ok(address.parse().map_err(|e| Unusable(format!("{address}: {e}")))?)
 }
 

@@ -150,6 +150,12 @@ impl Grant {
         Ok(Opening { first_in_session: true })
     }
 
+    /// Keeps what more is said of the person in this session, JSON.
+    pub async fn set_facts(db: &Db, hash: GrantHash, facts: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE access_grant SET facts = $2 WHERE hash = $1 AND closed IS NULL";
+        db.execute(sql, args![&hash.0, facts]).await.map(|_| ())
+    }
+
     /// Ends the session.
     pub async fn close(db: &Db, hash: GrantHash, now: Timestamp) -> Result<(), StoreError> {
         db.execute(

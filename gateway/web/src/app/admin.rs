@@ -5,6 +5,7 @@
 mod accounts;
 mod addresses;
 mod queue;
+mod recipients;
 mod service;
 
 use crate::state::WebState;
@@ -17,6 +18,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/admin/accounts/{id}", get(addresses::show).post(accounts::change))
         .route("/admin/accounts/{id}/owner", get(accounts::back).post(addresses::owner))
         .route("/admin/accounts/{id}/addresses", get(accounts::back).post(addresses::change))
+        .route("/admin/recipients", get(recipients::list).post(recipients::change))
         .route("/admin/entities", get(service::entities))
         .route("/admin/queue", get(queue::list))
         .route("/admin/held", get(queue::held))

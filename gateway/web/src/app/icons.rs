@@ -32,6 +32,7 @@ pub(super) fn of(section: Section) -> &'static str {
         Section::Accounts => icon!(
             r#"<circle cx="9" cy="8" r="3.500"/><path d="M2.500 20c.7-4 3.200-6 6.500-6s5.800 2 6.500 6M15.500 5a3.500 3.500 0 0 1 0 6.500M18 14.500c2 .8 3.100 2.600 3.500 5.500"/>"#
         ),
+        Section::Recipients => icon!(r#"<path d="M3 6h18v12H3zM3 7l9 6.500L21 7"/>"#),
         Section::Approvals => icon!(r#"<path d="M4 4h16v12H9l-5 4zM8.500 10l2.300 2.300 4.700-4.800"/>"#),
         Section::Entities => {
             icon!(r#"<path d="M4 21V4h10v17M14 9h6v12M2 21h20M8 8h2M8 12h2M8 16h2M17 13h.5M17 17h.5"/>"#)

@@ -81,6 +81,11 @@ impl Told {
         }
     }
 
+    /// The name that somebody gave at a shared mailbox's door, as what it is.
+    fn declared(&self, l: Language) -> Option<String> {
+        self.personal("detail.declared").map(|name| sealpost_gate::declared_words(name, l))
+    }
+
     /// What is worth knowing beside the event's own words.
     pub(super) fn more(&self, l: Language, zone: &TimeZone) -> Option<String> {
         use EventName as E;
@@ -104,12 +109,15 @@ impl Told {
                     None => Some(method),
                 }
             }
+            E::ConsignmentAcceptance | E::ContentConsignment => self.declared(l),
             E::ContentHandover | E::ContentAccessTracking => {
                 let size = self.int("size").map(|s| locale::size(s, l));
                 match (self.int("file"), size, self.text("kind")) {
                     (Some(n), Some(size), _) => Some(format!("{} {n}, {size}", l.pick("fichier", "file"))),
                     (_, _, Some("opened-again")) => {
-                        Some(l.pick("message rouvert", "message opened again").to_owned())
+                        let words = l.pick("message rouvert", "message opened again");
+                        let who = self.declared(l).map(|who| format!(", {who}")).unwrap_or_default();
+                        Some(format!("{words}{who}"))
                     }
                     _ => None,
                 }

@@ -163,7 +163,13 @@ pub(super) fn dead_end(
 }
 
 /// Passed, not opened yet: says that opening sends a receipt.
-pub(super) fn ready(state: &WebState, ctx: &Ctx, door: &Door, content: &Content) -> Result<Response, Fault> {
+pub(super) fn ready(
+    state: &WebState,
+    ctx: &Ctx,
+    door: &Door,
+    content: &Content,
+    shared: bool,
+) -> Result<Response, Fault> {
     let title = ctx.language.pick("Votre message est prêt", "Your message is ready");
     let frame = Frame::new(state, ctx, title, Some(door.site.clone()));
     html(&Ready {
@@ -171,6 +177,7 @@ pub(super) fn ready(state: &WebState, ctx: &Ctx, door: &Door, content: &Content)
         c: &summary(ctx, door, content),
         csrf: ctx.csrf(state, &door.path()),
         again: door.row.opened.is_some(),
+        shared,
     })
 }
 

@@ -49,6 +49,10 @@ impl Bench {
         Self::with_limits(WebLimits::default()).await
     }
     pub async fn with_limits(limits: WebLimits) -> Self {
+        Self::of(limits, true).await
+    }
+    /// An organisation of the health sphere, or another.
+    pub async fn of(limits: WebLimits, health: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let config = StoreConfig {
@@ -86,7 +90,7 @@ impl Bench {
                 home: None,
                 language: Language::Fr,
                 zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)),
-                health: true,
+                health,
             }],
             url: "https://depot.lilas.example".into(),
             card_url: None,
@@ -205,6 +209,14 @@ impl Bench {
         self.state.finish().await;
         let entries = self.store.entries_of_deposit(id).await.unwrap();
         entries.iter().map(|e| e.event.as_str().to_owned()).collect()
+    }
+
+    /// The evidence about a deposit, rendered and not yet sealed.
+    pub async fn evidence(&self, id: DepositId) -> Vec<String> {
+        self.state.finish().await;
+        let sql = "SELECT e.xml AS x FROM evidence e WHERE e.deposit = $1 ORDER BY e.time, e.id";
+        let rows = self.store.db().fetch_all(sql, sealpost_store::args![id]).await.unwrap();
+        rows.iter().map(|r| String::from_utf8(r.bytes("x").unwrap()).unwrap()).collect()
     }
 
     /// The code that a mail would carry now.

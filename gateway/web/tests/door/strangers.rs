@@ -300,3 +300,25 @@ async fn of_browsers_racing_for_one_code_one_wins() {
     let passed = bench.events(sent.id).await.into_iter().filter(|e| e == "GatePassed").count();
     assert_eq!(passed, 1, "one event, one session");
 }
+
+#[tokio::test]
+async fn health_services_recall_the_law_on_every_page() {
+    for (health, recalled) in [(true, true), (false, false)] {
+        let bench = Bench::of(sealpost_web::WebLimits::default(), health).await;
+        let sent = bench.deposit(&message("x", &[]), &["bob@example.test"], &["otp-mail"]).await;
+        let path = format!("/m/{}", sent.tokens[0]);
+        for language in ["fr", "en"] {
+            let mut browser = Browser::new(&bench);
+            browser.language = language;
+            let mut pages = vec![browser.get(&path).await, browser.get("/login").await];
+            pages.push(browser.get("/m/AAAAAAAAAAAAAAAAAAAAAAAAAAA").await);
+            pages.push(browser.open(&bench, &sent, 1).await);
+            for page in pages.iter().filter(|p| p.text().contains("Maison de santé")) {
+                assert_eq!(page.text().contains("1110-4"), recalled, "{language}: {}", page.text());
+            }
+            assert!(
+                pages[0].text().contains("Maison de santé") && pages[3].text().contains("Maison de santé")
+            );
+        }
+    }
+}

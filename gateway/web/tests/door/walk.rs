@@ -237,3 +237,72 @@ async fn english_is_spoken() {
     assert!(browser.get(&path).await.text().contains("A secure message is waiting"));
     assert_eq!(browser.get("/m/%2F%2Fother.example/open").await.status, StatusCode::NOT_FOUND);
 }
+
+/// Several people read `address`.
+async fn shared(bench: &Bench, address: &str) {
+    use sealpost_store::person::Person;
+    let address = sealpost_envelope::EmailAddress::parse(address).unwrap();
+    let person = Person {
+        shared: true,
+        ..Person::new(bench.entity, address, sealpost_envelope::Clock::now(&*bench.clock))
+    };
+    let write = async move |tx: &mut sealpost_store::Tx| person.write(tx).await;
+    bench.store.db().write(write).await.unwrap();
+}
+
+/// The names that stand beside the journal's events about a deposit.
+async fn declared(bench: &Bench, sent: &crate::bench::Sent) -> Vec<(String, String)> {
+    bench.state.finish().await;
+    let entries = bench.store.entries_of_deposit(sent.id).await.unwrap();
+    let name = |openings: &[u8]| -> Option<String> {
+        let all: serde_json::Value = serde_json::from_slice(openings).ok()?;
+        Some(all["open"]["detail.declared"]["value"].as_str()?.to_owned())
+    };
+    let told =
+        entries.iter().filter_map(|e| Some((e.event.as_str().to_owned(), name(e.openings.as_deref()?)?)));
+    told.collect()
+}
+
+#[tokio::test]
+async fn readers_of_a_shared_mailbox_may_say_who_they_are() {
+    let bench = Bench::new().await;
+    let to = ["secretariat@example.test", "bob@example.test"];
+    let sent = bench.deposit(&message("x", &[]), &to, &["otp-mail"]).await;
+    shared(&bench, to[0]).await;
+    let mut browser = Browser::new(&bench);
+    let ready = browser.pass(&bench, &sent, 1).await;
+    assert!(
+        ready.text().contains("name=\"name\"") && ready.text().contains("maxlength=\"80\""),
+        "{}",
+        ready.text()
+    );
+    let path = format!("/m/{}", sent.tokens[0]);
+    let name = "%20Jeanne%E2%80%AE%20%20Dupont%0D%0A";
+    browser.post(&format!("{path}/open"), &[("csrf", &ready.csrf()), ("name", name)]).await;
+    let told = declared(&bench, &sent).await;
+    let expected =
+        ["ConsignmentAcceptance", "ContentConsignment"].map(|e| (e.to_owned(), "Jeanne Dupont".to_owned()));
+    assert_eq!(told, expected, "without what turns the text around");
+    let evidence = bench.evidence(sent.id).await;
+    let accepted = evidence.iter().find(|xml| xml.contains("/ConsignmentAcceptance<")).unwrap();
+    assert!(
+        accepted.contains("attribute:declared-name") && accepted.contains(">Jeanne Dupont<"),
+        "{accepted}"
+    );
+    // Once it stands in evidence it does not change, and the next reader says their own.
+    browser.post(&format!("{path}/open"), &[("csrf", &ready.csrf()), ("name", "Autre")]).await;
+    assert_eq!(declared(&bench, &sent).await.len(), 2);
+    let mut second = Browser::new(&bench);
+    let ready = second.pass(&bench, &sent, 1).await;
+    second.post(&format!("{path}/open"), &[("csrf", &ready.csrf()), ("name", "Paul")]).await;
+    let again = declared(&bench, &sent).await.pop();
+    assert_eq!(again, Some(("ContentAccessTracking".to_owned(), "Paul".to_owned())));
+
+    // A mailbox of one person is not asked, and what is sent all the same is not kept.
+    let mut bob = Browser::new(&bench);
+    let ready = bob.pass(&bench, &sent, 2).await;
+    assert!(!ready.text().contains("name=\"name\""));
+    let path = format!("/m/{}", sent.tokens[1]);
+    bob.post(&format!("{path}/open"), &[("csrf", &ready.csrf()), ("name", "Mallory")]).await;
+    assert_eq!(declared(&bench, &sent).await.len(), 3);
+}
