@@ -302,7 +302,7 @@ async fn of_browsers_racing_for_one_code_one_wins() {
 }
 
 #[tokio::test]
-async fn health_services_recall_the_law_on_every_page() {
+async fn every_page_names_support_and_health_services_recall_the_law() {
     for (health, recalled) in [(true, true), (false, false)] {
         let bench = Bench::of(sealpost_web::WebLimits::default(), health).await;
         let sent = bench.deposit(&message("x", &[]), &["bob@example.test"], &["otp-mail"]).await;
@@ -314,7 +314,11 @@ async fn health_services_recall_the_law_on_every_page() {
             pages.push(browser.get("/m/AAAAAAAAAAAAAAAAAAAAAAAAAAA").await);
             pages.push(browser.open(&bench, &sent, 1).await);
             for page in pages.iter().filter(|p| p.text().contains("Maison de santé")) {
-                assert_eq!(page.text().contains("1110-4"), recalled, "{language}: {}", page.text());
+                let text = page.text();
+                assert_eq!(text.contains("1110-4"), recalled, "{language}: {text}");
+                assert!(text.contains("aide@lilas.example") && text.contains("+33 1 23 45 67 89"), "{text}");
+                let end = if language == "fr" { "fermez le navigateur" } else { "close the browser" };
+                assert!(text.contains(end), "{text}");
             }
             assert!(
                 pages[0].text().contains("Maison de santé") && pages[3].text().contains("Maison de santé")
