@@ -2,7 +2,7 @@
 //!
 //! **Failure.** Opening says which setting is at fault. Nothing is asked of a server before somebody logs in.
 
-use crate::config::{BackendKind, BackendSettings, Config, UpstreamTls, group_role};
+use crate::config::{BackendKind, BackendSettings, Config, HostPort, UpstreamTls, group_role};
 use crate::gateway::Organisation;
 use anyhow::{Context, Result, anyhow};
 use rustls::RootCertStore;
@@ -49,7 +49,11 @@ pub fn backend(settings: &BackendSettings) -> Result<Backend> {
         BackendKind::Imap => Speaks::Imap,
         BackendKind::Smtp => Speaks::Smtp,
     };
-    let server = MailServer { place: place(settings)?, speaks, user: settings.user.clone() };
+    let server = MailServer {
+        place: place(&settings.server, settings.tls, settings.ca.as_deref())?,
+        speaks,
+        user: settings.user.clone(),
+    };
     Ok(Backend::mail(name, domains, server, patience))
 }
 
@@ -59,7 +63,7 @@ fn directory(settings: &BackendSettings) -> Result<Directory> {
         _ => None,
     };
     let directory = Directory {
-        place: place(settings)?,
+        place: place(&settings.server, settings.tls, settings.ca.as_deref())?,
         own_login,
         lookup: match &settings.template {
             Some(template) => Lookup::Template(template.clone()),
@@ -76,14 +80,15 @@ fn directory(settings: &BackendSettings) -> Result<Directory> {
     Ok(directory)
 }
 
-fn place(settings: &BackendSettings) -> Result<Place> {
-    let security = match settings.tls {
+/// Where a server is, and how it is spoken to: with a password, in the clear to this machine only.
+pub fn place(server: &HostPort, tls: UpstreamTls, ca: Option<&Path>) -> Result<Place> {
+    let security = match tls {
         UpstreamTls::Tls => Security::Tls,
         UpstreamTls::Require => Security::StartTls,
         UpstreamTls::None | UpstreamTls::Opportunistic => Security::Loopback,
     };
-    let roots = roots(settings.ca.as_deref()).context("`ca`")?;
-    Place::new(&settings.server.host, settings.server.port, security, roots).context("`tls`")
+    let roots = roots(ca).context("`ca`")?;
+    Place::new(&server.host, server.port, security, roots).context("`tls`")
 }
 
 /// The authorities of a file, or the system's.

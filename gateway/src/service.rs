@@ -17,7 +17,8 @@ use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
 use crate::pipeline::{
-    alerts, anchor, composition, folders, housekeeping, observation, revocation, seal, tlsreport, webhooks,
+    alerts, anchor, composition, folders, housekeeping, observation, polling, revocation, seal, tlsreport,
+    webhooks,
 };
 use crate::{routes, site};
 use anyhow::Result;
@@ -264,6 +265,7 @@ fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<Task
     stages.spawn(housekeeping::run(gateway.clone(), holder.clone(), stop.clone()));
     stages.spawn(folders::run(gateway.clone(), holder.clone(), stop.clone()));
     webhooks::start(gateway, stop)?.into_iter().for_each(|task| drop(stages.spawn(task)));
+    polling::start(gateway, stop)?.into_iter().for_each(|task| drop(stages.spawn(task)));
     stages.spawn(alerts::run(gateway.clone(), holder.clone(), stop.clone()));
     stages.spawn(observation::run(gateway.clone(), stop.clone()));
     let mut config = routes::relay_config(gateway, holder.clone())?;

@@ -168,3 +168,49 @@ fn read_receipts_become_events() -> Result<()> {
     ensure!(outside(&demo, "", &bob, &receipt(BOB, BOB))?.starts_with("250"), "Bob");
     wait_until("Bob's receipt", || Ok(events(&demo, &id, "ReadReceiptReceived")? == 2))
 }
+
+/// Where port 25 cannot be opened: what came to a mailbox elsewhere, here Alice's own, counts as if it had come to that port.
+#[test]
+fn bounces_are_fetched_from_a_mailbox_elsewhere() -> Result<()> {
+    let sink = Sink::start(None)?;
+    let (mut demo, place) = start(&sink)?;
+    let (id, bob, _) = send(&sink, &place, &Mail::new(&[BOB, DORA], "Relevé"))?;
+    let mailbox = format!(
+        "\n[[returns_mailbox]]\nserver = \"localhost:{}\"\nca = {:?}\nuser = {:?}\npassword = {:?}\n\
+         settled = \"delete\"\nevery = \"1 second\"\n",
+        demo.about.ports.imaps,
+        demo.about.ca,
+        demo.account("alice").login,
+        demo.account("alice").app_password,
+    );
+    demo.terminate()?;
+    demo.edit(|text| text + &mailbox)?;
+    demo.restart()?;
+    let alice = demo.account("alice").login.clone();
+    let elsewhere = |to: &str, subject: &str| {
+        let report = report(BOB, "failed", "5.1.1").replace("x@sealpost.test", to);
+        outside(&demo, "", &alice, &report.replace("Subject: report", &format!("Subject: {subject}")))
+    };
+    // An address that was never made, the right one, and mail that is nobody's business.
+    let forged = bob.replacen("-1-", "-2-", 1);
+    for (to, subject) in [(forged.as_str(), "falsifié"), (&bob, "vrai rebond"), (&alice, "tout autre")] {
+        let reply = elsewhere(to, subject)?;
+        ensure!(reply.starts_with("250"), "{reply}");
+    }
+    wait_until("the bounce", || Ok(events(&demo, &id, "RelayToNonERDSFailure")? == 1))?;
+    let left = || -> Result<String> {
+        let all = inbox(&demo, "alice")?;
+        Ok(all.iter().map(|m| String::from_utf8_lossy(m).into_owned()).collect())
+    };
+    wait_until("what was taken is deleted there", || Ok(!left()?.contains("Subject: vrai rebond")))?;
+    let kept = left()?;
+    ensure!(kept.contains("Subject: falsifié") && kept.contains("Subject: tout autre"), "{kept}");
+    ensure!(demo.sealpost(&["check"])?.contains("ready"), "check");
+    // After a restart it goes on where it was: nothing counts twice.
+    demo.terminate()?;
+    demo.restart()?;
+    let reply = outside(&demo, "", &alice, &report(BOB, "failed", "5.1.2").replace("x@sealpost.test", &bob))?;
+    ensure!(reply.starts_with("250"), "{reply}");
+    wait_until("the second bounce", || Ok(events(&demo, &id, "RelayToNonERDSFailure")? == 2))?;
+    Ok(())
+}

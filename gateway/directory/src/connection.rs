@@ -97,6 +97,14 @@ impl Wire {
             Self::Tls(stream) => stream.as_mut(),
         }
     }
+    /// Whom it leads to.
+    pub(crate) fn peer(&self) -> Option<std::net::IpAddr> {
+        let stream = match self {
+            Self::Clear(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        stream.peer_addr().ok().map(|peer| peer.ip())
+    }
     /// Sends all of it.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
         let both = self.both();

@@ -1,8 +1,9 @@
-//! Servers outside that know people and their passwords: an LDAP directory, or the organisation's own IMAP or SMTP
-//! server.
+//! Servers outside that we log in to: an LDAP directory or the organisation's own IMAP or SMTP server, which know people
+//! and their passwords, and mailboxes that hold mail for us.
 //!
 //! **Job.** [`Backend::judge`] asks one whether a password is somebody's: the first factor of the web login, never the
-//! second. [`Backend::people`] reads everybody from a directory, one by one, for synchronisation.
+//! second. [`Backend::people`] reads everybody from a directory, one by one, for synchronisation. [`mailbox::Mailbox`]
+//! reads what is new in a folder elsewhere.
 //!
 //! **Exposure.** Logins and passwords of strangers go out, escaped (RFC 4515, RFC 4514, RFC 4616), and only over
 //! verified TLS or to this machine. What servers answer is not believed further than needed: frames and lines are
@@ -17,6 +18,7 @@ mod connection;
 mod ldap;
 mod login;
 mod mail;
+pub mod mailbox;
 
 pub use connection::{Place, Security};
 pub use ldap::{Directory, FilterError, Found, Lookup};
@@ -83,7 +85,7 @@ pub enum Trouble {
     #[error("refers to another server, which is not followed")]
     Referral,
     /// The login that the settings give us there is not taken.
-    #[error("does not take our own login: check bind_dn and bind_password")]
+    #[error("does not take our own login: check its name and password in the settings")]
     OurLogin,
     /// It took a password that nobody has: everybody would be let in.
     #[error("takes any password")]

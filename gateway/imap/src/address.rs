@@ -1,4 +1,4 @@
-//! Address lists as ENVELOPE gives them: `((name NIL mailbox host) …)` (RFC 3501 §7.4.2).
+//! Address lists as ENVELOPE gives them: `((name route mailbox host) …)` (RFC 3501 §7.4.2).
 //!
 //! The parser takes RFC 5322 lists with groups, comments and quoted names, and makes something of what
 //! is neither. Names stay encoded.
@@ -33,13 +33,13 @@ pub(crate) fn list(out: &mut Vec<u8>, value: Option<&[u8]>) {
         match stop {
             Some(Token::Special(b':')) if !in_group => {
                 in_group = true;
-                entry(out, None, Some(&join(item, b" ")), None);
+                entry(out, None, None, Some(&join(item, b" ")), None);
                 count += 1;
             }
             Some(Token::Special(b';')) => {
                 count += usize::from(mailbox(out, item));
                 if in_group {
-                    entry(out, None, None, None);
+                    entry(out, None, None, None, None);
                 }
                 in_group = false;
             }
@@ -47,7 +47,7 @@ pub(crate) fn list(out: &mut Vec<u8>, value: Option<&[u8]>) {
         }
     }
     if in_group {
-        entry(out, None, None, None);
+        entry(out, None, None, None, None);
     }
     if count == 0 {
         out.truncate(start);
@@ -74,23 +74,24 @@ fn item_end(tokens: &[Token<'_>]) -> usize {
 /// Writes one mailbox; false when there is none.
 fn mailbox(out: &mut Vec<u8>, item: &[Token<'_>]) -> bool {
     let is = |b: u8| move |t: &Token<'_>| *t == Token::Special(b);
-    let (name, spec) = match item.iter().position(is(b'<')) {
+    let (name, route, spec) = match item.iter().position(is(b'<')) {
         Some(open) => {
             let inner = &item[open + 1..];
             let close = inner.iter().position(is(b'>')).unwrap_or(inner.len());
             // An obsolete route ends with a colon (RFC 5322 §4.4).
             let routed = inner.first() == Some(&Token::Special(b'@'));
-            let route = inner[..close].iter().position(is(b':')).filter(|_| routed).map_or(0, |n| n + 1);
-            (Some(join(&item[..open], b" ")).filter(|n| !n.is_empty()), &inner[route..close])
+            let end = inner[..close].iter().position(is(b':')).filter(|_| routed);
+            let route = end.map(|n| join(&inner[..n], b""));
+            let name = Some(join(&item[..open], b" ")).filter(|n| !n.is_empty());
+            (name, route, &inner[end.map_or(0, |n| n + 1)..close])
         }
-        None => (comment(item), item),
+        None => (comment(item), None, item),
     };
+    let (name, route) = (name.as_deref(), route.as_deref());
     match spec.iter().rposition(is(b'@')) {
-        Some(at) => {
-            entry(out, name.as_deref(), Some(&join(&spec[..at], b"")), Some(&join(&spec[at + 1..], b"")))
-        }
+        Some(at) => entry(out, name, route, Some(&join(&spec[..at], b"")), Some(&join(&spec[at + 1..], b""))),
         None if join(spec, b"").is_empty() && name.is_none() => return false,
-        None => entry(out, name.as_deref(), Some(&join(spec, b" ")), Some(b"")),
+        None => entry(out, name, route, Some(&join(spec, b" ")), Some(b"")),
     }
     true
 }
@@ -105,10 +106,18 @@ fn comment<'v>(item: &[Token<'v>]) -> Option<Cow<'v, [u8]>> {
     }
 }
 
-fn entry(out: &mut Vec<u8>, name: Option<&[u8]>, mailbox: Option<&[u8]>, host: Option<&[u8]>) {
+fn entry(
+    out: &mut Vec<u8>,
+    name: Option<&[u8]>,
+    route: Option<&[u8]>,
+    mailbox: Option<&[u8]>,
+    host: Option<&[u8]>,
+) {
     out.push(b'(');
     text::nstring(out, name);
-    out.extend_from_slice(b" NIL ");
+    out.push(b' ');
+    text::nstring(out, route);
+    out.push(b' ');
     text::nstring(out, mailbox);
     out.push(b' ');
     text::nstring(out, host);
@@ -228,7 +237,7 @@ mod tests {
                 r#"((NIL NIL "Team" NIL)(NIL NIL "a" "b.c")(NIL NIL "d" "e.f")(NIL NIL NIL NIL))"#,
             ),
             ("undisclosed-recipients:;", r#"((NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL))"#),
-            ("<@x,@y:a@b.c>", r#"((NIL NIL "a" "b.c"))"#),
+            ("<@x,@y:a@b.c>", r#"((NIL "@x,@y" "a" "b.c"))"#),
             ("a (comment (nested)) @ b.c", r#"((NIL NIL "a" "b.c"))"#),
             ("a@b.c (Ann B), (x) d@e.f ()", r#"(("Ann B" NIL "a" "b.c")(NIL NIL "d" "e.f"))"#),
             ("(nobody)", "NIL"),

@@ -299,8 +299,10 @@ impl<B: Backend> Session<B> {
         let selected = self.selected()?;
         let number = |n: &usize| if request.uid { selected.rows[*n].uid } else { *n as u32 + 1 };
         let numbers: Vec<u32> = found.iter().map(number).collect();
-        let highest = found.iter().map(|n| selected.rows[*n].modseq).max().filter(|_| modseq);
         let options = extras.search_return.as_deref().or_else(|| self.rev2.then_some(&[][..]));
+        // RFC 4731 §3.2: with MIN or MAX alone it is theirs.
+        let told = kept(found.clone(), options.unwrap_or_default());
+        let highest = told.iter().map(|n| selected.rows[*n].modseq).max().filter(|_| modseq);
         match options {
             // RFC 5182 §2.1: saved alone, it is not told.
             Some([only]) if only == "SAVE" => {}
@@ -366,14 +368,14 @@ impl<B: Backend> Session<B> {
     }
 }
 
-/// What is saved: with MIN or MAX alone, those (RFC 5182 §2.4).
-fn kept(uids: Vec<u32>, options: &[String]) -> Vec<u32> {
+/// What is saved, and whose modification sequence is told: with MIN or MAX alone, those (RFC 5182 §2.4).
+fn kept<N: Copy + PartialEq>(uids: Vec<N>, options: &[String]) -> Vec<N> {
     let has = |word: &str| options.iter().any(|o| o == word);
     if has("ALL") || has("COUNT") || !(has("MIN") || has("MAX")) {
         return uids;
     }
     let ends = [uids.first().filter(|_| has("MIN")), uids.last().filter(|_| has("MAX"))];
-    let mut ends: Vec<u32> = ends.into_iter().flatten().copied().collect();
+    let mut ends: Vec<N> = ends.into_iter().flatten().copied().collect();
     ends.dedup();
     ends
 }

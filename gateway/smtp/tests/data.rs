@@ -124,3 +124,26 @@ fn slices_are_as_big_as_the_input() {
     let Piece::Data(bytes) = Unstuffer::data(1 << 20, None).next(&mut input) else { panic!("no data") };
     assert_eq!(bytes.len(), 4000);
 }
+
+/// Eight octets of EHLO ask for two hundred: who sends without end and reads nothing gets no more than one helping ahead.
+#[test]
+fn answers_to_a_long_pipeline_come_in_bounded_helpings() {
+    use sealpost_smtp::server::{Action, Kind, ServerConfig, Session, TlsState};
+    let mut config = ServerConfig::new(Kind::Inbound, "mx.sealpost.test", TlsState::Offered);
+    config.limits.idle_commands = 10_000;
+    let mut session = Session::new(config);
+    let mut input = bytes::BytesMut::from(&b"EHLO x\r\n".repeat(5000)[..]);
+    let (mut answered, mut largest) = (0, 0);
+    loop {
+        match session.next(&mut input) {
+            Action::Reply(bytes) => {
+                answered += bytes.windows(24).filter(|w| *w == b"250 ENHANCEDSTATUSCODES\r").count();
+                largest = largest.max(bytes.len());
+            }
+            Action::NeedInput => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(answered, 5000);
+    assert!(largest < 20 << 10, "{largest} octets at once");
+}

@@ -40,6 +40,7 @@ pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
     }
     external_time(&config, &mut findings).await;
     backends(&config, &mut findings).await;
+    returns_mailboxes(&config, &mut findings).await;
     antivirus(&config, &mut findings).await;
     let records = domain_keys(&config, &mut findings);
     if with_dns {
@@ -207,6 +208,16 @@ async fn backends(config: &Config, findings: &mut Vec<Finding>) {
         if let Err(trouble) = backend.probe().await {
             findings
                 .push(warning(format!("`accounts.backend` {name:?}: {trouble}; its people cannot log in")));
+        }
+    }
+}
+
+/// Opens the mailboxes that bounces come to.
+async fn returns_mailboxes(config: &Config, findings: &mut Vec<Finding>) {
+    for settings in &config.returns_mailbox {
+        if let Err(error) = crate::pipeline::polling::probe(settings).await {
+            let name = settings.name();
+            findings.push(warning(format!("`returns_mailbox` {name}: {error:#}; bounces wait there unread")));
         }
     }
 }

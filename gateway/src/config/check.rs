@@ -23,6 +23,7 @@ pub(super) fn check(settings: &Settings, context: &mut Context) -> Vec<Arc<Polic
     super::providers::check(settings, context);
     super::backends::check(settings, context);
     super::webhooks::check(settings, context);
+    super::polling::check(settings, context);
     limits(settings, context);
     demo(settings, context);
     others(settings, context);

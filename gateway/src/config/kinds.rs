@@ -117,6 +117,17 @@ words!(
     }
 );
 words!(
+    /// What becomes of a message in a mailbox elsewhere that was for us.
+    Settled {
+        /// Marked as read.
+        Seen = "seen",
+        /// Deleted.
+        Delete = "delete",
+        /// Moved to another folder.
+        Move = "move",
+    }
+);
+words!(
     /// What a server that knows people's passwords speaks.
     BackendKind { Ldap = "ldap", Imap = "imap", Smtp = "smtp" }
 );

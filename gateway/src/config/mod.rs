@@ -21,6 +21,7 @@ mod document;
 mod kinds;
 mod outgoing;
 mod places;
+mod polling;
 mod providers;
 mod reader;
 mod screening;
@@ -38,9 +39,10 @@ pub use cards::CardSettings;
 pub use document::documentation;
 pub use kinds::{
     BackendKind, CardRevocation, CardStage, CardTls, CardWord, ClientProof, Mode, Network, Profile, Receipts,
-    SentCodes, SmsProvider, UpstreamTls,
+    SentCodes, Settled, SmsProvider, UpstreamTls,
 };
 pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
+pub use polling::ReturnsMailbox;
 pub use providers::{ProviderSettings, described};
 pub use screening::{AntivirusSettings, ClamdAddress, OnFinding, Tolerance, Trusted};
 pub use sections::{Entity, Rule, Settings, Sms, TimestampSettings};

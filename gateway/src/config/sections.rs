@@ -8,6 +8,7 @@ use super::cards::CardSettings;
 use super::kinds::{DomainName, Mode, Network, Profile, Receipts, SentCodes, Siren, Size, SmsProvider};
 use super::outgoing::{Alerts, DnsSettings, Relay, Route};
 use super::places::{Blobs, Database, DkimSource, SecretSource, WebUrl};
+use super::polling::ReturnsMailbox;
 use super::providers::ProviderSettings;
 use super::screening::{AntivirusSettings, Trusted};
 use super::section::section;
@@ -49,6 +50,9 @@ section! {
         /// Servers that may hand mail over without logging in. Evidence then says "identity asserted by
         /// server …", never "logged in".
         trusted: Vec<Trusted> = sections;
+        /// Mailboxes elsewhere, read by IMAP, that mail for `entity.returns` comes to: where port 25 cannot be
+        /// opened, bounces, receipts and answers reach Sealpost that way.
+        returns_mailbox: Vec<ReturnsMailbox> = sections;
         /// How recipients prove who they are.
         gate: GateSettings = section;
         /// Virus scanner that looks at content before it leaves.
@@ -76,8 +80,9 @@ section! {
         siren: Option<Siren> = unset("\"732829320\"");
         /// Mail domains of the organisation. Mail between them stays as it is.
         domains: Vec<DomainName> = required("[\"lilas.example\"]");
-        /// Domain of the envelope senders, to which bounces come back; its MX leads to `listen.inbound`.
-        /// The domain of `seal.address` when absent. Without `listen.inbound` bounces go to the authors.
+        /// Domain of the envelope senders, to which bounces come back; its MX leads to `listen.inbound`, or to the server
+        /// of a `[[returns_mailbox]]`. The domain of `seal.address` when absent. With neither of the two, bounces go to the
+        /// authors.
         returns: Option<DomainName> = unset("\"retours.lilas.example\"");
         /// Name of this server in SMTP greetings and Message-IDs.
         hostname: String = required("\"mail.lilas.example\"");

@@ -63,9 +63,10 @@ fn every_profile_gives_a_file_without_mistakes() {
 /// Defaults and examples in comments are themselves valid.
 #[test]
 fn comments_are_true() {
-    // Cards need roots and lists of one's own, and an identity needs a gate that establishes it.
+    // Cards need roots and lists of one's own, and an identity needs a gate that establishes it; a mailbox has a token or a
+    // password, and another folder for what is moved only.
     let stand_alone = |line: &&str| {
-        !["card = \"", "card_url = ", "identity = \"rpps:"]
+        !["card = \"", "card_url = ", "identity = \"rpps:", "token = ", "archive = "]
             .iter()
             .any(|with_others| line.starts_with(with_others))
     };

@@ -39,6 +39,8 @@ const STUCK: SignedDuration = SignedDuration::from_mins(15);
 const DELAYED: (u64, SignedDuration) = (50, SignedDuration::from_hours(1));
 /// A backup older than this is missing, once there was one.
 const BACKUP: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// A mailbox elsewhere that cannot be read for so long is no passing trouble.
+const UNREAD: SignedDuration = SignedDuration::from_mins(30);
 /// Name of the chore that `sealpost backup` reports.
 pub const BACKUP_CHORE: &str = "backup";
 
@@ -62,9 +64,11 @@ pub enum Trouble {
     Clock,
     /// A key that signs an organisation's mail is missing.
     Keys,
+    /// A mailbox elsewhere that bounces come to cannot be read.
+    Returns,
 }
 
-const ALL: [Trouble; 8] = [
+const ALL: [Trouble; 9] = [
     Trouble::Certificate,
     Trouble::Disk,
     Trouble::Queue,
@@ -73,6 +77,7 @@ const ALL: [Trouble; 8] = [
     Trouble::Backup,
     Trouble::Clock,
     Trouble::Keys,
+    Trouble::Returns,
 ];
 
 impl Trouble {
@@ -86,6 +91,7 @@ impl Trouble {
             Self::Backup => "backup",
             Self::Clock => "clock",
             Self::Keys => "keys",
+            Self::Returns => "returns",
         }
     }
 }
@@ -176,6 +182,13 @@ async fn facts(gateway: &Gateway, trouble: Trouble, now: Timestamp) -> Result<Ve
         Trouble::Clock => {
             let doubt = clock::glance(&gateway.store, &gateway.config.timestamp, now).await?;
             doubt.map(|doubt| doubt.to_string()).into_iter().collect()
+        }
+        Trouble::Returns => {
+            let before = now.saturating_sub(UNREAD).unwrap_or(now);
+            let named = |name: &str| gateway.config.returns_mailbox.iter().any(|m| m.name() == name);
+            let unread = gateway.store.unread_mailboxes(before).await?;
+            let still = unread.into_iter().filter(|u| named(&u.name));
+            still.map(|u| format!("{}: {} {}", u.name, u.since, u.failure)).collect()
         }
         Trouble::Backup => {
             let last = gateway.store.chore(BACKUP_CHORE).await?;
@@ -330,6 +343,18 @@ fn words(letter: &Letter<'_>, trouble: Trouble) -> (&'static str, &'static str) 
                  the next answer dates all that waits.",
             ),
         ),
+        Trouble::Returns => say(
+            (
+                "la boîte des retours n'est plus lue",
+                "Les rapports de non-remise, accusés et réponses qui y arrivent (`returns_mailbox`) attendent là-bas ; ils \
+                 seront lus dès que le serveur répondra de nouveau.",
+            ),
+            (
+                "the mailbox for bounces is not read",
+                "Bounces, receipts and answers that come to it (`returns_mailbox`) wait there; they are read as soon as \
+                 the server answers again.",
+            ),
+        ),
         Trouble::Backup => say(
             (
                 "la dernière sauvegarde est ancienne",
@@ -351,3 +376,6 @@ fn words(letter: &Letter<'_>, trouble: Trouble) -> (&'static str, &'static str) 
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,22 @@ impl Reception for Arrival {
     }
 }
 
+impl InboundDesk {
+    /// Whether the address has the shape of one that only we make; what it says is read by [`Arrival::returned_to`].
+    pub(super) fn may_be_ours(address: &EmailAddress) -> bool {
+        returns::is_shaped(RETURN, address) || answers::is_shaped(address)
+    }
+}
+
 impl Arrival {
+    /// Takes what came to an address that only we make, as [`Reception::rcpt`] does, and nothing for anybody's mailbox.
+    pub(super) async fn returned_to(&mut self, to: EnvelopeRecipient) -> Result<bool, Reply> {
+        match InboundDesk::may_be_ours(&to.address) {
+            true => self.rcpt(to).await.map(|()| true),
+            false => Ok(false),
+        }
+    }
+
     /// Is this an address that something may come back to?
     async fn returning(&mut self, address: &EmailAddress) -> Result<(), Reply> {
         let fault = |error: &dyn std::fmt::Display| ours("looking up a return address", error);

@@ -42,6 +42,12 @@ pub enum IntakeError {
     Key(#[from] KeyError),
 }
 
+/// Octets of small parts that one message keeps for its row: ten thousand parts of 16 KiB each would fill the memory, and the
+/// transaction.
+const ROW: usize = 4 << 20;
+/// Parts no larger than this stay with the row whatever stands there already: a blob for each would cost more.
+const TINY: usize = 256;
+
 /// A message on its way in.
 #[derive(Debug)]
 pub struct Intake {
@@ -64,6 +70,8 @@ pub struct Intake {
     skeleton_len: u64,
     part: Option<(PartNo, PartInfo, Sink)>,
     parts: Vec<(Stored, StoredBody)>,
+    /// Octets of parts that go into the row.
+    row: usize,
 }
 
 /// A message that is in: its content is durable, no row names it yet.
@@ -178,6 +186,7 @@ impl Intake {
             skeleton_len: 0,
             part: None,
             parts: Vec::new(),
+            row: 0,
         })
     }
 
@@ -263,7 +272,11 @@ impl Intake {
                     }
                 }
                 WalkEvent::PartEnd(stored) => {
-                    if let Some((n, _, sink)) = self.part.take() {
+                    if let Some((n, _, mut sink)) = self.part.take() {
+                        if sink.held() > TINY && self.row + sink.held() > ROW {
+                            sink.spill(&self.unclaimed.blobs, &self.key).await?;
+                        }
+                        self.row += sink.held();
                         let body = sink.finish(&self.key, &Place::body(self.id, n)).await?;
                         self.unclaimed.note(&body);
                         self.parts.push((stored, body));
@@ -316,13 +329,31 @@ impl Sink {
     ) -> Result<(), BlobError> {
         match self {
             Self::Few(held) if held.len() + bytes.len() <= INLINE => held.extend_from_slice(bytes),
-            Self::Few(held) => {
-                let mut writer = Box::new(blobs.writer(key));
-                writer.write(held).await?;
-                writer.write(bytes).await?;
-                *self = Self::Many(writer);
+            Self::Few(_) => {
+                self.spill(blobs, key).await?;
+                if let Self::Many(writer) = self {
+                    writer.write(bytes).await?;
+                }
             }
             Self::Many(writer) => writer.write(bytes).await?,
+        }
+        Ok(())
+    }
+
+    /// Bytes held in memory.
+    fn held(&self) -> usize {
+        match self {
+            Self::Few(held) => held.len(),
+            Self::Many(_) => 0,
+        }
+    }
+
+    /// Begins a blob with what is held.
+    async fn spill(&mut self, blobs: &Blobs, key: &DepositKey) -> Result<(), BlobError> {
+        if let Self::Few(held) = self {
+            let mut writer = Box::new(blobs.writer(key));
+            writer.write(held).await?;
+            *self = Self::Many(writer);
         }
         Ok(())
     }
@@ -332,5 +363,51 @@ impl Sink {
             Self::Few(held) => StoredBody::Inline(place.seal(key, &held)?),
             Self::Many(writer) => StoredBody::Blob(writer.finish().await?.id),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Profile, parse, template};
+    use sealpost_envelope::{Clock, FixedClock};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn many_small_parts_do_not_stay_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        let text = template(Profile::General, "sealpost.test", "localhost");
+        let mut config = parse(&text, &dir.path().join("sealpost.toml")).unwrap();
+        config.settings.entity[0].dkim.keys.clear();
+        let clock = Arc::new(FixedClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+        let gateway = Gateway::open(config, clock.clone()).await.unwrap();
+        let mut intake = Intake::begin(&gateway, clock.now()).unwrap();
+        let head =
+            "From: a@sealpost.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+        intake.push(head.as_bytes()).await.unwrap();
+        let part = |size: usize| {
+            let head =
+                "--b\r\nContent-Type: application/octet-stream\r\nContent-Disposition: attachment\r\n\r\n";
+            format!("{head}{}\r\n", "0123456789abcde\n".replace('\n', "\r\n").repeat(size / 17))
+        };
+        let (large, tiny) = (part(16_000), part(100));
+        for _ in 0..300 {
+            intake.push(large.as_bytes()).await.unwrap();
+            intake.push(tiny.as_bytes()).await.unwrap();
+        }
+        intake.push(b"--b--\r\n").await.unwrap();
+        let received = intake.finish().await.unwrap();
+        let in_row: Vec<usize> = received
+            .parts
+            .iter()
+            .filter_map(|p| match &p.body {
+                StoredBody::Inline(bytes) => Some(bytes.len()),
+                StoredBody::Blob(_) => None,
+            })
+            .collect();
+        assert_eq!(received.parts.len(), 600);
+        assert!(in_row.len() >= 300 && in_row.len() < 600, "{} are in the row", in_row.len());
+        assert!(in_row.iter().sum::<usize>() < ROW + 600 * 300, "{in_row:?}");
     }
 }

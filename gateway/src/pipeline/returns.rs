@@ -52,9 +52,9 @@ pub struct Return {
     pub recipient: RecipientNo,
 }
 
-/// Whether bounces can reach us at all: without an inbound listener, authors get them as ever.
+/// Whether bounces can reach us at all: without an inbound listener or a mailbox to fetch them from, authors get them as ever.
 pub fn are_used(gateway: &Gateway) -> bool {
-    gateway.config.listen.inbound.is_some()
+    gateway.config.listen.inbound.is_some() || !gateway.config.returns_mailbox.is_empty()
 }
 
 /// The address for a recipient's mail.

@@ -378,4 +378,93 @@ mod tests {
             ("1970-01-01T00:00:00Z".into(), "1970-01-02T23:59:59Z".into())
         );
     }
+
+    /// A name server for one zone: every `_smtp._tls` name below `asks.` wants reports by mail, nothing else exists.
+    fn name_server() -> std::net::SocketAddr {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 1500];
+            while let Ok((size, peer)) = socket.recv_from(&mut buffer) {
+                let question = &buffer[12..size];
+                let Some(end) = question.iter().position(|b| *b == 0) else { continue };
+                let question = &question[..end + 5];
+                let asked = question[end + 2] == 16 && question.windows(5).any(|w| w == b"\x04asks");
+                let mut answer = buffer[..2].to_vec();
+                let (flags, count) = if asked { ([0x85, 0x80], 1) } else { ([0x85, 0x83], 0) };
+                answer.extend_from_slice(&[flags[0], flags[1], 0, 1, 0, count, 0, 0, 0, 0]);
+                answer.extend_from_slice(question);
+                if asked {
+                    let text = b"v=TLSRPTv1; rua=mailto:tls@asks.test";
+                    answer.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, text.len() as u8 + 1]);
+                    answer.push(text.len() as u8);
+                    answer.extend_from_slice(text);
+                }
+                socket.send_to(&answer, peer).unwrap();
+            }
+        });
+        at
+    }
+
+    #[tokio::test]
+    async fn a_day_is_reported_once_when_it_is_over() {
+        use crate::config::{Profile, parse, template};
+        use futures_util::TryStreamExt;
+        use sealpost_envelope::{Clock, FixedClock};
+        use sealpost_relay::DnsConfig;
+        use sealpost_store::queue::Filter;
+
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        let text = template(Profile::General, "sealpost.test", "localhost");
+        let config = parse(&text, &dir.path().join("sealpost.toml")).unwrap();
+        crate::dkim::create(&config.entity[0]).unwrap();
+        let clock = Arc::new(FixedClock::new("2026-11-22T00:30:00Z".parse().unwrap()));
+        let gateway = Gateway::open(config, clock.clone()).await.unwrap();
+        let dns = DnsConfig { servers: vec![name_server()], validate: false, trust_anchor: None };
+        let reporter = Reporter {
+            gateway: gateway.clone(),
+            dns: Dns::new(&dns).unwrap(),
+            client: client(&gateway).unwrap(),
+        };
+        let day = clock.now().as_second().div_euclid(DAY) - 1;
+        let count = |domain: &str, fault: &str, sessions| TlsCount {
+            day,
+            domain: domain.into(),
+            policy: r#"{"policy-type":"tlsa"}"#.into(),
+            fault: fault.into(),
+            mx: String::new(),
+            ip: String::new(),
+            sessions,
+        };
+        let counts = [
+            count("asks.test", "", 5),
+            count("asks.test", "validation-failure", 1),
+            count("mute.test", "", 9),
+        ];
+        gateway.store.add_tls(counts.to_vec()).await.unwrap();
+        let queued = async || -> Vec<_> {
+            let filter = Filter { rcpt: Some("tls@asks.test".into()), ..Filter::default() };
+            gateway.queue.list(&filter).try_collect().await.unwrap()
+        };
+        // All nodes have an hour to add what they counted.
+        reporter.round("node").await.unwrap();
+        assert!(queued().await.is_empty());
+        clock.advance(jiff::SignedDuration::from_hours(1));
+        reporter.round("node").await.unwrap();
+        reporter.round("node").await.unwrap();
+        let rows = queued().await;
+        let [row] = &rows[..] else { panic!("{} rows", rows.len()) };
+        let Ok(Spec::TlsReport(report)) = Spec::read(&row.spec) else { panic!("{}", row.spec) };
+        let json: Value = serde_json::from_str(&report.json).unwrap();
+        let summary = &json["policies"][0]["summary"];
+        assert_eq!(
+            (&summary["total-successful-session-count"], &summary["total-failure-session-count"]),
+            (&json!(5), &json!(1))
+        );
+        assert_eq!(json["date-range"]["start-datetime"], "2026-11-21T00:00:00Z");
+        // It can be written and signed, and nothing of the day is left, of those who asked for nothing either.
+        notices::compose(&gateway, &gateway.organisations[0], row).await.unwrap();
+        assert!(gateway.store.tls_due(day + 1, 10).await.unwrap().is_empty());
+    }
 }

@@ -16,7 +16,7 @@ pub mod derive;
 pub mod small;
 pub mod stream;
 
-pub use small::{open_small, seal_small};
+pub use small::{Place, open_small, seal_small};
 pub use stream::{
     Batch, BlobKey, CHUNK, ChunkOpener, ChunkSealer, CipherSpan, HEADER, cipher_range, sealed_len,
 };

@@ -24,7 +24,7 @@ pub mod week;
 pub use deposit::{DepositKey, WrappedKey, token_hash};
 pub use tombstone::{Tombstone, TombstoneSubject};
 
-use crate::crypto::{CryptoError, open_small, random, seal_small};
+use crate::crypto::{CryptoError, Place, open_small, random, seal_small};
 use aws_lc_rs::hmac;
 use sealpost_envelope::{DepositId, Secret, Timestamp, failpoint};
 use std::collections::HashMap;
@@ -129,13 +129,14 @@ impl KeyStore {
 
     /// The deposit key again.
     pub fn unwrap(&self, week: &str, wrapped: &[u8]) -> Result<DepositKey, KeyError> {
-        let wrapping = self.week(week, false)?;
-        let raw = open_small(wrapping.expose(), "wrap", week.as_bytes(), wrapped)
-            .map_err(|_| KeyError::Damaged(format!("deposit key of {week}")))?;
-        let raw = Secret::new(raw);
-        let raw = <[u8; 32]>::try_from(raw.expose().as_slice())
-            .map_err(|_| KeyError::Damaged(format!("deposit key of {week}")))?;
-        Ok(DepositKey::from_raw(Secret::new(raw)))
+        self.wrapping(week)?.unwrap(wrapped)
+    }
+
+    /// What opens many deposit keys of a week. It is to be dropped with the rows that it was made for: it outlives the
+    /// destruction of the week's key.
+    pub fn wrapping(&self, week: &str) -> Result<Wrapping, KeyError> {
+        let key = self.week(week, false)?;
+        Ok(Wrapping { place: Place::new(key.expose(), "wrap", week.as_bytes()), week: week.to_owned() })
     }
 
     /// Moves a deposit to another end of retention (an extension, a legal hold). The old wrapping stays
@@ -245,6 +246,22 @@ impl KeyStore {
 
     fn graves(&self) -> std::sync::MutexGuard<'_, Graveyard> {
         self.inner.graves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The key of a week, as it opens the deposit keys that it wraps.
+pub struct Wrapping {
+    place: Place,
+    week: String,
+}
+
+impl Wrapping {
+    /// The deposit key again.
+    pub fn unwrap(&self, wrapped: &[u8]) -> Result<DepositKey, KeyError> {
+        let damaged = || KeyError::Damaged(format!("deposit key of {}", self.week));
+        let raw = Secret::new(self.place.open(wrapped).map_err(|_| damaged())?);
+        let raw = <[u8; 32]>::try_from(raw.expose().as_slice()).map_err(|_| damaged())?;
+        Ok(DepositKey::from_raw(Secret::new(raw)))
     }
 }
 

@@ -32,6 +32,7 @@ pub mod mailbox;
 mod open;
 mod orphans;
 pub mod person;
+mod polled;
 pub mod queue;
 mod request;
 mod returned;

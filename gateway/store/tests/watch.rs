@@ -12,7 +12,8 @@ use sealpost_store::queue::{NewOutbound, OutboundId, Priority};
 on_both_engines!(
     a_trouble_is_told_once_and_its_end_too,
     chores_are_remembered,
-    sessions_add_up_until_the_report
+    sessions_add_up_until_the_report,
+    mailboxes_are_read_from_where_they_were_left
 );
 
 fn mail(t: &TestStore) -> NewOutbound {
@@ -85,4 +86,28 @@ async fn sessions_add_up_until_the_report(t: TestStore) {
     assert!(t.take_tls(5, "b.example", vec![]).await.unwrap());
     assert_eq!(t.tls_due(7, 10).await.unwrap(), [(6, "b.example".to_owned())]);
     assert_eq!(queued(&t).await, 1);
+}
+
+async fn mailboxes_are_read_from_where_they_were_left(t: TestStore) {
+    assert_eq!(t.polled("a", 7).await.unwrap(), 0);
+    t.set_polled("a", 7, 12).await.unwrap();
+    t.set_polled("b", u32::MAX, u32::MAX).await.unwrap();
+    assert_eq!(t.polled("a", 7).await.unwrap(), 12);
+    assert_eq!(t.polled("b", u32::MAX).await.unwrap(), u32::MAX);
+    // Its numbers mean something else: everything is new.
+    assert_eq!(t.polled("a", 8).await.unwrap(), 0);
+    let (now, later) = (t.now(), t.now() + SignedDuration::from_mins(1));
+    t.polling_failed("a", now, "down").await.unwrap();
+    t.polling_failed("a", later, "still down").await.unwrap();
+    t.polling_failed("c", later, "never up").await.unwrap();
+    assert_eq!(t.polled("a", 7).await.unwrap(), 12);
+    assert_eq!(t.unread_mailboxes(now).await.unwrap(), []);
+    let unread = t.unread_mailboxes(later).await.unwrap();
+    let [a] = &unread[..] else { panic!("{unread:?}") };
+    assert_eq!((a.name.as_str(), a.since, a.failure.as_str()), ("a", now, "still down"));
+    t.polling_works("a").await.unwrap();
+    t.polling_works("d").await.unwrap();
+    t.set_polled("a", 8, 1).await.unwrap();
+    let names = t.unread_mailboxes(later + SignedDuration::from_mins(1)).await.unwrap();
+    assert_eq!(names.iter().map(|u| u.name.as_str()).collect::<Vec<_>>(), ["c"]);
 }

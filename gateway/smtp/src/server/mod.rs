@@ -63,6 +63,10 @@ pub struct Session {
 /// Remarks that are kept: enough to know what a client does wrong, too few to fill a log.
 const REMARKS: usize = 4;
 
+/// Octets of replies that are collected before the client has to read some: eight octets of EHLO ask for two hundred, and who
+/// sends without reading must not fill the memory with answers.
+const COLLECTED: usize = 16 << 10;
+
 /// What the session is doing between two calls.
 #[derive(Debug)]
 enum Stage {
@@ -130,6 +134,9 @@ impl Session {
             return Action::Abort(reason);
         }
         loop {
+            if self.out.len() >= COLLECTED {
+                return Action::Reply(self.out.split().freeze());
+            }
             if let Some(action) = self.step(input) {
                 let waits = matches!(action, Action::NeedInput | Action::StartTls | Action::Close);
                 // Replies are collected as long as the client's pipeline lasts (RFC 2920 §3.2). The

@@ -48,6 +48,13 @@ pub fn asked(gateway: &Gateway, address: &EmailAddress) -> Result<Option<Asked>,
     Ok(None)
 }
 
+/// Whether the address has the shape of one, true or not.
+pub fn is_shaped(address: &EmailAddress) -> bool {
+    [Ask::Protect, Ask::Confirm, Ask::Phone]
+        .iter()
+        .any(|ask| returns::is_shaped(returns::answer(*ask), address))
+}
+
 /// What the address of an answer says.
 #[derive(Debug, Clone)]
 pub struct Asked {

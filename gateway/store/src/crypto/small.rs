@@ -33,6 +33,25 @@ pub fn seal_small(key: &[u8; 32], purpose: &str, id: &[u8], plain: &[u8]) -> Res
 
 /// Opens what [`seal_small`] sealed for the same place.
 pub fn open_small(key: &[u8; 32], purpose: &str, id: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    Place::new(key, purpose, id).open(sealed)
+}
+
+/// The key of one place, ready for many things that were sealed for it.
+pub struct Place(LessSafeKey);
+
+impl Place {
+    /// Derives it.
+    pub fn new(key: &[u8; 32], purpose: &str, id: &[u8]) -> Self {
+        Self(place_key(key, purpose, id))
+    }
+
+    /// Opens what [`seal_small`] sealed for this place.
+    pub fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        open_with(&self.0, sealed)
+    }
+}
+
+fn open_with(key: &LessSafeKey, sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
     match sealed.first() {
         Some(&VERSION) if sealed.len() >= OVERHEAD => {}
         Some(&VERSION) | None => return Err(CryptoError::Damaged),
@@ -41,10 +60,8 @@ pub fn open_small(key: &[u8; 32], purpose: &str, id: &[u8], sealed: &[u8]) -> Re
     let (nonce, body) = sealed[1..].split_at(NONCE_LEN);
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CryptoError::Damaged)?;
     let mut body = body.to_vec();
-    let plain = place_key(key, purpose, id)
-        .open_in_place(nonce, Aad::from([VERSION]), &mut body)
-        .map_err(|_| CryptoError::Damaged)?
-        .len();
+    let plain =
+        key.open_in_place(nonce, Aad::from([VERSION]), &mut body).map_err(|_| CryptoError::Damaged)?.len();
     body.truncate(plain);
     Ok(body)
 }

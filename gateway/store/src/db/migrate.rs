@@ -36,6 +36,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (26, "guests and contacts", include_str!("../../migrations/0026_guests.sql")),
     (28, "merged organisations", include_str!("../../migrations/0028_merge.sql")),
     (30, "observed", include_str!("../../migrations/0030_observed.sql")),
+    (31, "polled mailboxes", include_str!("../../migrations/0031_polled.sql")),
     (34, "answers", include_str!("../../migrations/0034_answers.sql")),
 ];
 

@@ -2,11 +2,12 @@
 
 use super::body;
 use super::{Flags, FolderId, HEADER_PAGE, MailboxError, Mailboxes, PAGE, Uid, to_row};
-use crate::keys::{DepositKey, KeyError};
+use crate::keys::{DepositKey, KeyError, Wrapping};
 use crate::{Row, args};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sealpost_envelope::{AccountId, BlobId, DepositId, Timestamp};
+use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 
 /// A message's bytes as they are decrypted.
@@ -90,7 +91,7 @@ impl Mailboxes {
                  JOIN mail_headers h ON h.folder = m.folder AND h.uid = m.uid \
                  WHERE m.folder = $1 AND m.uid BETWEEN $2 AND $3 ORDER BY m.uid";
             let rows = self.db.fetch_all(sql, args![folder, first, last]).await?;
-            return rows.iter().filter_map(|row| self.read_header(row).transpose()).collect();
+            return self.read_headers(&rows);
         }
         // A few lengths only, filled up by repeating, so that few texts are prepared.
         let width = [1, 16, HEADER_PAGE].into_iter().find(|w| *w >= uids.len()).unwrap_or(HEADER_PAGE);
@@ -104,20 +105,33 @@ impl Mailboxes {
         values
             .extend(uids.iter().copied().chain(std::iter::repeat(last)).take(width).map(crate::Value::from));
         let rows = self.db.fetch_all(sql, values).await?;
-        rows.iter().filter_map(|row| self.read_header(row).transpose()).collect()
+        self.read_headers(&rows)
     }
 
-    fn read_header(&self, row: &Row) -> Result<Option<MailHeader>, MailboxError> {
-        let key = match self.key_of(row) {
-            Err(MailboxError::Key(KeyError::Destroyed(_))) => return Ok(None),
-            other => other?,
-        };
-        let structure = row.opt_bytes("structure")?;
-        Ok(Some(MailHeader {
-            uid: row.small("uid")?,
-            header: key.open(body::HEADER, b"", &row.bytes("header")?)?,
-            structure: structure.map(|s| key.open(body::STRUCTURE, b"", &s)).transpose()?,
-        }))
+    /// A week's key is made ready once for all rows; messages whose key was destroyed are left out.
+    fn read_headers(&self, rows: &[Row]) -> Result<Vec<MailHeader>, MailboxError> {
+        let mut weeks: HashMap<String, Option<Wrapping>> = HashMap::new();
+        let mut headers = Vec::with_capacity(rows.len());
+        for row in rows {
+            let week = row.text("key_week")?;
+            if !weeks.contains_key(&week) {
+                let wrapping = match self.keys.wrapping(&week) {
+                    Err(KeyError::Destroyed(_)) => None,
+                    other => Some(other?),
+                };
+                weeks.insert(week.clone(), wrapping);
+            }
+            let Some(Some(wrapping)) = weeks.get(&week) else { continue };
+            let key = wrapping.unwrap(&row.bytes("wrapped_key")?)?;
+            let structure = row.opt_octets("structure")?;
+            let header = row.opt_octets("header")?.unwrap_or_default();
+            headers.push(MailHeader {
+                uid: row.small("uid")?,
+                header: key.open(body::HEADER, b"", &header)?,
+                structure: structure.map(|s| key.open(body::STRUCTURE, b"", &s)).transpose()?,
+            });
+        }
+        Ok(headers)
     }
 
     /// UIDs after `after`, in order; at most 10 × [`PAGE`].
