@@ -197,7 +197,7 @@ pub struct InitArgs {
 pub enum PolicyCommand {
     /// Print the verdict for a message and the rule that gave it.
     Test {
-        /// Sender's address.
+        /// Sender's address; `<>` or nothing for a message without a return path.
         #[arg(long)]
         from: String,
         /// Recipient's address.
@@ -262,7 +262,7 @@ pub enum ProofCommand {
         #[arg(long, value_name = "CA.pem", required = true)]
         trust: Vec<PathBuf>,
         /// Judge as of this time (RFC 3339) instead of now.
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         at: Option<jiff::Timestamp>,
         /// Give up all rights before reading the file.
         #[arg(long, hide = true)]
@@ -282,10 +282,10 @@ pub enum ProofCommand {
 #[derive(Debug, Args)]
 pub struct Selection {
     /// Deposited at or after this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<jiff::Timestamp>,
     /// Deposited before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<jiff::Timestamp>,
     /// Sender's address.
     #[arg(long, value_name = "ADDRESS")]
@@ -312,10 +312,10 @@ pub struct JournalFilter {
     #[arg(long)]
     pub deposit: Option<String>,
     /// Not before this time (RFC 3339).
-    #[arg(long)]
+    #[arg(long, value_parser = time)]
     pub since: Option<jiff::Timestamp>,
     /// Before this time (RFC 3339).
-    #[arg(long)]
+    #[arg(long, value_parser = time)]
     pub until: Option<jiff::Timestamp>,
     /// At most so many entries.
     #[arg(long)]
@@ -415,7 +415,7 @@ pub enum DepositCommand {
         /// Deposit id or reference.
         id: String,
         /// New end (RFC 3339).
-        #[arg(long)]
+        #[arg(long, value_parser = time)]
         until: jiff::Timestamp,
         /// This recipient only.
         #[arg(long, value_name = "N")]
@@ -445,4 +445,9 @@ pub enum DepositCommand {
         /// Deposit id or reference.
         id: String,
     },
+}
+
+/// Reads a time (RFC 3339).
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "a time is written as 2026-03-31T18:00:00Z (RFC 3339), with its zone".to_owned())
 }

@@ -164,6 +164,8 @@ fn a_taken_port_is_named_with_its_setting() -> Result<()> {
     let offset = free_offset()?;
     let dir = tempfile::tempdir()?;
     let taken = TcpListener::bind(("127.0.0.1", 2993 + offset))?;
+    // What an earlier run left names ports of that run: nobody who waits for the file may read it.
+    std::fs::write(dir.path().join("demo.json"), "{\"ports\":{\"admin\":1}}")?;
     let text = answers(
         2,
         &["demo", "--dir", &dir.path().to_string_lossy(), "--offset", &offset.to_string(), "--no-sample"],
@@ -196,15 +198,55 @@ fn an_installation_is_made_checked_and_served() -> Result<()> {
     let before = std::fs::read(&file)?;
     answers(2, &["init", "--dir", &text, "--domain", "other.test"])?;
     ensure!(std::fs::read(&file)? == before, "init changed an existing configuration");
-    answers(2, &["init", "--dir", &dir.path().join("x").to_string_lossy(), "--domain", "no domain"])?;
+    let nowhere = dir.path().join("x");
+    let wrong = answers(2, &["init", "--dir", &nowhere.to_string_lossy(), "--domain", "no domain"])?;
+    ensure!(wrong.contains("--domain") && !nowhere.exists(), "{wrong}");
+    let made = answers(0, &["--json", "init", "--dir", &nowhere.to_string_lossy(), "--domain", "x.test"])?;
+    let made: Value = serde_json::from_str(made.trim())?;
+    ensure!(made["config"].as_str().is_some_and(|f| Path::new(f).exists()), "{made}");
+
+    let wrong = answers(2, &["--config", &config, "restore", &dir.path().to_string_lossy()])?;
+    ensure!(wrong.contains("this is no backup"), "{wrong}");
+    let wrong = answers(2, &["--config", &config, "journal", "search", "--since", "yesterday"])?;
+    ensure!(wrong.contains("2026-03-31T18:00:00Z"), "{wrong}");
 
     // As it stands it is ready, and says what the domain's DNS should hold; with a mistake it is not.
     let fresh = answers(0, &["--config", &config, "check"])?;
     ensure!(fresh.contains("v=DKIM1; k=rsa;") && fresh.trim_end().ends_with("ready to serve"), "{fresh}");
     let text = std::fs::read_to_string(&file)?;
     std::fs::write(&file, text.replacen("#smarthost =", "smarthst =", 1))?;
-    let wrong = answers(2, &["--config", &config, "check"])?;
-    ensure!(wrong.contains("smarthost"), "{wrong}");
+    // A mistake in the file is told together with what is wrong elsewhere, also to a program.
+    let certificate = path.join("tls/cert.pem");
+    std::fs::rename(&certificate, path.join("tls/away.pem"))?;
+    for json in [false, true] {
+        let mut args = vec!["--config", config.as_str(), "check"];
+        args.extend(json.then_some("--json"));
+        let wrong = answers(1, &args)?;
+        ensure!(wrong.contains("smarthost") && wrong.contains("cert.pem"), "{wrong}");
+        if json {
+            let wrong: Value = serde_json::from_str(wrong.trim())?;
+            ensure!(
+                wrong["ok"] == false && wrong["findings"].as_array().is_some_and(|f| f.len() > 1),
+                "{wrong}"
+            );
+        }
+    }
+    std::fs::rename(path.join("tls/away.pem"), &certificate)?;
+    // A mistyped place is told and not made; a bucket that does not answer is told.
+    let keys = text.replacen("keys = \"keys\"", "keys = \"kyes\"", 1);
+    ensure!(keys != text, "the template names its keys: {text}");
+    std::fs::write(&file, keys)?;
+    let wrong = said(&sealpost(&["--config", &config, "check"])?);
+    ensure!(wrong.contains("store.keys") && !path.join("kyes").exists(), "{wrong}");
+    let bucket = text.replacen(
+        "blobs = \"file:data/blobs\"",
+        "blobs = \"s3://content?endpoint=http://127.0.0.1:1\"",
+        1,
+    );
+    ensure!(bucket != text, "the template names its blobs: {text}");
+    std::fs::write(&file, bucket)?;
+    let wrong = answers(1, &["--config", &config, "check"])?;
+    ensure!(wrong.contains("`store.blobs`: the bucket "), "{wrong}");
     std::fs::write(&file, text)?;
     let offset = free_offset()?;
     let mut lines = Vec::new();
@@ -285,7 +327,8 @@ fn all_mistakes_are_told_at_once_with_their_lines() -> Result<()> {
     std::fs::write(&file, text)?;
     let config = file.to_string_lossy().into_owned();
     for command in ["check", "serve"] {
-        let found = answers(2, &["--config", &config, command])?;
+        // For `check` they are a negative answer, for `serve` a file that cannot be used.
+        let found = answers(if command == "check" { 1 } else { 2 }, &["--config", &config, command])?;
         for (line, key, hint) in [
             (1, "profle", "did you mean \"profile\"?"),
             (4, "entity[0].domains[0]", "not a domain name"),
@@ -298,11 +341,22 @@ fn all_mistakes_are_told_at_once_with_their_lines() -> Result<()> {
         ] {
             let start = format!("{config}:{line}: {key}: ");
             ensure!(
-                found.lines().any(|l| l.starts_with(&start) && l.contains(hint)),
+                found
+                    .lines()
+                    .map(|l| l.strip_prefix("FAULT    ").unwrap_or(l))
+                    .any(|l| l.starts_with(&start) && l.contains(hint)),
                 "{start} … {hint} in\n{found}"
             );
         }
     }
+    // Nobody reads the answer, and it is still the same.
+    let mut unread = Command::new(binary()?)
+        .args(["--config", &config, "check"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    drop(unread.stdout.take());
+    assert_eq!(unread.wait()?.code(), Some(1));
     std::fs::write(&file, "[[entity]\nname = 1\n")?;
     ensure!(
         answers(2, &["--config", &config, "check"])?.contains("bad.toml:1"),
@@ -328,10 +382,20 @@ fn policy_is_explained_before_anything_is_sent() -> Result<()> {
         (&["--to", BOB, "--subject", "RE: [sécurisé] x"], "notify", "default"),
         (&["--to", BOB, "--header", "X-Sealpost-Treatment: notify"], "notify", "default"),
         (&["--to", "carol@sealpost.test"], "pass", "default"),
+        (
+            &["--to", BOB, "--header", "Content-Type: text/calendar; charset=utf-8; method=REQUEST"],
+            "pass",
+            "",
+        ),
+        (&["--to", BOB, "--header", "Content-Type: text/calendar"], "seal", "default"),
     ] {
         let verdict = ask(more)?;
         ensure!(verdict["treatment"] == treatment, "{more:?}: {verdict}");
         ensure!(verdict["rule"].as_str().is_some_and(|r| r.starts_with(rule)), "{more:?}: {verdict}");
+    }
+    for from in ["<>", ""] {
+        let words = demo.sealpost(&["--json", "policy", "test", "--from", from, "--to", "x@hopital.test"])?;
+        assert_eq!(serde_json::from_str::<Value>(&words)?["treatment"], "pass", "{words}");
     }
     assert_eq!(ask(&["--to", "x@hopital.test"])?["gate"].as_array().map(Vec::len), Some(2));
     let words =
@@ -368,6 +432,19 @@ fn accounts_are_made_and_closed_while_running() -> Result<()> {
     demo.sealpost(&["user", "disable", "erik@sealpost.test"])?;
     let refused = place.send(&[BOB], &mail(3)).err().context("a disabled account may send")?;
     ensure!(format!("{refused:#}").contains("535"), "{refused:#}");
+    // To a program each change answers in JSON.
+    for (args, key, value) in [
+        (&["role", "erik@sealpost.test", "sender"][..], "role", "sender"),
+        (&["logout", "erik@sealpost.test"], "sessions", "ended"),
+        (&["reenrol", "erik@sealpost.test"], "second_factor", "none"),
+        (&["enable", "erik@sealpost.test"], "state", "active"),
+        (&["disable", "erik@sealpost.test"], "state", "disabled"),
+    ] {
+        let told: Value = serde_json::from_str(&demo.sealpost(&[&["--json", "user"], args].concat())?)?;
+        ensure!(told["login"] == "erik@sealpost.test" && told[key] == value, "{args:?}: {told}");
+    }
+    let nope = demo.sealpost_raw(&["user", "token", "revoke", "erik@sealpost.test", "nope"])?;
+    ensure!(nope.status.code() == Some(2) && said(&nope).contains("an id looks like"), "{}", said(&nope));
     let changes = demo.sealpost(&["journal", "search", "--event", "AccountChanged"])?;
     ensure!(changes.lines().count() >= 4, "{changes}");
     // A second account of that name, and one of a foreign domain, are refused in words.
@@ -431,6 +508,12 @@ fn journal(demo: &Demo, id: &str) -> Result<()> {
         .lines()
         .map(|l| Ok(serde_json::from_str::<Value>(l)?["entry"]["event"].clone()))
         .collect::<Result<_>>()?;
+    for line in found.lines() {
+        let line: Value = serde_json::from_str(line)?;
+        for key in ["id", "time", "event", "deposit"] {
+            ensure!(line[key].is_string() && line[key] == line["entry"][key], "{key} in {line}");
+        }
+    }
     for event in ["SubmissionAcceptance", "Extended", "Revoked"] {
         ensure!(names.iter().any(|n| n == event), "{event} in {names:?}");
     }

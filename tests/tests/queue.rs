@@ -41,7 +41,9 @@ fn hold_retry_and_drop_leave_traces() -> Result<()> {
     };
     let held = send("Garder", "garder-1")?;
     let row = deferred(&demo, &held)?;
-    demo.sealpost(&["queue", "hold", &row])?;
+    let answer = demo.sealpost(&["--json", "queue", "hold", &row])?;
+    let answer: serde_json::Value = serde_json::from_str(&answer)?;
+    ensure!(answer["id"] == row.as_str() && answer["changed"] == true, "{answer}");
     ensure!(has(&demo, &held, "HoldPlaced")?, "the hold is not journaled");
     let notice = wait_for_mail(&demo, "alice", &|m| m.contains("garder-1"))?;
     ensure!(notice.contains("En attente"), "{notice}");

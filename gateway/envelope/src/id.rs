@@ -79,8 +79,19 @@ const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 impl Reference {
     /// Random; uniqueness within the entity is the store's to enforce.
     pub fn generate() -> Self {
-        let raw = crate::random::octets::<8>();
+        loop {
+            let made = Self::of(crate::random::octets::<8>());
+            if !made.looks_like_a_code() {
+                return made;
+            }
+        }
+    }
+    fn of(raw: [u8; 8]) -> Self {
         Self(raw.iter().map(|b| CROCKFORD[usize::from(b & 31)] as char).collect())
+    }
+    /// A mail with a code names its deposit: nobody, person or program, may take the name for the code.
+    fn looks_like_a_code(&self) -> bool {
+        self.0.as_bytes().windows(6).any(|six| six.iter().all(u8::is_ascii_digit))
     }
     /// Reads what a person typed: case, spaces, dashes and look-alikes (I, L → 1; O → 0) are forgiven.
     pub fn parse(text: &str) -> Option<Self> {
@@ -130,6 +141,20 @@ mod tests {
         assert_eq!(Reference::parse("o1il-abcd").unwrap().as_str(), "0111ABCD");
         assert!(Reference::parse("short").is_none());
         assert!(Reference::parse("ABCDEFGU").is_none());
+        // Codes have six digits: five in a row are a reference's, six are not.
+        for (raw, like_a_code) in [
+            ([1, 2, 3, 4, 5, 6, 10, 11], true),
+            ([10, 0, 0, 0, 0, 0, 0, 11], true),
+            ([10, 11, 9, 8, 7, 6, 5, 4], true),
+            ([9; 8], true),
+            ([1, 2, 3, 4, 5, 10, 6, 7], false),
+            ([10, 1, 2, 3, 11, 4, 5, 6], false),
+        ] {
+            let made = Reference::of(raw);
+            assert_eq!(made.looks_like_a_code(), like_a_code, "{made}");
+        }
+        // One random reference in a few hundred would be like one.
+        assert!((0..20_000).all(|_| !Reference::generate().looks_like_a_code()));
         let r = Reference::generate();
         assert_eq!(Reference::parse(r.as_str()), Some(r));
     }

@@ -1,5 +1,6 @@
 //! `sealpost user …`: accounts, their tokens, and recipients' tokens.
 
+use super::time;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -162,7 +163,7 @@ pub enum TokenCommand {
         #[arg(long, value_parser = ["deposits:read", "deposits:write", "proofs", "journal", "statistics", "mail", "scim"])]
         scope: Vec<String>,
         /// Its end (RFC 3339); none when absent.
-        #[arg(long)]
+        #[arg(long, value_parser = time)]
         until: Option<jiff::Timestamp>,
     },
     /// List the tokens of an account.

@@ -1,18 +1,17 @@
 //! `sealpost check`: everything that is wrong with configuration, keys, stores and certificates, at once.
 
 mod dns;
+mod storage;
 
-use super::{Answer, clock, load};
-use crate::config::{Config, Entity, Mode, unsupported};
+use super::{Answer, Unusable, clock};
+use crate::config::{self, Config, Entity, Examined, Mode, unsupported};
 use crate::credentials;
 use crate::dkim::{DomainKeys, Record};
 use crate::listeners::tls::Identity;
-use crate::pipeline::housekeeping::clock::glance;
 use crate::pipeline::screening::Screen;
 use crate::timeserver::External;
 use anyhow::Result;
 use sealpost_certs::Certificate;
-use sealpost_store::{Store, StoreError};
 use std::path::Path;
 
 /// One finding.
@@ -26,26 +25,12 @@ const SOON: i64 = 21;
 
 /// Judges the installation; faults answer 1, warnings do not.
 pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
-    let config = load(path)?;
-    let mut findings = Vec::new();
-    certificate(&config, &mut findings);
-    store(&config, &mut findings).await;
-    warnings(&config, &mut findings);
-    seals(&config, &mut findings);
-    if let Err(error) = crate::providers::open(&config) {
-        findings.push(fault(format!("{error:#}")));
-    }
-    if let Err(error) = crate::routes::probe(&config) {
-        findings.push(fault(format!("{error:#}")));
-    }
-    external_time(&config, &mut findings).await;
-    backends(&config, &mut findings).await;
-    returns_mailboxes(&config, &mut findings).await;
-    antivirus(&config, &mut findings).await;
-    let records = domain_keys(&config, &mut findings);
-    if with_dns {
-        findings.extend(dns::look(&config).await);
-    }
+    let examined = config::examine(path).map_err(|e| Unusable(e.to_string()))?;
+    let mut findings: Vec<Finding> = examined.mistakes.iter().flat_map(|m| m.lines()).map(fault).collect();
+    let records = match &examined.config {
+        Some(config) => look(config, &examined, with_dns, &mut findings).await,
+        None => Vec::new(),
+    };
     let faults = findings.iter().filter(|f| f.fault).count();
     if json {
         let list: Vec<_> =
@@ -70,6 +55,56 @@ pub async fn run(path: &Path, with_dns: bool, json: bool) -> Result<Answer> {
     Ok(if faults == 0 { Answer::Done } else { Answer::Negative })
 }
 
+/// Looks at everything that the file names, but for sections that are wrong themselves.
+async fn look(
+    config: &Config,
+    examined: &Examined,
+    with_dns: bool,
+    findings: &mut Vec<Finding>,
+) -> Vec<Record> {
+    let sound = |sections: &[&str]| examined.is_sound(sections);
+    if sound(&["tls"]) {
+        certificate(config, findings);
+    }
+    if sound(&["store", "timestamp"]) {
+        storage::look(config, findings).await;
+    }
+    warnings(config, findings);
+    if sound(&["gate", "rule", "listen"]) {
+        findings.extend(unsupported(config).into_iter().map(fault));
+    }
+    if sound(&["gate"])
+        && let Err(error) = crate::providers::open(config)
+    {
+        findings.push(fault(format!("{error:#}")));
+    }
+    if sound(&["relay", "route"])
+        && let Err(error) = crate::routes::probe(config)
+    {
+        findings.push(fault(format!("{error:#}")));
+    }
+    if sound(&["timestamp"]) {
+        external_time(config, findings).await;
+    }
+    if sound(&["accounts"]) {
+        backends(config, findings).await;
+    }
+    if sound(&["returns_mailbox"]) {
+        returns_mailboxes(config, findings).await;
+    }
+    if sound(&["antivirus"]) {
+        antivirus(config, findings).await;
+    }
+    if !sound(&["entity"]) {
+        return Vec::new();
+    }
+    seals(config, findings);
+    if with_dns && sound(&["listen", "relay", "route"]) {
+        findings.extend(dns::look(config).await);
+    }
+    domain_keys(config, findings)
+}
+
 fn fault(text: impl Into<String>) -> Finding {
     Finding { fault: true, text: text.into() }
 }
@@ -89,43 +124,6 @@ fn certificate(config: &Config, findings: &mut Vec<Finding>) {
         findings.push(fault(format!("`tls.cert`: the certificate ended on {end}")));
     } else if left < SOON {
         findings.push(warning(format!("`tls.cert`: the certificate ends in {left} days, on {end}")));
-    }
-}
-
-async fn store(config: &Config, findings: &mut Vec<Finding>) {
-    match crate::gateway::open_store(config, clock()).await {
-        Ok(store) => {
-            match glance(&store, &config.timestamp, clock().now()).await {
-                Ok(doubt) => findings.extend(doubt.map(|doubt| warning(doubt.to_string()))),
-                Err(error) => findings.push(fault(format!("`store`: {error:#}"))),
-            }
-            merged(config, &store, findings).await;
-        }
-        Err(error) => findings.push(fault(format!("`store`: {error:#}"))),
-    }
-    let authority = config.store.keys.join("authority");
-    findings.extend(
-        credentials::incomplete(&authority).into_iter().map(|text| fault(format!("`store.keys`: {text}"))),
-    );
-    if !authority.exists() {
-        findings.push(warning(format!(
-            "`store.keys`: {} holds no authority yet; `serve` makes one at its first start",
-            authority.display()
-        )));
-    }
-}
-
-/// Organisations that were merged and still stand in the file.
-async fn merged(config: &Config, store: &Store, findings: &mut Vec<Finding>) {
-    for entity in &config.entity {
-        match store.successor(&entity.name).await {
-            Ok(None) => {}
-            Ok(Some(into)) => {
-                let gone = StoreError::Merged { name: entity.name.clone(), into };
-                findings.push(fault(format!("`entity.name`: {gone}")));
-            }
-            Err(error) => findings.push(fault(format!("`store`: {error}"))),
-        }
     }
 }
 
@@ -233,5 +231,4 @@ fn warnings(config: &Config, findings: &mut Vec<Finding>) {
             "`mode = \"observe\"`: rules change nothing; no message is sealed, protected, held or refused by them",
         ));
     }
-    findings.extend(unsupported(config).into_iter().map(fault));
 }

@@ -16,6 +16,7 @@ pub async fn run(args: DemoArgs) -> Result<Answer> {
     std::fs::create_dir_all(&args.dir).with_context(|| format!("create {}", args.dir.display()))?;
     let dir = std::path::absolute(&args.dir)?;
     let demo = Demo::prepare(&dir, args.offset, args.smarthost.as_deref(), clock().now())?;
+    demo.withdraw()?;
     let gateway = Gateway::open(load(&demo.config_file())?, clock()).await?;
     let secrets = demo.ensure_accounts(&gateway).await?;
     let shutdown = ended_by_signal()?;

@@ -11,12 +11,19 @@ use sealpost_certs::files::write_atomic;
 use std::path::Path;
 
 /// Prepares a directory for `serve`.
-pub fn run(args: InitArgs) -> Result<Answer> {
+pub fn run(args: InitArgs, json: bool) -> Result<Answer> {
     let hostname = args.hostname.unwrap_or_else(|| format!("sealpost.{}", args.domain));
     let profile: Profile = args.profile.parse().map_err(|e| Unusable(format!("--profile: {e}")))?;
     let text = config::template(profile, &args.domain, &hostname);
+    // Judged before anything is made: a domain or host name that cannot be one is the command line's mistake.
+    for (argument, given) in [("--domain", &args.domain), ("--hostname", &hostname)] {
+        given.parse::<config::DomainName>().map_err(|e| Unusable(format!("{argument}: {e}")))?;
+    }
     prepare(&args.dir, &text, &args.domain, &[hostname])?;
-    say!("{}", sheet(&args.dir));
+    match json {
+        true => say!("{}", described(&args.dir)),
+        false => say!("{}", sheet(&args.dir)),
+    }
     Ok(Answer::Done)
 }
 
@@ -26,10 +33,10 @@ pub fn prepare(dir: &Path, text: &str, organisation: &str, hosts: &[String]) -> 
     if file.exists() {
         return Err(Unusable(format!("{} exists already: nothing was changed", file.display())).into());
     }
+    // Judged before anything is written.
+    let config = config::parse(text, &file).map_err(|e| Unusable(e.to_string()))?;
     std::fs::create_dir_all(dir.join("tls")).with_context(|| format!("create {}", dir.display()))?;
     std::fs::create_dir_all(dir.join("data")).with_context(|| format!("create {}", dir.display()))?;
-    // Judged before it is written: a domain that cannot be one is found now.
-    let config = config::parse(text, &file).map_err(|e| Unusable(e.to_string()))?;
     let keys = sealpost_store::keys::KeyStore::open(&config.store.keys)?;
     let now = clock().now();
     let credentials = Credentials::open(&keys.dir().join("authority"), organisation, now)?;
@@ -41,6 +48,15 @@ pub fn prepare(dir: &Path, text: &str, organisation: &str, hosts: &[String]) -> 
         .context("write ca.pem")?;
     write_atomic(&file, text.as_bytes(), 0o640).with_context(|| format!("write {}", file.display()))?;
     Ok(credentials)
+}
+
+/// Where everything is, for a program.
+fn described(dir: &Path) -> serde_json::Value {
+    serde_json::json!({
+        "config": dir.join("sealpost.toml"), "ca": dir.join("ca.pem"), "keys": dir.join("keys"),
+        "authority": dir.join("keys").join("authority"), "data": dir.join("data"), "tls": dir.join("tls"),
+        "dkim": dir.join("dkim"),
+    })
 }
 
 /// What must be kept apart from the server, and why.

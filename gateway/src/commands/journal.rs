@@ -21,7 +21,7 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
         JournalCommand::Search(wanted) => {
             let (_, store) = store(config).await?;
             let filter = filter(&store, wanted).await?;
-            list(&store, &filter, &mut std::io::stdout().lock(), Form::Lines).await?;
+            while_read(list(&store, &filter, &mut std::io::stdout().lock(), Form::Lines).await)?;
             Ok(Answer::Done)
         }
         JournalCommand::Export { filter: wanted, format, output } => {
@@ -29,7 +29,7 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
             let filter = filter(&store, wanted).await?;
             let form = if format == "csv" { Form::Csv } else { Form::Lines };
             match output {
-                None => list(&store, &filter, &mut std::io::stdout().lock(), form).await?,
+                None => while_read(list(&store, &filter, &mut std::io::stdout().lock(), form).await)?,
                 Some(path) => {
                     let file =
                         std::fs::File::create(&path).with_context(|| format!("write {}", path.display()))?;
@@ -46,13 +46,9 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
             let who = address.parse().map_err(|e| Unusable(format!("{address}: {e}")))?;
             let count = match output {
                 None => {
-                    // Whoever reads it may stop reading.
                     let lines = person::export(&store, &who, &mut std::io::stdout().lock()).await;
-                    let stopped = |e: &anyhow::Error| {
-                        e.downcast_ref::<std::io::Error>()
-                            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-                    };
-                    if lines.as_ref().is_err_and(stopped) { 1 } else { lines? }
+                    // Whoever stopped reading had something to read.
+                    if lines.as_ref().is_err_and(is_unread) { 1 } else { lines? }
                 }
                 Some(path) => {
                     let mut open = std::fs::File::options();
@@ -70,6 +66,16 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
     }
 }
 
+/// Whether nobody reads any more.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Whoever reads a list may stop reading (`| head`): that is no fault.
+fn while_read(listed: Result<()>) -> Result<()> {
+    if listed.as_ref().is_err_and(is_unread) { Ok(()) } else { listed }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Lines,
@@ -84,7 +90,9 @@ async fn filter(store: &Store, wanted: Wanted) -> Result<JournalFilter> {
     let deposit = match wanted.deposit {
         Some(text) => {
             let found = store.find_deposit(None, &text).await?;
-            Some(found.ok_or_else(|| Unusable(format!("there is no deposit {text}")))?)
+            Some(found.ok_or_else(|| {
+                Unusable(format!("there is no deposit {text}; see `sealpost deposit list`"))
+            })?)
         }
         None => None,
     };
@@ -125,8 +133,11 @@ fn write_entry(entry: &JournalEntry, out: &mut impl Write, form: Form) -> Result
             None => serde_json::Value::Null,
         })
     };
+    // As `/api/v1/journal` tells it: what one looks for stands on top, also of an entry that was pruned.
     let line = serde_json::json!({
-        "index": entry.index,
+        "id": entry.id, "index": entry.index, "time": entry.time, "event": entry.event.as_str(),
+        "deposit": entry.deposit, "recipient": entry.recipient,
+        "leaf": sealpost_envelope::hex::encode(&entry.leaf),
         "entry": parse(&entry.bytes)?,
         "openings": parse(&entry.openings)?,
     });

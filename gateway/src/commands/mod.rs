@@ -46,7 +46,7 @@ pub async fn run(cli: Cli) -> Result<Answer> {
     let Cli { config, json, command } = cli;
     match command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Init(args) => init::run(args),
+        Command::Init(args) => init::run(args, json),
         Command::Serve => serve::run(&config).await,
         Command::Check { dns } => check::run(&config, dns, json).await,
         Command::Entity(command) => entity::run(&config, command, json).await,
@@ -66,14 +66,10 @@ pub async fn run(cli: Cli) -> Result<Answer> {
 }
 
 /// Prints a line of an answer. Whoever reads the answer may stop reading (`| head`): then the rest is not
-/// wanted, and that is no fault.
+/// wanted, and that is no fault. The command goes on: its exit status is part of the answer.
 pub fn print_line(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
-    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}")
-        && error.kind() == std::io::ErrorKind::BrokenPipe
-    {
-        std::process::exit(0);
-    }
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// AccountChanged by whoever sits at the server.

@@ -3,7 +3,7 @@
 
 use super::{Answer, Unusable, clock, load, store};
 use crate::cli::PolicyCommand;
-use crate::config::Mode;
+use crate::config::{Config, Mode};
 use crate::pipeline::observation::consequence;
 use anyhow::Result;
 use sealpost_envelope::{EmailAddress, Language, Observed};
@@ -18,18 +18,48 @@ pub async fn run(path: &Path, command: PolicyCommand, json: bool) -> Result<Answ
     match command {
         PolicyCommand::Test { from, to, size, attachment, subject, header } => {
             let headers = headers(&header)?;
-            let sender: EmailAddress = from.parse().map_err(|e| Unusable(format!("--from: {e}")))?;
             let recipient: EmailAddress = to.parse().map_err(|e| Unusable(format!("--to: {e}")))?;
-            let facts = facts(sender, &recipient, size, attachment, subject, headers);
-            test(path, &facts, recipient, json)
+            let config = load(path)?;
+            let null = matches!(from.trim(), "<>" | "");
+            let sender = if null { author(&config, &headers)? } else { address("--from", &from)? };
+            let mut facts = facts(sender, &recipient, size, attachment, subject, headers);
+            facts.null_reverse_path = null;
+            test(&config, &facts, recipient, json)
         }
         PolicyCommand::Observed { days, limit } => observed(path, days, limit, json).await,
     }
 }
 
+fn address(argument: &str, text: &str) -> Result<EmailAddress, Unusable> {
+    text.parse().map_err(|e| Unusable(format!("{argument}: {e}")))
+}
+
+/// Whose message it is when the envelope names nobody (`<>`, RFC 5321 §4.5.5): the author in `From`, else our own
+/// postmaster.
+fn author(config: &Config, headers: &BTreeMap<String, String>) -> Result<EmailAddress, Unusable> {
+    if let Some(from) = headers.get("from") {
+        let bare =
+            from.rsplit_once('<').map_or(from.as_str(), |(_, rest)| rest.trim_end().trim_end_matches('>'));
+        return address("--header From", bare.trim());
+    }
+    let domain = config.entity.first().and_then(|e| e.domains.first());
+    let domain = domain.ok_or_else(|| Unusable("no [[entity]] has a domain".to_owned()))?;
+    address("--from", &format!("postmaster@{}", domain.as_str()))
+}
+
+/// The method of an invitation, from its Content-Type (RFC 5546 §1.4).
+fn calendar_method(content_type: &str) -> Option<String> {
+    let mut parameters = content_type.split(';').map(str::trim);
+    if parameters.next() != Some("text/calendar") {
+        return None;
+    }
+    let method = parameters.find_map(|p| p.split_once('=').filter(|(name, _)| name.trim() == "method"))?.1;
+    let method = method.trim().trim_matches('"').to_ascii_uppercase();
+    (!method.is_empty()).then_some(method)
+}
+
 /// The verdict about a message that nobody sent.
-fn test(path: &Path, facts: &MessageFacts, recipient: EmailAddress, json: bool) -> Result<Answer> {
-    let config = load(path)?;
+fn test(config: &Config, facts: &MessageFacts, recipient: EmailAddress, json: bool) -> Result<Answer> {
     let domain = facts.sender.domain();
     let place = config.entity_of(domain).ok_or_else(|| {
         Unusable(format!("no [[entity]] has the domain {domain}: this sender could not submit"))
@@ -133,7 +163,7 @@ pub fn facts(
         null_reverse_path: false,
         is_report: content_type.starts_with("multipart/report"),
         auto_submitted: headers.get("auto-submitted").is_some_and(automatic),
-        calendar_method: None,
+        calendar_method: calendar_method(&content_type),
         author_signed: content_type.starts_with("multipart/signed"),
         author_encrypted: content_type.starts_with("multipart/encrypted"),
         replies_to: None,

@@ -48,7 +48,9 @@ pub async fn run(config: &Path, command: ProofCommand, json: bool) -> Result<Ans
             }
             for id in &ids {
                 let found = gateway.store.find_deposit(None, id).await?;
-                let deposit = found.ok_or_else(|| Unusable(format!("there is no deposit {id}")))?;
+                let deposit = found.ok_or_else(|| {
+                    Unusable(format!("there is no deposit {id}; see `sealpost deposit list`"))
+                })?;
                 let file = if several { output.join(format!("{deposit}.asice")) } else { output.clone() };
                 if export(&gateway, deposit, &options, &file, wait).await? == Answer::Negative {
                     return Ok(Answer::Negative);

@@ -15,7 +15,7 @@ use std::path::Path;
 pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Answer> {
     let (_, store) = store(config).await?;
     let queue = Queue::new(store.db().clone());
-    let moved = match command {
+    let (id, what) = match command {
         QueueCommand::List { state } => {
             let state =
                 state.map(|s| s.parse()).transpose().map_err(|e| Unusable(format!("--state: {e}")))?;
@@ -29,15 +29,23 @@ pub async fn run(config: &Path, command: QueueCommand, json: bool) -> Result<Ans
             }
             return Ok(Answer::Done);
         }
-        QueueCommand::Retry { id } => moved(config, &id, Move::Retry).await?,
-        QueueCommand::Hold { id } => moved(config, &id, Move::Hold).await?,
-        QueueCommand::Drop { id } => moved(config, &id, Move::Drop).await?,
+        QueueCommand::Retry { id } => (id, Move::Retry),
+        QueueCommand::Hold { id } => (id, Move::Hold),
+        QueueCommand::Drop { id } => (id, Move::Drop),
     };
-    if !moved {
+    let done = moved(config, &id, what).await?;
+    if !done {
         eprintln!("nothing was changed: there is no such row, or it has been sent or given up");
-        return Ok(Answer::Negative);
     }
-    Ok(Answer::Done)
+    if json {
+        let what = match what {
+            Move::Retry => "retry",
+            Move::Hold => "hold",
+            Move::Drop => "drop",
+        };
+        say!("{}", serde_json::json!({ "id": id, "action": what, "changed": done }));
+    }
+    Ok(if done { Answer::Done } else { Answer::Negative })
 }
 
 #[derive(Clone, Copy)]

@@ -66,7 +66,17 @@ async fn data(config: Config, dir: &Path, json: bool) -> Result<Answer> {
     let now = clock().now();
     let name = config.entity.first().map(|e| e.name.clone()).unwrap_or_default();
     let first = first_log(&Credentials::open(&authority, &name, now)?);
-    let manifest = Manifest::load(dir).map_err(|e| Unusable(format!("{}: {e}", dir.display())))?;
+    let manifest = Manifest::load(dir).map_err(|error| {
+        Unusable(match &error {
+            BackupError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                format!(
+                    "{}: this is no backup, or an unfinished one: it holds no manifest.json",
+                    dir.display()
+                )
+            }
+            _ => format!("{}: {error}", dir.display()),
+        })
+    })?;
     let begin = |old: &OldLog| {
         let (origin, event) = restarted(old, &manifest, &first, now)?;
         Ok((origin, event))

@@ -42,12 +42,13 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
         UserCommand::Owner { login, person } => desk.owner(&login, person.as_deref(), json).await?,
         UserCommand::Address(command) => return desk.address(command, json).await,
         UserCommand::Handover { from, to } => desk.hand_over(&from, &to, json).await?,
-        UserCommand::Reenrol { login } => desk.reenrol(&login).await?,
-        UserCommand::Logout { login } => desk.log_out(&login).await?,
+        UserCommand::Reenrol { login } => desk.reenrol(&login, json).await?,
+        UserCommand::Logout { login } => desk.log_out(&login, json).await?,
         UserCommand::Enable { login } => {
             let account = desk.find(&login).await?;
             let events = desk.changed(account.entity, &account.login, "enabled").await?;
             accounts.set_disabled(account.id, false, events).await?;
+            changed(json, &account, "state", "active");
         }
         UserCommand::List => desk.list(json).await?,
         UserCommand::Passwd { login } => desk.passwd(&login, json).await?,
@@ -56,11 +57,13 @@ pub async fn run(path: &Path, command: UserCommand, json: bool) -> Result<Answer
             let role: Role = role.parse()?;
             let events = desk.changed(account.entity, &account.login, "role").await?;
             accounts.set_role(account.id, role, events).await?;
+            changed(json, &account, "role", role.as_str());
         }
         UserCommand::Disable { login } => {
             let account = desk.find(&login).await?;
             let events = desk.changed(account.entity, &account.login, "disabled").await?;
             accounts.set_disabled(account.id, true, events).await?;
+            changed(json, &account, "state", "disabled");
         }
         UserCommand::AppPassword { login, label } => {
             let account = desk.find(&login).await?;
@@ -216,6 +219,13 @@ pub fn generated() -> Secret<String> {
     let mut text: String = raw.iter().map(|b| char::from(LETTERS[usize::from(b % 32)])).collect();
     text.push_str("-T7");
     Secret::new(text)
+}
+
+/// What was changed, for a program; a person who typed the command sees that nothing went wrong.
+fn changed(json: bool, account: &Account, key: &str, value: &str) {
+    if json {
+        tell(true, &[("login", account.login.as_str()), (key, value)]);
+    }
 }
 
 fn tell(json: bool, pairs: &[(&str, &str)]) {

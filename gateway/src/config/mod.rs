@@ -38,8 +38,8 @@ pub use cards::CardSettings;
 #[cfg(test)]
 pub use document::documentation;
 pub use kinds::{
-    BackendKind, CardRevocation, CardStage, CardTls, CardWord, ClientProof, Mode, Network, Profile, Receipts,
-    SentCodes, Settled, SmsProvider, UpstreamTls,
+    BackendKind, CardRevocation, CardStage, CardTls, CardWord, ClientProof, DomainName, Mode, Network,
+    Profile, Receipts, SentCodes, Settled, SmsProvider, UpstreamTls,
 };
 pub use places::{Blobs, Database, DkimSource, HostPort, SecretSource, Via};
 pub use polling::ReturnsMailbox;
@@ -55,6 +55,7 @@ use reader::{Context, Mistake, Spot};
 use sealpost_policy::Policy;
 use sealpost_store::account::LoginLimits;
 use section::Section;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,26 +116,87 @@ impl std::error::Error for Mistakes {}
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (line, text)) in self.list.iter().enumerate() {
+        for (n, text) in self.lines().enumerate() {
             if n > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}:{line}: {text}", self.file.display())?;
+            f.write_str(&text)?;
         }
         Ok(())
     }
 }
 
+impl Mistakes {
+    /// Each mistake with its file and line.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.list.iter().map(|(line, text)| format!("{}:{line}: {text}", self.file.display()))
+    }
+}
+
+/// A file that is TOML, with what is wrong in it and what could be read all the same.
+#[derive(Debug)]
+pub struct Examined {
+    /// The settings. Where something is wrong, examples may stand in their place.
+    pub config: Option<Config>,
+    /// What is wrong.
+    pub mistakes: Option<Mistakes>,
+    wrong: BTreeSet<String>,
+}
+
+impl Examined {
+    /// Whether nothing is wrong in these sections, so that looking at what they name makes sense.
+    pub fn is_sound(&self, sections: &[&str]) -> bool {
+        sections.iter().all(|s| !self.wrong.contains(*s))
+    }
+}
+
 /// Reads and judges a file.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let (text, file) = read(path)?;
+    Ok(parse(&text, &file)?)
+}
+
+/// Reads a file for whoever lists its mistakes beside others. One that is no TOML is an error here too.
+pub fn examine(path: &Path) -> Result<Examined, ConfigErrors> {
+    let (text, file) = read(path)?;
+    let Judged { settings, policies, mistakes, broken } = judge(&text, &file);
+    if broken {
+        return Err(listed(&text, &file, mistakes).into());
+    }
+    let section = |m: &Mistake| m.path.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let wrong = mistakes.iter().map(section).collect();
+    let mistakes = (!mistakes.is_empty()).then(|| listed(&text, &file, mistakes));
+    let config = settings.map(|settings| Config { file, settings, policies });
+    Ok(Examined { config, mistakes, wrong })
+}
+
+/// The text of a file and its absolute path.
+fn read(path: &Path) -> Result<(String, PathBuf), ConfigErrors> {
     let unreadable = |source| ConfigErrors::Unreadable { file: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let file = std::path::absolute(path).map_err(unreadable)?;
-    Ok(parse(&text, &file)?)
+    Ok((text, file))
+}
+
+/// What reading a text gave.
+struct Judged {
+    settings: Option<Settings>,
+    policies: Vec<Arc<Policy>>,
+    mistakes: Vec<Mistake>,
+    /// It is no TOML.
+    broken: bool,
 }
 
 /// Judges the text of a file; relative paths begin at the directory of `file`.
 pub fn parse(text: &str, file: &Path) -> Result<Config, Mistakes> {
+    let Judged { settings, policies, mistakes, .. } = judge(text, file);
+    match (settings, mistakes.is_empty()) {
+        (Some(settings), true) => Ok(Config { file: file.to_owned(), settings, policies }),
+        _ => Err(listed(text, file, mistakes)),
+    }
+}
+
+fn judge(text: &str, file: &Path) -> Judged {
     let mut context = Context::new(file.parent().unwrap_or(Path::new("/")));
     let (table, syntax) = DeTable::parse_recoverable(text);
     for error in syntax {
@@ -149,10 +211,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, Mistakes> {
         // Keys around a syntax error may be lost: what then seems to be missing is not worth a word.
         context.mistakes.retain(|m| !m.message.starts_with("is missing"));
     }
-    match (settings, context.mistakes.is_empty()) {
-        (Some(settings), true) => Ok(Config { file: file.to_owned(), settings, policies }),
-        _ => Err(listed(text, file, context.mistakes)),
-    }
+    Judged { settings, policies, mistakes: context.mistakes, broken }
 }
 
 /// Turns byte offsets into lines.

@@ -187,6 +187,19 @@ impl Demo {
         Ok(secrets)
     }
 
+    /// Removes the description that an earlier run left: whoever waits for the file waits for this run. While that
+    /// run still answers, the description is its own.
+    pub fn withdraw(&self) -> Result<()> {
+        let file = self.dir.join("demo.json");
+        let Ok(text) = std::fs::read_to_string(&file) else { return Ok(()) };
+        let old: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let port = old["ports"]["admin"].as_u64().and_then(|p| u16::try_from(p).ok());
+        if port.is_some_and(|p| std::net::TcpStream::connect(("127.0.0.1", p)).is_ok()) {
+            return Ok(());
+        }
+        std::fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
+    }
+
     /// Prints the summary and writes `demo.json`.
     pub fn announce(&self, secrets: &Secrets, sample: Option<&sample::Sample>) -> Result<()> {
         let ports: serde_json::Map<_, _> =

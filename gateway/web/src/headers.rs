@@ -25,6 +25,8 @@ pub(crate) async fn around(State(state): State<WebState>, request: Request, next
         true => crate::verify::UPLOAD,
         // Those end a silent client themselves.
         false if crate::uploads::is_long(request.method(), request.uri().path()) => LONG,
+        // A proof is written whole before its first octet leaves; ours to do, not the client's.
+        false if is_proof(request.method(), request.uri().path()) => LONG,
         false => state.limits.request,
     };
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
@@ -55,6 +57,14 @@ pub(crate) async fn around(State(state): State<WebState>, request: Request, next
     response
 }
 
+/// The download of a proof, which holds the message and takes as long as that is large.
+fn is_proof(method: &http::Method, path: &str) -> bool {
+    // The same for programs and for people.
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let id = path.strip_prefix("/deposits/").and_then(|rest| rest.strip_suffix("/proof"));
+    *method == http::Method::GET && id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
+}
+
 fn default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.entry(name).or_insert(HeaderValue::from_static(value));
 }
@@ -66,6 +76,23 @@ fn has_public_host(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
+    #[test]
+    fn a_proof_may_take_its_time_and_nothing_else_beside_it() {
+        for (method, path, long) in [
+            (Method::GET, "/api/v1/deposits/0190c3f2-7a1b-7c3d-9e4f-5a6b7c8d9e0f/proof", true),
+            (Method::GET, "/deposits/7K2MQ4XB/proof", true),
+            (Method::POST, "/api/v1/deposits/7K2MQ4XB/proof", false),
+            (Method::GET, "/api/v1/deposits/7K2MQ4XB", false),
+            (Method::GET, "/api/v1/deposits//proof", false),
+            (Method::GET, "/api/v1/deposits/a/b/proof", false),
+            (Method::GET, "/api/v1/deposits/proof", false),
+        ] {
+            assert_eq!(super::is_proof(&method, path), long, "{method} {path}");
+        }
+    }
+
     #[test]
     fn strict_transport_is_for_real_names() {
         for (url, public) in [

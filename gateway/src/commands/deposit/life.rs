@@ -21,7 +21,7 @@ impl Desk {
         let Some(sent) = self.act(&row, Act::Resend { n }).await? else { return Ok(Answer::Negative) };
         match json {
             true => say!("{}", json!({ "deposit": row.id, "resent": sent })),
-            false => say!("{sent} recipients will be sent the message again"),
+            false => say!("the message will be sent again to {}", recipients(sent)),
         }
         Ok(Answer::Done)
     }
@@ -34,7 +34,7 @@ impl Desk {
         if json {
             say!("{}", json!({ "deposit": row.id, "revoked": count, "legal_hold": held }));
         } else {
-            say!("{count} recipients withdrawn");
+            say!("withdrawn from {}", recipients(count));
             if held {
                 say!("the content stays: a legal hold stands");
             }
@@ -55,7 +55,7 @@ impl Desk {
         };
         match json {
             true => say!("{}", json!({ "deposit": row.id, "extended": count, "until": until })),
-            false => say!("access extended to {until} for {count} recipients"),
+            false => say!("access extended to {until} for {}", recipients(count)),
         }
         Ok(Answer::Done)
     }
@@ -132,4 +132,8 @@ impl Desk {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn recipients(count: u64) -> String {
+    format!("{count} recipient{}", if count == 1 { "" } else { "s" })
 }

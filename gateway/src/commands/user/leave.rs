@@ -1,6 +1,6 @@
 //! `sealpost user handover|reenrol|logout`, and invitations.
 
-use super::{Desk, tell};
+use super::{Desk, changed, tell};
 use crate::commands::{Unusable, clock};
 use crate::pipeline::notices;
 use crate::pipeline::spec::Spec;
@@ -28,45 +28,52 @@ impl Desk<'_> {
             Err(error @ AccountError::NoHeir(_)) => return Err(Unusable(error.to_string()).into()),
             other => other?,
         };
+        if json {
+            say!("{}", serde_json::json!({ "from": from.login, "to": to.login, "deposits": moved }));
+            return Ok(());
+        }
         let deposits = moved.to_string();
         tell(
-            json,
+            false,
             &[("from", from.login.as_str()), ("to", to.login.as_str()), ("deposits", deposits.as_str())],
         );
         Ok(())
     }
 
-    pub(super) async fn reenrol(&self, login: &str) -> Result<()> {
+    pub(super) async fn reenrol(&self, login: &str, json: bool) -> Result<()> {
         let account = self.find(login).await?;
         let events = self.changed(account.entity, &account.login, "totp-off").await?;
         let phone = self.changed(account.entity, &account.login, "phone-off").await?;
         self.accounts.set_totp(account.id, None, events).await?;
-        let (now, id) = (clock().now(), account.id);
+        let (now, id, owner) = (clock().now(), account.id, account.clone());
         self.store
             .db()
             .write(async move |tx| {
-                Accounts::write_backup_codes(tx, &account, Vec::new(), now).await?;
-                if drop_phone(tx, account.entity, &account_subject(id)).await? {
+                Accounts::write_backup_codes(tx, &owner, Vec::new(), now).await?;
+                if drop_phone(tx, owner.entity, &account_subject(id)).await? {
                     tx.append(phone).await?;
                 }
                 StaffSession::end_all(tx, id, None).await
             })
             .await?;
+        changed(json, &account, "second_factor", "none");
         Ok(())
     }
 
-    pub(super) async fn log_out(&self, login: &str) -> Result<()> {
+    pub(super) async fn log_out(&self, login: &str, json: bool) -> Result<()> {
         let account = self.find(login).await?;
         let events = self.changed(account.entity, &account.login, "logged out").await?;
+        let id = account.id;
         self.store
             .db()
             .write(async move |tx| {
-                StaffSession::end_all(tx, account.id, None).await?;
-                Accounts::delete_app_passwords(tx, account.id, None).await?;
-                Accounts::delete_api_tokens(tx, account.id).await?;
+                StaffSession::end_all(tx, id, None).await?;
+                Accounts::delete_app_passwords(tx, id, None).await?;
+                Accounts::delete_api_tokens(tx, id).await?;
                 tx.append(events).await
             })
             .await?;
+        changed(json, &account, "sessions", "ended");
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! `sealpost user token …`: bearer tokens of programs that use the API.
 
-use super::{Desk, tell};
+use super::{Desk, changed, tell};
 use crate::cli::TokenCommand;
 use crate::commands::{Answer, Unusable, clock};
 use anyhow::Result;
@@ -52,12 +52,16 @@ impl Desk<'_> {
             TokenCommand::Otp(command) => return self.otp(command, json).await,
             TokenCommand::Revoke { login, id } => {
                 let account = self.find(&login).await?;
-                let id = id.parse().map_err(|e| Unusable(format!("{id}: {e}")))?;
+                let id: uuid::Uuid = id.parse().map_err(|_| {
+                    let like = "an id looks like 0190c3f2-7a1b-7c3d-9e4f-5a6b7c8d9e0f";
+                    Unusable(format!("{id} is no token id: {like}; see `sealpost user token list {login}`"))
+                })?;
                 let events = self.changed(account.entity, &account.login, "api token revoked").await?;
                 if !self.accounts.revoke_api_token(account.id, id, events).await? {
                     eprintln!("nothing was changed: {login} has no such token");
                     return Ok(Answer::Negative);
                 }
+                changed(json, &account, "revoked", &id.to_string());
             }
         }
         Ok(Answer::Done)
