@@ -341,6 +341,12 @@ pub enum JournalCommand {
     },
     /// Recompute the whole log and compare it with every checkpoint.
     Verify,
+    /// Enter words into the search index that are not in it yet; a running gateway does so by itself.
+    Index {
+        /// Empty it first.
+        #[arg(long)]
+        rebuild: bool,
+    },
     /// Write everything that is kept about one person, as JSON lines (right of access).
     Person {
         /// Their address.

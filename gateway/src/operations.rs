@@ -20,7 +20,6 @@ use sealpost_web::{
     CertificateShown, CertificateUse, Hand, HealthLine, LogVerdict, Operations, Question, RuleShown,
     SettingsShown, WouldBe,
 };
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Keys of the configuration whose values are secrets unless they name a file or a variable.
@@ -74,7 +73,7 @@ impl Operations for Running {
             question.size,
             question.attachments.clone(),
             question.subject.clone(),
-            BTreeMap::new(),
+            Vec::new(),
         );
         let recipient = RecipientFacts::new(question.recipient.clone());
         let decision = organisation.policy.load().decide(&facts, &recipient, self.0.clock.now());

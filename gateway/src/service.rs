@@ -17,8 +17,8 @@ use crate::pipeline::handover::Handover;
 use crate::pipeline::inbound::InboundDesk;
 use crate::pipeline::submission::SubmissionDesk;
 use crate::pipeline::{
-    alerts, anchor, composition, folders, housekeeping, observation, polling, revocation, seal, tlsreport,
-    webhooks,
+    alerts, anchor, composition, folders, housekeeping, observation, polling, revocation, seal, search,
+    tlsreport, webhooks,
 };
 use crate::{routes, site};
 use anyhow::Result;
@@ -264,6 +264,7 @@ fn start_stages(gateway: &Arc<Gateway>, stop: &CancellationToken) -> Result<Task
     stages.spawn(revocation::run(gateway.clone(), format!("{holder}/revocation"), stop.clone()));
     stages.spawn(housekeeping::run(gateway.clone(), holder.clone(), stop.clone()));
     stages.spawn(folders::run(gateway.clone(), holder.clone(), stop.clone()));
+    stages.spawn(search::run(gateway.clone(), holder.clone(), stop.clone()));
     webhooks::start(gateway, stop)?.into_iter().for_each(|task| drop(stages.spawn(task)));
     polling::start(gateway, stop)?.into_iter().for_each(|task| drop(stages.spawn(task)));
     stages.spawn(alerts::run(gateway.clone(), holder.clone(), stop.clone()));

@@ -238,6 +238,13 @@ fn problems(demo: &Demo, alice: &Api, id: &str) -> Result<()> {
         with("treatment", json!("refuse")),
         with("gate", json!(["magic"])),
         with("expires", json!("2020-01-01T00:00:00Z")),
+        with("password", json!("short")),
+        with("password", json!(" with blanks ")),
+        with("to", json!([{ "address": BOB, "gate": ["magic"] }])),
+        with("to", json!([{ "address": BOB, "phone": "06,12" }])),
+        with("to", json!([{ "address": BOB, "identity": "rpps:1" }])),
+        with("to", json!([{ "address": BOB, "expires": "2020-01-01T00:00:00Z" }])),
+        with("to", json!([{ "address": BOB, "phone": "1" }, { "address": BOB, "phone": "2" }])),
         with("attachments", json!(["0193a7c0-0000-7000-8000-000000000001"])),
         with("to", json!(["nobody@sealpost.test"])),
     ] {
@@ -246,6 +253,17 @@ fn problems(demo: &Demo, alice: &Api, id: &str) -> Result<()> {
     for wrong in [json!({}), with("text", json!(7)), with("unknown", json!(1))] {
         alice.post("/api/v1/deposits", &wrong, &[])?.problem(400, "invalid-request")?;
     }
+    // What is asked for one recipient holds for nobody else.
+    let soon = must("date", &["-u", "-d", "2 days", "+%FT%TZ"])?.trim().to_owned();
+    let asked = json!({
+        "to": [{ "address": BOB, "expires": soon }, DORA], "subject": "x", "text": "x", "treatment": "notify",
+        "password": "une longue phrase",
+    });
+    let made = alice.post("/api/v1/deposits", &asked, &[])?.expect(201)?;
+    let made =
+        alice.get(&format!("/api/v1/deposits/{}", made["id"].as_str().unwrap_or_default()))?.expect(200)?;
+    let ends: Vec<_> = made["recipients"].as_array().into_iter().flatten().map(|r| &r["expires"]).collect();
+    ensure!(ends.len() == 2 && ends[0] == &json!(soon) && ends[1] != ends[0], "{made}");
     let as_paul = with("from", json!("paul@sealpost.test"));
     alice.post("/api/v1/deposits", &as_paul, &[])?.problem(403, "policy-refused")?;
     let text = ["-H", "Content-Type: text/plain", "--data", "x"];

@@ -59,6 +59,8 @@ fn the_journal_is_searched() -> Result<()> {
     demo.terminate()?;
     let database = demo.dir.join("data/sealpost.db");
     must("python3", &[&script("many.py"), &database.to_string_lossy(), &id, &entries.to_string()])?;
+    let entered = demo.sealpost(&["journal", "index"])?;
+    ensure!(entered.contains("in the search index"), "{entered}");
     demo.restart()?;
 
     let (alice, carol) = (Staff::logged_in(&demo, "alice")?, Staff::logged_in(&demo, "carol")?);
@@ -82,6 +84,17 @@ fn the_journal_is_searched() -> Result<()> {
             50,
         ),
         question(&alice, "/journal", row, 50),
+        question(&carol, "/journal?q=person8", "person8@example.test", 1),
+        question(&carol, "/journal?q=example+test+sealpost", row, 50),
+        question(&carol, "/journal?q=sender7+accepted", "sender7", 0),
+        question(&carol, "/journal?q=person8+sender7+absent", row, 0),
+        question(&carol, "/journal?q=bilan+bob", row, 4),
+        question(&alice, "/journal?q=sealpost+depose", row, 50),
+        question(&alice, "/journal?event=ConsignmentAcceptance", row, 50),
+        question(&carol, "/deposits", "href=\"/deposits/", 50),
+        question(&alice, "/deposits", "href=\"/deposits/", 50),
+        question(&carol, "/deposits?q=person8@example.test", "person8@example.test", 1),
+        question(&carol, "/deposits?state=partly-received", "href=\"/deposits/", 20),
     ];
     let timed = !binary()?.to_string_lossy().contains("debug") && entries >= 1_000_000;
     let mut late = Vec::new();

@@ -36,7 +36,9 @@ def main():
     one = dict(db.execute("SELECT * FROM deposits WHERE id = ?", (deposit,)).fetchone())
     people = [dict(r) for r in db.execute("SELECT * FROM consignments WHERE deposit = ?", (deposit,))]
     entries = [dict(r) for r in db.execute("SELECT * FROM journal WHERE deposit = ? ORDER BY time, id", (deposit,))]
-    begun, place = one["created"], 10**9
+    begun, place = one["created"], 10**9 + wanted
+    # Content that is no more: nothing of the copies can be opened.
+    one.update(wrapped_key=None, meta=b"")
     for number in range(1, wanted // len(entries) + 1):
         own = number % 100 == 0
         created = begun - number * APART
@@ -51,10 +53,11 @@ def main():
             address = f"person{(number * 7 + person['recipient']) % 20000}@example.test"
             rows.append(dict(person, deposit=made["id"], address=address, address_key=address))
         insert(db, "consignments", list(rows[0]), [list(r.values()) for r in rows])
+        # Newer entries lie further on in the log.
+        place -= len(entries)
         rows = []
-        for entry in entries:
-            place += 1
-            rows.append(dict(entry, id=str(uuid.uuid4()), deposit=made["id"], idx=place,
+        for n, entry in enumerate(entries):
+            rows.append(dict(entry, id=str(uuid.uuid4()), deposit=made["id"], idx=place + n,
                              time=created + entry["time"] - begun))
         insert(db, "journal", list(rows[0]), [list(r.values()) for r in rows])
     db.commit()

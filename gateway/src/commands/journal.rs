@@ -6,11 +6,12 @@ use super::{Answer, Unusable, load, store};
 use crate::audit;
 use crate::cli::{JournalCommand, JournalFilter as Wanted};
 use crate::credentials::Credentials;
+use crate::pipeline::search;
 use crate::timeserver::External;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use sealpost_envelope::{Clock, SystemClock};
-use sealpost_store::{JournalEntry, JournalFilter, Store};
+use sealpost_store::{EndError, JournalEntry, JournalFilter, Store, StoreError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -41,6 +42,7 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
             Ok(Answer::Done)
         }
         JournalCommand::Verify => verify(config, json).await,
+        JournalCommand::Index { rebuild } => index(config, rebuild).await,
         JournalCommand::Person { address, output } => {
             let (_, store) = store(config).await?;
             let who = address.parse().map_err(|e| Unusable(format!("{address}: {e}")))?;
@@ -146,6 +148,24 @@ fn write_entry(entry: &JournalEntry, out: &mut impl Write, form: Form) -> Result
 }
 
 /// Recomputes everything from the raw entries; names what is missing or changed.
+/// A gateway that runs meanwhile and this command take the entries from each other: whoever loses looks again.
+async fn index(path: &Path, rebuild: bool) -> Result<Answer> {
+    let (_, store) = store(path).await?;
+    if rebuild {
+        store.forget_all_words().await?;
+    }
+    loop {
+        match search::all(&store, |step| tracing::info!(position = step.position, "entered")).await {
+            Ok(position) => {
+                say!("{position} entries are in the search index");
+                return Ok(Answer::Done);
+            }
+            Err(EndError::Store(StoreError::Conflict(_))) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 async fn verify(path: &Path, json: bool) -> Result<Answer> {
     let config = load(path)?;
     let first = config.entity.first().map(|e| e.name.clone()).unwrap_or_default();

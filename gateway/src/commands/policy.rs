@@ -123,7 +123,10 @@ async fn observed(path: &Path, days: u16, limit: u32, json: bool) -> Result<Answ
     Ok(Answer::Done)
 }
 
-fn headers(lines: &[String]) -> Result<BTreeMap<String, String>, Unusable> {
+/// Names in lower case; a field may stand there several times.
+type Fields = Vec<(String, String)>;
+
+fn headers(lines: &[String]) -> Result<Fields, Unusable> {
     lines
         .iter()
         .map(|line| match line.split_once(':') {
@@ -140,10 +143,15 @@ pub fn facts(
     size: u64,
     mut names: Vec<String>,
     subject: String,
-    headers: BTreeMap<String, String>,
+    fields: Fields,
 ) -> MessageFacts {
     if size > 0 && names.is_empty() {
         names.push("document".to_owned());
+    }
+    // As for a message that came in: rules see the first of each name, the sender's wishes are all of them.
+    let mut headers = BTreeMap::new();
+    for (name, value) in &fields {
+        headers.entry(name.clone()).or_insert_with(|| value.clone());
     }
     let automatic = |v: &String| !v.eq_ignore_ascii_case("no");
     let content_type = headers.get("content-type").map(|v| v.to_ascii_lowercase()).unwrap_or_default();
@@ -152,7 +160,8 @@ pub fn facts(
         sender,
         server: None,
         hints: Hints::read(&subject, std::slice::from_ref(recipient), |name| {
-            headers.get(&name.to_ascii_lowercase()).map(String::as_str)
+            let named = fields.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+            named.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
         }),
         recipients: vec![recipient.clone()],
         subject,
@@ -198,5 +207,22 @@ fn print(decision: &Decision, json: bool) {
     }
     for line in &decision.explanation {
         say!("           {line}");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_fields_are_all_read() {
+        let lines = ["Sensitivity: private", "sensitivity: personal", "X-Topic: one", "x-topic: two"];
+        let fields = headers(&lines.map(str::to_owned)).unwrap();
+        let bob: EmailAddress = "bob@example.test".parse().unwrap();
+        let facts = facts(bob.clone(), &bob, 0, Vec::new(), String::new(), fields);
+        assert!(facts.hints.sensitive);
+        assert_eq!(facts.headers["x-topic"], "one");
+        assert!(headers(&["no colon".to_owned()]).is_err());
     }
 }

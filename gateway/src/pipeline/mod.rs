@@ -45,6 +45,7 @@ pub mod returns;
 pub mod revocation;
 pub mod screening;
 pub mod seal;
+pub mod search;
 pub mod space;
 pub mod spec;
 pub mod standing;

@@ -16,7 +16,7 @@
 
 use crate::blob::BlobError;
 use crate::keys::{KeyError, TombstoneSubject, week};
-use crate::{Store, StoreError, Tx, args};
+use crate::{Store, StoreError, Tx, args, journal};
 use jiff::SignedDuration;
 use sealpost_envelope::failpoint;
 use sealpost_envelope::{BlobId, DepositId, EntityId, Timestamp};
@@ -226,6 +226,7 @@ impl Store {
         if self.lives_under(week).await? {
             return Ok(false);
         }
+        self.forget_words(week).await?;
         self.keys().destroy_week(week, now)?;
         Ok(true)
     }
@@ -256,6 +257,9 @@ impl Moved {
         let (from, to) = (self.from, self.to);
         if tx.execute(sql, args![self.id, from.as_str(), to.as_str(), self.wrapped]).await? != 1 {
             return Ok(false);
+        }
+        if from != to {
+            journal::enter_again(tx, self.id).await?;
         }
         for (folder, uid, key) in self.copies {
             let sql = "UPDATE mails SET wrapped_key = $5, key_week = $4 WHERE folder = $1 AND uid = $2 AND key_week = $3";

@@ -1,7 +1,8 @@
 //! The journal: entries written with every state change, their evidence and its seals.
 //!
 //! **Job.** [`Tx::append`] writes events inside any transaction, without an index: the sequencer
-//! ([`crate::log`]) gives it later. Reading by id, index, deposit, or search.
+//! ([`crate::log`]) gives it later. Reading by id, index, deposit, or search: words are entered into an index of their
+//! own behind the log ([`Store::enter_words`]), never by those who write.
 //!
 //! **Exposure.** None; entries are rendered by the evidence crate.
 //!
@@ -9,14 +10,21 @@
 //!
 //! **Failure modes.** An event that is written twice is refused by its id, with the whole transaction.
 
+mod blocks;
+mod enter;
 mod evidence;
+mod find;
 mod follow;
 mod read;
 mod stamps;
+mod words;
 
+pub use enter::Entered;
+pub(crate) use enter::{enter_again, forget, take_out};
 pub use evidence::{PendingEvidence, StoredEvidence};
-pub use follow::FollowJournal;
+pub use follow::{FollowJournal, Term};
 pub use read::{JournalEntry, JournalFilter};
+pub use words::words;
 
 use crate::write::Group;
 use crate::{Store, StoreError, Tx, args};

@@ -24,6 +24,7 @@ pub mod week;
 pub use deposit::{DepositKey, WrappedKey, token_hash};
 pub use tombstone::{Tombstone, TombstoneSubject};
 
+use crate::crypto::derive::derive;
 use crate::crypto::{CryptoError, Place, open_small, random, seal_small};
 use aws_lc_rs::hmac;
 use sealpost_envelope::{DepositId, Secret, Timestamp, failpoint};
@@ -178,6 +179,11 @@ impl KeyStore {
     /// the database), so that a restored backup loses it again.
     pub fn note_destroyed(&self, deposit: DepositId, now: Timestamp) -> Result<(), KeyError> {
         self.graves().bury(&self.inner.dir, TombstoneSubject::Deposit(deposit), now)
+    }
+
+    /// Under what the words of content are known that lives under a week's key: it ends with that key.
+    pub(crate) fn words(&self, week: &str) -> Result<Secret<[u8; 32]>, KeyError> {
+        Ok(derive(self.week(week, false)?.expose(), &[b"words"]))
     }
 
     /// Everything destroyed so far, oldest first.

@@ -57,7 +57,9 @@ pub use endoflife::{EndError, EndingDeposit};
 pub use entity::Entity;
 pub use error::StoreError;
 pub use job::Fence;
-pub use journal::{FollowJournal, JournalEntry, JournalFilter, PendingEvidence, StoredEvidence};
+pub use journal::{
+    Entered, FollowJournal, JournalEntry, JournalFilter, PendingEvidence, StoredEvidence, Term, words,
+};
 pub use log::{Anchor, Checkpoint, Finding, LogHead, LogReport, Sequenced};
 pub use open::{OpenError, Store, StoreConfig};
 pub use orphans::Orphans;

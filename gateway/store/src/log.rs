@@ -13,7 +13,7 @@
 
 mod anchor;
 mod checkpoint;
-mod follower;
+pub(crate) mod follower;
 mod former;
 mod prune;
 mod rows;

@@ -15,6 +15,7 @@ on_both_engines!(pages_are_stable, filters_and_sight, stamps_and_names, numbers)
 fn all(sight: Sight, limit: u32) -> FollowJournal {
     FollowJournal {
         sight,
+        words: Vec::new(),
         events: Vec::new(),
         deposit: None,
         address: None,

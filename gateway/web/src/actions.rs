@@ -13,6 +13,7 @@
 
 mod desk;
 
+pub(crate) use desk::SHORTEST_PASSWORD;
 pub use desk::{
     Act, ActionError, Addressee, DepositDesk, Foreseen, Guest, MailSource, Need, NewMail, NoDesk, Personal,
     Preview, ProofFile, ProofWanted, Refusal, Submit, SubmitError,

@@ -1,10 +1,10 @@
 //! Why a page cannot be shown, by who is at fault; made into a page at the edge ([`crate::pages`]).
 
 use crate::view::Door;
-use sealpost_store::StoreError;
 use sealpost_store::blob::BlobError;
 use sealpost_store::crypto::CryptoError;
 use sealpost_store::keys::KeyError;
+use sealpost_store::{EndError, StoreError};
 use std::fmt::Display;
 
 /// Why access has ended.
@@ -66,6 +66,14 @@ impl From<StoreError> for Fault {
             }
             StoreError::NotFound(_) => Self::Unknown,
             e => Self::internal("store", e),
+        }
+    }
+}
+impl From<EndError> for Fault {
+    fn from(e: EndError) -> Self {
+        match e {
+            EndError::Store(e) => e.into(),
+            e => Self::internal("journal", e),
         }
     }
 }

@@ -74,6 +74,11 @@ pub(super) async fn restart(
         ("DELETE FROM anchors", args![]),
         ("DELETE FROM checkpoints", args![]),
         ("DELETE FROM tiles", args![]),
+        // Places of the old log; the words are entered again at the new ones.
+        ("DELETE FROM journal_words", args![]),
+        ("DELETE FROM journal_words_again", args![]),
+        ("DELETE FROM journal_words_gone", args![]),
+        ("DELETE FROM followers WHERE name = 'words'", args![]),
         // Two steps, because an index is unique at any time.
         ("UPDATE journal SET idx = -idx - 2 WHERE idx IS NOT NULL", args![]),
         ("UPDATE journal SET idx = -idx - 1 WHERE idx < 0", args![]),

@@ -292,7 +292,11 @@ impl Sql {
         };
         match &filter.recipient {
             None => {}
-            Some(RecipientMatch::Address(key)) => self.add(&has("c.address_key = $?"), args![key]),
+            // By the index over addresses, however few deposits they have.
+            Some(RecipientMatch::Address(key)) => self.add(
+                " AND d.id IN (SELECT c.deposit FROM consignments c WHERE c.entity = $? AND c.address_key = $?)",
+                args![filter.sight.entity(), key],
+            ),
             Some(RecipientMatch::Part(part)) => {
                 self.add(&has("LOWER(c.address) LIKE $? ESCAPE '!'"), args![containing(part)]);
             }

@@ -117,6 +117,25 @@ pub(super) fn deposit_row(row: &Row) -> Result<DepositRow, StoreError> {
     })
 }
 
+impl Store {
+    /// Several deposits at once, without their bodies; those that do not exist are missing.
+    pub(crate) async fn deposit_rows(&self, ids: &[DepositId]) -> Result<Vec<DepositRow>, StoreError> {
+        let mut all = Vec::with_capacity(ids.len());
+        for some in ids.chunks(128) {
+            // Few lengths only, filled up by repeating, so that few texts are prepared.
+            let length = some.len().next_power_of_two();
+            let marks = (1..=length).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+            let sql = format!("SELECT {COLUMNS} FROM deposits WHERE id IN ({marks})");
+            let filled = some.iter().chain(some.last().into_iter().cycle()).take(length);
+            let rows = self.db.fetch_all(AssertSqlSafe(sql), filled.map(|id| (*id).into()).collect()).await?;
+            for row in &rows {
+                all.push(deposit_row(row)?);
+            }
+        }
+        Ok(all)
+    }
+}
+
 pub(crate) fn address(row: &Row, column: &'static str) -> Result<EmailAddress, StoreError> {
     EmailAddress::parse(&row.text(column)?).map_err(|e| StoreError::damaged(column, e))
 }

@@ -12,7 +12,7 @@
 
 use super::Entity;
 use crate::db::AssertSqlSafe;
-use crate::{Args, Row, Store, StoreError, Tx, args};
+use crate::{Args, Row, Store, StoreError, Tx, args, journal};
 use sealpost_envelope::{EntityId, Timestamp};
 use sealpost_evidence::BuiltEvent;
 
@@ -343,6 +343,8 @@ async fn carry_over(tx: &mut Tx, found: &Survey) -> Result<(), StoreError> {
         let sql = format!("UPDATE {table} SET entity = $2 WHERE entity = $1");
         tx.execute(AssertSqlSafe(sql), args![from, into]).await?;
     }
+    // Numbers of words belong to an organisation: all are entered again.
+    journal::forget(tx).await?;
     // Whatever had become part of it follows.
     let sql = "UPDATE entities SET merged_into = $2 WHERE id = $1 OR merged_into = $1";
     tx.execute(sql, args![from, into]).await?;

@@ -11,7 +11,7 @@
 //! of which anything happened later.
 
 use crate::db::AssertSqlSafe;
-use crate::{Args, Store, StoreError, Tx, Value, args};
+use crate::{Args, Store, StoreError, Tx, Value, args, journal};
 use futures_util::StreamExt;
 use sealpost_envelope::{EntityId, Timestamp};
 use sealpost_evidence::BuiltEvent;
@@ -169,7 +169,9 @@ async fn prune(
         tx.execute("DELETE FROM deposits WHERE id = $1", args![deposit.as_str()]).await?;
     }
     let entries = places.len() as u64;
-    tx.append(vec![tombstone(&Ranges::of(places))?]).await?;
+    let places = Ranges::of(places);
+    journal::take_out(tx, &places.0).await?;
+    tx.append(vec![tombstone(&places)?]).await?;
     Ok(Pruned { entries, more: entries == u64::from(BATCH) })
 }
 

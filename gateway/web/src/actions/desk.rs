@@ -216,6 +216,9 @@ pub struct NewMail {
     pub attachments: Vec<Upload>,
 }
 
+/// Shortest password of a message.
+pub(crate) const SHORTEST_PASSWORD: usize = 8;
+
 /// What a sender asks for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Personal {

@@ -6,14 +6,15 @@
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
 use super::request::{self, Answer, json, media_type, once};
-use crate::actions::{Addressee, MailSource, NewMail, Submit};
+use crate::actions::{Addressee, MailSource, NewMail, Personal, SHORTEST_PASSWORD, Submit};
 use crate::state::WebState;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, StatusCode};
-use sealpost_envelope::{EmailAddress, Gate, Sha256Digest, Timestamp, Treatment};
+use sealpost_certs::card::NationalId;
+use sealpost_envelope::{EmailAddress, Gate, Secret, Sha256Digest, Timestamp, Treatment};
 use sealpost_store::account::TokenScope;
 use sealpost_store::upload::{Upload, UploadError};
 use serde::Deserialize;
@@ -25,6 +26,8 @@ use uuid::Uuid;
 const SILENCE: Duration = Duration::from_secs(60);
 /// How the caller proved who it is, in the evidence.
 const MECHANISM: &str = "api token";
+/// Longest password of a message.
+const LONGEST_PASSWORD: usize = 256;
 /// Attachments of a message.
 const FILES: usize = 500;
 
@@ -42,6 +45,10 @@ struct Named {
     address: String,
     #[serde(default)]
     name: Option<String>,
+    gate: Option<Vec<String>>,
+    phone: Option<String>,
+    identity: Option<String>,
+    expires: Option<Timestamp>,
 }
 
 /// The body.
@@ -60,6 +67,7 @@ struct Message {
     html: Option<String>,
     treatment: Option<String>,
     gate: Option<Vec<String>>,
+    password: Option<String>,
     expires: Option<Timestamp>,
     #[serde(default)]
     attachments: Vec<Uuid>,
@@ -69,19 +77,75 @@ fn bad(what: impl std::fmt::Display) -> Problem {
     Problem::detailed(Kind::InvalidMessage, what)
 }
 
-impl Person {
-    fn read(self) -> Result<Addressee, Problem> {
-        let (address, name) = match self {
-            Self::Address(address) => (address, None),
-            Self::Named(named) => (named.address, named.name),
+/// Everybody whom a message names, with what is asked for some of them.
+struct People {
+    now: Timestamp,
+    personal: Vec<Personal>,
+}
+
+impl People {
+    fn all(&mut self, all: Vec<Person>) -> Result<Vec<Addressee>, Problem> {
+        all.into_iter().map(|person| self.one(person)).collect()
+    }
+
+    fn one(&mut self, person: Person) -> Result<Addressee, Problem> {
+        let named = match person {
+            Person::Address(address) => {
+                return Ok(Addressee { address: mailbox(&address)?, name: None });
+            }
+            Person::Named(named) => named,
         };
-        let read = EmailAddress::parse(&address).map_err(|e| bad(format!("{address:?}: {e}")))?;
-        Ok(Addressee { address: read, name: name.filter(|n| !n.trim().is_empty()) })
+        let address = mailbox(&named.address)?;
+        let of = |what: &str| format!("{} of {}", what, named.address);
+        let gate = gate(named.gate, &of("gate"))?;
+        if named.expires.is_some_and(|end| end <= self.now) {
+            return Err(bad(format!("{}: this time has passed", of("expires"))));
+        }
+        // What separates the fields of a header that all of it travels in; the number itself is judged by the rules.
+        let plain = |c: char| c.is_ascii_digit() || "+ .-()/".contains(c);
+        if named.phone.as_ref().is_some_and(|p| p.trim().is_empty() || p.len() > 32 || !p.chars().all(plain))
+        {
+            return Err(bad(format!("{}: this is no number", of("phone"))));
+        }
+        if let Some(identity) = &named.identity {
+            NationalId::parse_identity(identity).map_err(|e| bad(format!("{}: {e}", of("identity"))))?;
+        }
+        if gate.is_some() || named.phone.is_some() || named.identity.is_some() || named.expires.is_some() {
+            if self.personal.iter().any(|p| p.address.key() == address.key()) {
+                return Err(bad(format!("{} is given wishes twice", named.address)));
+            }
+            self.personal.push(Personal {
+                address: address.clone(),
+                gate,
+                phone: named.phone,
+                identity: named.identity,
+                expires: named.expires,
+            });
+        }
+        Ok(Addressee { address, name: named.name.filter(|n| !n.trim().is_empty()) })
     }
 }
 
-fn people(all: Vec<Person>) -> Result<Vec<Addressee>, Problem> {
-    all.into_iter().map(Person::read).collect()
+fn mailbox(text: &str) -> Result<EmailAddress, Problem> {
+    EmailAddress::parse(text).map_err(|e| bad(format!("{text:?}: {e}")))
+}
+
+fn gate(words: Option<Vec<String>>, what: &str) -> Result<Option<Gate>, Problem> {
+    words.map(|words| Gate::parse(&words).map_err(|e| bad(format!("{what}: {e}")))).transpose()
+}
+
+fn password(text: Option<String>) -> Result<Option<Secret<String>>, Problem> {
+    let Some(text) = text.map(Secret::new) else { return Ok(None) };
+    let word = text.expose();
+    if word.chars().count() < SHORTEST_PASSWORD || word.len() > LONGEST_PASSWORD {
+        return Err(bad(format!(
+            "password: at least {SHORTEST_PASSWORD} characters, at most {LONGEST_PASSWORD} octets"
+        )));
+    }
+    if word.trim() != word || word.chars().any(char::is_control) {
+        return Err(bad("password: no blanks at its ends, no control characters"));
+    }
+    Ok(Some(text))
 }
 
 #[derive(Debug, Deserialize)]
@@ -144,8 +208,15 @@ async fn read(state: &WebState, caller: &Caller, message: Message) -> Result<New
     if message.text.is_none() && message.html.is_none() {
         return Err(bad("a message needs text, html or both"));
     }
+    let mut people = People { now: state.clock.now(), personal: Vec::new() };
     let from = match message.from {
-        Some(person) => person.read()?,
+        Some(person) => {
+            let from = people.one(person)?;
+            if !people.personal.is_empty() {
+                return Err(bad("from: wishes are for recipients"));
+            }
+            from
+        }
         None => Addressee {
             address: caller.account.login.clone(),
             name: Some(caller.account.name.clone()).filter(|n| !n.trim().is_empty()),
@@ -155,15 +226,15 @@ async fn read(state: &WebState, caller: &Caller, message: Message) -> Result<New
         let read = word.parse::<Treatment>().ok().filter(|t| *t != Treatment::Refuse);
         read.ok_or_else(|| bad("treatment: pass, trace, seal, link or notify"))
     });
-    let gate = message.gate.map(|words| Gate::parse(&words).map_err(|e| bad(format!("gate: {e}"))));
+    let (gate, password) = (gate(message.gate, "gate")?, password(message.password)?);
     if message.expires.is_some_and(|end| end <= state.clock.now()) {
         return Err(bad("expires: this time has passed"));
     }
     let new = NewMail {
         from,
-        to: people(message.to)?,
-        cc: people(message.cc)?,
-        bcc: people(message.bcc)?,
+        to: people.all(message.to)?,
+        cc: people.all(message.cc)?,
+        bcc: people.all(message.bcc)?,
         subject: message.subject,
         text: match (&message.text, &message.html) {
             (Some(text), _) => text.clone(),
@@ -172,10 +243,10 @@ async fn read(state: &WebState, caller: &Caller, message: Message) -> Result<New
         },
         html: message.html,
         treatment: treatment.transpose()?,
-        gate: gate.transpose()?,
-        password: None,
+        gate,
+        password,
         expires: message.expires,
-        personal: Vec::new(),
+        personal: people.personal,
         answers: None,
         attachments: attachments(state, caller, &message.attachments).await?,
     };

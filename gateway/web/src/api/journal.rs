@@ -103,6 +103,7 @@ async fn page(
         .store
         .follow_journal(&FollowJournal {
             sight: actions::sight(&caller.account),
+            words: Vec::new(),
             events: event.into_iter().collect(),
             deposit,
             address,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use sealpost_store::account::AccountError;
 use sealpost_store::upload::UploadError;
-use sealpost_store::{StoreError, blob::BlobError};
+use sealpost_store::{EndError, StoreError, blob::BlobError};
 use std::fmt::Display;
 
 /// What went wrong, in general.
@@ -190,6 +190,15 @@ impl From<StoreError> for Problem {
             }
             e if e.is_full() => Self::new(Kind::StorageShort),
             e => Self::internal("store", e),
+        }
+    }
+}
+
+impl From<EndError> for Problem {
+    fn from(e: EndError) -> Self {
+        match e {
+            EndError::Store(e) => e.into(),
+            e => Self::internal("journal", e),
         }
     }
 }

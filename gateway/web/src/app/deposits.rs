@@ -16,7 +16,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::tz::TimeZone;
-use sealpost_envelope::{DepositId, Language, Reference, Timestamp};
+use sealpost_envelope::{DepositId, EmailAddress, Language, Reference, Timestamp};
 use sealpost_store::ConsignmentState;
 use sealpost_store::deposit::{DepositState, FollowFilter, Followed, RecipientMatch, StateFilter};
 
@@ -127,7 +127,10 @@ pub(super) async fn selection(
 fn filter(staff: &Staff, typed: &Typed, zone: &TimeZone) -> FollowFilter {
     let q = typed.get("q");
     let reference = Reference::parse(q);
-    let part = (!q.is_empty() && reference.is_none()).then(|| RecipientMatch::Part(q.to_owned()));
+    let part = (!q.is_empty() && reference.is_none()).then(|| match EmailAddress::parse(q) {
+        Ok(whole) => RecipientMatch::Address(whole.key()),
+        Err(_) => RecipientMatch::Part(q.to_owned()),
+    });
     FollowFilter {
         reference,
         recipient: part,

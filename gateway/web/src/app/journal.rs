@@ -29,11 +29,15 @@ use jiff::tz::TimeZone;
 use sealpost_envelope::{DepositId, EmailAddress, EntryId, Language, Timestamp};
 use sealpost_evidence::EventName;
 use sealpost_store::account::Role;
-use sealpost_store::{ConsignmentRow, FollowJournal, JournalEntry};
+use sealpost_store::{ConsignmentRow, FollowJournal, JournalEntry, Term};
 use std::collections::HashMap;
 
 /// Entries on a page.
 const PAGE: u32 = 50;
+/// Words of one search that count.
+const TERMS: usize = 8;
+/// Entries that may wait for the index of words without a word about it: they come within a second or two.
+const USUAL: u64 = 2000;
 
 /// A line of the journal.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ struct Page<'a> {
     to: &'a str,
     filtered: bool,
     unknown: bool,
+    /// How many of how many entries a search covers, while the index of words is being made.
+    covered: Option<(String, String)>,
     auditor: bool,
     rest: String,
     first: Option<String>,
@@ -113,12 +119,21 @@ async fn page(state: &WebState, ctx: &Ctx, staff: &Staff, query: &str) -> Result
         to: typed.get("to"),
         filtered: !rest.is_empty(),
         unknown: filter.is_none(),
+        covered: match &filter {
+            Some(filter) if !filter.words.is_empty() => covered(state, l).await?,
+            _ => None,
+        },
         auditor: staff.role() == Role::Auditor,
         first: (!typed.get("after").is_empty()).then(|| format!("?{}", rest.trim_end_matches('&'))),
         rest,
         next,
         f: &frame,
     })
+}
+
+async fn covered(state: &WebState, l: Language) -> Result<Option<(String, String)>, Fault> {
+    let (done, all) = (state.store.words_entered().await?, state.store.log_head().await?.size);
+    Ok((done.saturating_add(USUAL) < all).then(|| (locale::grouped(done, l), locale::grouped(all, l))))
 }
 
 /// What is asked for; `None` when it names something that does not exist.
@@ -129,18 +144,22 @@ pub(super) async fn filter(
     limit: u32,
 ) -> Result<Option<FollowJournal>, Fault> {
     let (zone, sight, q) = (&staff.site.zone, sight(&staff.account), typed.get("q"));
-    let (mut deposit, mut address) = (None, None);
+    let (mut deposit, mut address, mut terms) = (None, None, Vec::new());
     if let Ok(read) = EmailAddress::parse(q) {
         address = Some(read);
     } else if !q.is_empty() {
-        match state.store.follow_one(sight, q).await? {
-            Some(found) => deposit = Some(found.row.id),
-            None => return Ok(None),
+        deposit = state.store.follow_one(sight, q).await?.map(|found| found.row.id);
+        if deposit.is_none() {
+            terms = searched(q);
+            if terms.is_empty() {
+                return Ok(None);
+            }
         }
     }
     let events = EventName::parse(typed.get("event")).into_iter().collect();
     Ok(Some(FollowJournal {
         sight,
+        words: terms,
         events,
         deposit,
         address,
@@ -149,6 +168,23 @@ pub(super) async fn filter(
         after: cursor(typed.get("after")),
         limit,
     }))
+}
+
+/// The words of a search, each with the events that are called so in either language.
+fn searched(q: &str) -> Vec<Term> {
+    let called = |event: EventName, word: &str| {
+        [Language::Fr, Language::En]
+            .iter()
+            .any(|l| sealpost_store::words(words::event(event, *l)).any(|w| w == word))
+    };
+    let mut terms: Vec<Term> = Vec::new();
+    for word in sealpost_store::words(q) {
+        if terms.len() < TERMS && terms.iter().all(|t| t.word != word) {
+            let events = EventName::ALL.iter().copied().filter(|e| called(*e, &word)).collect();
+            terms.push(Term { word, events });
+        }
+    }
+    terms
 }
 
 fn cursor(text: &str) -> Option<(Timestamp, EntryId)> {

@@ -1,7 +1,7 @@
 //! A message made of the form, and what is wrong with it, beside each field.
 
 use super::draft::{self, Draft, Wish};
-use crate::actions::{Addressee, NewMail, Personal};
+use crate::actions::{Addressee, NewMail, Personal, SHORTEST_PASSWORD};
 use crate::login::Staff;
 use crate::state::WebState;
 use sealpost_certs::card::NationalId;
@@ -9,8 +9,6 @@ use sealpost_envelope::{EmailAddress, Gate, Language, Secret, Timestamp, Treatme
 use sealpost_message::compose::rich;
 use sealpost_store::upload::Upload;
 
-/// Shortest password of a message.
-const PASSWORD: usize = 8;
 /// Most recipients of one form.
 const RECIPIENTS: usize = 500;
 
@@ -173,7 +171,7 @@ fn password(typed: &Passwords<'_>, wrong: &mut Wrong, l: Language) -> Option<Sec
             "Les deux saisies diffèrent. Tapez le mot de passe deux fois.",
             "The two entries differ. Type the password twice.",
         ));
-    } else if typed.chars().count() < PASSWORD {
+    } else if typed.chars().count() < SHORTEST_PASSWORD {
         wrong.password = Some(l.pick("Huit caractères au moins.", "At least eight characters."));
     } else if typed.trim() != *typed || typed.chars().any(char::is_control) {
         wrong.password = Some(l.pick("Sans espace au début ni à la fin.", "No blanks at its ends."));
