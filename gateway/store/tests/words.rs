@@ -273,6 +273,11 @@ async fn plans_use_indexes(t: TestStore) {
             "SELECT idx FROM journal WHERE entity = 1 AND time >= 5 AND idx IS NOT NULL ORDER BY time LIMIT 1",
             "journal_time",
         ),
+        (
+            "SELECT id FROM deposits d WHERE d.entity + 0 = 1 AND d.id IN (SELECT c.deposit FROM consignments c \
+             WHERE c.entity = 1 AND c.address_key = 'x') ORDER BY d.created DESC, d.id DESC LIMIT 50",
+            "consignments_address",
+        ),
     ] {
         let rows = t.db().fetch_all(sqlx_text(sql), args![]).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|r| r.text("detail").unwrap()).collect();
