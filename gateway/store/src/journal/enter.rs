@@ -21,6 +21,7 @@ use crate::keys::KeyError;
 use crate::log::follower::followed_to;
 use crate::{ConsignmentRow, DepositRow, Store, StoreError, Tx, args};
 use sealpost_envelope::{DepositId, EntityId};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Name of the follower.
@@ -232,10 +233,10 @@ impl Store {
         known: &'a mut HashMap<EntityId, Blind>,
         entity: EntityId,
     ) -> Result<&'a Blind, KeyError> {
-        if !known.contains_key(&entity) {
-            known.insert(entity, Blind::lasting(&self.keys().purpose(FOLLOWER)?, entity));
-        }
-        Ok(known.get(&entity).expect("put there the line before"))
+        Ok(match known.entry(entity) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(Blind::lasting(&self.keys().purpose(FOLLOWER)?, entity)),
+        })
     }
 }
 
