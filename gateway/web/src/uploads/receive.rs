@@ -10,7 +10,7 @@ use axum::body::Body;
 use futures_util::StreamExt;
 use http::HeaderValue;
 use sealpost_store::blob::BlobWriter;
-use sealpost_store::upload::{Segment, Upload};
+use sealpost_store::upload::{Segment, Upload, UploadError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -85,7 +85,7 @@ impl Receiving {
     async fn run(mut self, body: Body) -> Result<u64, Problem> {
         let done = self.take(body).await;
         if done.is_err() {
-            // Segments that came to nothing.
+            // Segments that no row names.
             for segment in std::mem::take(&mut self.waiting) {
                 if let Err(error) = self.state.store.blobs().delete(segment.blob).await {
                     tracing::warn!(%error, "a segment that nothing names stays behind");
@@ -170,7 +170,16 @@ impl Receiving {
     async fn count(&mut self) -> Result<(), Problem> {
         if !self.waiting.is_empty() {
             let segments = self.waiting.clone();
-            self.at = self.state.store.extend_upload(self.upload.id, self.at, segments).await?;
+            match self.state.store.extend_upload(self.upload.id, self.at, segments).await {
+                Ok(at) => self.at = at,
+                Err(refused @ (UploadError::Unknown | UploadError::Offset(_))) => return Err(refused.into()),
+                Err(error) => {
+                    // A database that fails may have committed all the same: what it was given is deleted by nobody but
+                    // the collection of blobs that no row names.
+                    self.waiting.clear();
+                    return Err(error.into());
+                }
+            }
             self.waiting.clear();
         }
         Ok(())

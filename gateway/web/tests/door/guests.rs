@@ -145,3 +145,20 @@ async fn beginning_answers_is_limited_and_their_words_end_with_the_content() {
         assert_eq!(row.time("kept").unwrap(), retention);
     }
 }
+
+/// A database that answers with an error may have committed all the same: what a row may name is not deleted at once.
+#[tokio::test]
+async fn content_stays_when_nobody_knows_whether_it_counts() {
+    let bench = Bench::new().await;
+    let (_, path) = invited(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let csrf = browser.get(&path).await.csrf();
+    let broken = "CREATE TRIGGER broken BEFORE UPDATE ON uploads BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    bench.store.db().execute(broken, Vec::new()).await.unwrap();
+    let whole = form(&csrf, &[], &[("one.txt", 40_000)]);
+    let failed = post(&mut browser, &path, &whole, whole.len()).await;
+    assert!(failed.status.is_server_error(), "{}", failed.text());
+    bench.state.finish().await;
+    let collected = bench.store.remove_orphans("2099-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
+    assert_eq!(collected.removed, 1, "the collection of blobs knows it");
+}
