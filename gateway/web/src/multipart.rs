@@ -13,11 +13,11 @@ const HEAD: usize = 8 * 1024;
 /// Not a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the form cannot be read")]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// What comes out, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// A part begins.
     Part { name: String, filename: Option<String>, media_type: Option<String> },
     /// Some of its content.
@@ -37,7 +37,7 @@ enum Place {
 
 /// The reader.
 #[derive(Debug)]
-pub(super) struct Multipart {
+pub(crate) struct Multipart {
     delimiter: Vec<u8>,
     buffer: Vec<u8>,
     place: Place,
@@ -45,7 +45,7 @@ pub(super) struct Multipart {
 
 impl Multipart {
     /// For a `Content-Type` of `multipart/form-data`.
-    pub(super) fn new(content_type: &str) -> Result<Self, Malformed> {
+    pub(crate) fn new(content_type: &str) -> Result<Self, Malformed> {
         let (kind, after) = content_type.split_once("boundary=").ok_or(Malformed)?;
         if !kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
             return Err(Malformed);
@@ -64,12 +64,12 @@ impl Multipart {
     }
 
     /// Whether the last delimiter was seen.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.place == Place::Done
     }
 
     /// Takes the next bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, Malformed> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, Malformed> {
         self.buffer.extend_from_slice(bytes);
         let mut out = Vec::new();
         loop {
