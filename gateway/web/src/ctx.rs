@@ -95,6 +95,18 @@ impl Ctx {
         let kept = self.query.split('&').filter(|p| !p.is_empty() && p.split('=').next() != Some(name));
         kept.fold(format!("?{name}={value}"), |all, pair| all + "&" + pair)
     }
+    /// The counter of what `purpose` names for the host that asks: one IPv4 address, or the /64 of IPv6 that one host
+    /// owns. For bounds beyond which people are turned away, whose neighbours are not to blame.
+    pub(crate) fn host_key(&self, state: &WebState, purpose: &str) -> Option<[u8; 32]> {
+        let host = self.peer.map(|peer| network(peer, 4, 8));
+        host.map(|host| state.rate_key(purpose, &host))
+    }
+    /// The counter for the whole network around it (/24 and /48), of which whoever has one address usually has the
+    /// others. For what is worth guessing, or costs money.
+    pub(crate) fn network_key(&self, state: &WebState, purpose: &str) -> Option<[u8; 32]> {
+        let around = self.peer.map(|peer| network(peer, 3, 6));
+        around.map(|around| state.rate_key(purpose, &around))
+    }
     /// The value that ties forms to this browser.
     pub(crate) fn browser(&self) -> &str {
         &self.browser
@@ -116,6 +128,14 @@ impl Ctx {
             set_cookie(&mut response, LANGUAGE, language.tag(), Some(180 * 86_400));
         }
         response
+    }
+}
+
+/// The first octets of an address, by family.
+fn network(peer: IpAddr, v4: usize, v6: usize) -> Vec<u8> {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => address.octets()[..v4].to_vec(),
+        IpAddr::V6(address) => address.octets()[..v6].to_vec(),
     }
 }
 
@@ -162,4 +182,26 @@ pub(crate) fn random() -> String {
 /// Whether a cookie looks like [`random`]'s.
 pub(crate) fn is_random(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn hosts_and_networks() {
+        let of = |a: &str, v4, v6| network(a.parse().unwrap(), v4, v6);
+        for (one, other, same_host, same_network) in [
+            ("192.0.2.1", "192.0.2.1", true, true),
+            ("192.0.2.1", "::ffff:192.0.2.1", true, true),
+            ("192.0.2.1", "192.0.2.2", false, true),
+            ("192.0.2.1", "192.0.3.1", false, false),
+            ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true, true),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", false, true),
+            ("2001:db8:0:1::1", "2001:db8:1:1::1", false, false),
+        ] {
+            assert_eq!(of(one, 4, 8) == of(other, 4, 8), same_host, "{one} and {other}");
+            assert_eq!(of(one, 3, 6) == of(other, 3, 6), same_network, "{one} and {other}");
+        }
+    }
 }

@@ -30,7 +30,6 @@ use crate::door::gate::elsewhere;
 use crate::fault::Fault;
 use crate::state::WebState;
 use crate::view::Door;
-use aws_lc_rs::hmac;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -71,21 +70,11 @@ fn key(state: &WebState) -> Result<PurposeKey, Fault> {
     Ok(state.store.keys().purpose("oidc")?)
 }
 
-/// Counts against `parts` (kept as a keyed hash) and against the client's address.
+/// Counts against `who`, where somebody is named, and against the client's address.
 async fn limit(state: &WebState, ctx: &Ctx, what: &str, who: Option<&str>, most: u32) -> Result<(), Fault> {
-    let address = ctx.peer.map(|peer| match peer {
-        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-        // One host owns a /64.
-        std::net::IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
-    });
-    let both = [address.map(|a| (a, state.limits.asks_per_hour)), who.map(|w| (w.as_bytes().to_vec(), most))];
-    for (value, most) in both.into_iter().flatten() {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &state.keys.rates));
-        context.update(what.as_bytes());
-        context.update(&[0]);
-        context.update(&value);
-        let mut key = [0u8; 32];
-        key.copy_from_slice(context.sign().as_ref());
+    let host = ctx.host_key(state, what).map(|key| (key, state.limits.asks_per_hour));
+    let who = who.map(|who| (state.rate_key(&format!("{what} who"), who.as_bytes()), most));
+    for (key, most) in [host, who].into_iter().flatten() {
         if !state.store.db().rate_allows(key, HOUR, most, state.clock.now()).await? {
             return Err(Fault::TooMany);
         }

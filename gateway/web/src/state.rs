@@ -5,6 +5,7 @@ use crate::api::caller::Calls;
 use crate::app::operations::{NoOperations, Operations};
 use crate::login::outside::Elsewhere;
 use crate::shutdown::Tasks;
+use aws_lc_rs::hmac;
 use sealpost_envelope::{Clock, EmailAddress, EntityId, Language};
 use sealpost_evidence::Issuer;
 use sealpost_gate::Methods;
@@ -43,8 +44,10 @@ pub struct EntitySite {
 /// Bounds for strangers.
 #[derive(Debug, Clone, Copy)]
 pub struct WebLimits {
-    /// Longest request body, in bytes; forms need a few hundred.
+    /// Longest body of a form, in bytes; forms need a few hundred.
     pub body: usize,
+    /// Longest body of a program's request, in bytes: JSON, to the API or to SCIM.
+    pub program_body: usize,
     /// Time for a request's head and body.
     pub request: Duration,
     /// Challenges that one client address may ask for in an hour, over all links.
@@ -69,6 +72,7 @@ impl Default for WebLimits {
     fn default() -> Self {
         Self {
             body: 16 * 1024,
+            program_body: 1024 * 1024,
             request: Duration::from_secs(30),
             asks_per_hour: 60,
             sms_per_number: 6,
@@ -292,6 +296,16 @@ impl WebState {
     /// Waits for journal entries of downloads that have just ended. Call after [`crate::serve`] returned.
     pub async fn finish(&self) {
         self.0.tasks.finish().await;
+    }
+    /// Names a counter of what somebody does: a keyed hash, so that the counters tell nobody whom they count.
+    pub(crate) fn rate_key(&self, purpose: &str, of: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.0.keys.rates));
+        context.update(purpose.as_bytes());
+        context.update(&[0]);
+        context.update(of);
+        let mut key = [0; 32];
+        key.copy_from_slice(context.sign().as_ref());
+        key
     }
     pub(crate) fn entity(&self, id: EntityId) -> Option<Arc<EntitySite>> {
         self.0.entities.get(&id).cloned()

@@ -9,13 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Counts a question of this client; `false` beyond the bound of the hour.
 pub(crate) async fn allowed(state: &WebState, ctx: &Ctx) -> Result<bool, Fault> {
-    let Some(peer) = ctx.peer else { return Ok(true) };
-    // One host owns a /64.
-    let network = match peer {
-        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-        std::net::IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
-    };
-    let key = state.store.keys().purpose("rates")?.hmac(&[b"recover", &network]);
+    let Some(key) = ctx.host_key(state, "recover") else { return Ok(true) };
     let (hour, limit) = (Duration::from_secs(3600), state.limits.asks_per_hour);
     Ok(state.store.db().rate_allows(key, hour, limit, state.clock.now()).await?)
 }

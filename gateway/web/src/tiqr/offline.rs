@@ -4,7 +4,7 @@
 //! is looked at, apart from what phones send: a browser uses up no phone's allowance.
 
 use super::keys::Keys;
-use super::phone::{answered, rate_key, within};
+use super::phone::{answered, within};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::state::WebState;
@@ -23,10 +23,10 @@ pub(super) async fn judged(
     session: [u8; 32],
     (user, digits): (String, String),
 ) -> Result<Answer, Fault> {
-    if !within(state, ctx, b"tiqr code\0").await? {
+    if !within(state, ctx, "tiqr code").await? {
         return Err(Fault::TooMany);
     }
-    let (key, now) = (rate_key(state, &[&b"tiqr tries\0"[..], &session].concat()), state.clock.now());
+    let (key, now) = (state.rate_key("tiqr tries", &session), state.clock.now());
     if !state.store.db().rate_allows(key, WINDOW, TRIES, now).await? {
         state.store.end_tiqr(session, now).await?;
         return Ok(Answer::BadChallenge);

@@ -8,7 +8,6 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::form;
 use crate::state::WebState;
-use aws_lc_rs::hmac;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -25,7 +24,7 @@ const VERSION: &str = "x-tiqr-protocol-version";
 /// Window of the counters below.
 const WINDOW: Duration = Duration::from_secs(600);
 /// What phones ask, as the bounds of a source know it.
-const PHONES: &[u8] = b"tiqr\0";
+const PHONES: &str = "tiqr";
 /// Requests of one source within it.
 const PER_SOURCE: u32 = 120;
 /// Wrong answers of all sources within it: nobody sprays PINs over many phones.
@@ -34,18 +33,12 @@ const WRONG_IN_ALL: u32 = 600;
 pub(super) const PASSED: Duration = Duration::from_secs(3600);
 
 /// Whether this source, in what it does, and all of them are within their bounds.
-pub(super) async fn within(state: &WebState, ctx: &Ctx, what: &[u8]) -> Result<bool, Fault> {
+pub(super) async fn within(state: &WebState, ctx: &Ctx, what: &str) -> Result<bool, Fault> {
     let (db, now) = (state.store.db(), state.clock.now());
-    if db.rate_count(rate_key(state, b"tiqr wrong"), WINDOW, now).await? > WRONG_IN_ALL {
+    if db.rate_count(state.rate_key("tiqr wrong", &[]), WINDOW, now).await? > WRONG_IN_ALL {
         return Ok(false);
     }
-    let Some(peer) = ctx.peer else { return Ok(true) };
-    let source = match peer {
-        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-        // One host owns a /64.
-        std::net::IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
-    };
-    let key = rate_key(state, &[what, &source].concat());
+    let Some(key) = ctx.host_key(state, what) else { return Ok(true) };
     Ok(db.rate_allows(key, WINDOW, PER_SOURCE, now).await?)
 }
 
@@ -53,17 +46,10 @@ pub(super) async fn within(state: &WebState, ctx: &Ctx, what: &[u8]) -> Result<b
 /// up names until every phone is refused.
 async fn count_wrong(state: &WebState, answer: Answer) -> Result<(), Fault> {
     if matches!(answer, Answer::WrongResponse(_)) {
-        let key = rate_key(state, b"tiqr wrong");
+        let key = state.rate_key("tiqr wrong", &[]);
         state.store.db().rate_allows(key, WINDOW, WRONG_IN_ALL, state.clock.now()).await?;
     }
     Ok(())
-}
-
-pub(super) fn rate_key(state: &WebState, what: &[u8]) -> [u8; 32] {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &state.keys.rates), what);
-    let mut key = [0u8; 32];
-    key.copy_from_slice(tag.as_ref());
-    key
 }
 
 fn reply(headers: &HeaderMap, answer: Answer) -> Response {

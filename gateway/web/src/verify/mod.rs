@@ -16,7 +16,6 @@ use crate::fault::Fault;
 use crate::pages::{Frame, html_status, show};
 use crate::state::WebState;
 use askama::Template;
-use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
@@ -225,7 +224,7 @@ fn refusal(error: &UploadError) -> Refusal {
             "Aucun fichier n’a été choisi.",
             "No file was chosen.",
         ),
-        UploadError::Malformed | UploadError::Broken => Refusal::Said(
+        UploadError::Malformed(_) | UploadError::Broken => Refusal::Said(
             StatusCode::BAD_REQUEST,
             "L’envoi n’est pas arrivé entier. Réessayez.",
             "The upload did not arrive whole. Try again.",
@@ -236,16 +235,7 @@ fn refusal(error: &UploadError) -> Refusal {
 
 /// Counts against the client's address, kept as a keyed hash.
 async fn may_ask(state: &VerifyState, ctx: &Ctx) -> Result<(), Fault> {
-    let Some(peer) = ctx.peer else { return Ok(()) };
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &state.web.keys.rates));
-    context.update(b"verify\0");
-    match peer {
-        std::net::IpAddr::V4(v4) => context.update(&v4.octets()),
-        // One host owns a /64.
-        std::net::IpAddr::V6(v6) => context.update(&v6.octets()[..8]),
-    }
-    let mut key = [0u8; 32];
-    key.copy_from_slice(context.sign().as_ref());
+    let Some(key) = ctx.host_key(&state.web, "verify") else { return Ok(()) };
     let now = state.web.clock.now();
     let within = state.web.store.db().rate_allows(key, HOUR, state.per_hour, now).await?;
     if within { Ok(()) } else { Err(Fault::TooMany) }

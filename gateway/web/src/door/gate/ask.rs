@@ -9,7 +9,6 @@ use crate::fault::Fault;
 use crate::pages::{Notice, see_other, show as respond};
 use crate::state::WebState;
 use crate::view::Door;
-use aws_lc_rs::hmac;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -84,16 +83,7 @@ async fn question(state: &WebState, ctx: &Ctx, turn: &Turn, method: &dyn Method)
 
 /// Counts against the client's address, kept as a keyed hash.
 pub(crate) async fn may_ask(state: &WebState, ctx: &Ctx) -> Result<(), Fault> {
-    let Some(peer) = ctx.peer else { return Ok(()) };
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &state.keys.rates));
-    context.update(b"ask\0");
-    match peer {
-        std::net::IpAddr::V4(v4) => context.update(&v4.octets()),
-        // One host owns a /64.
-        std::net::IpAddr::V6(v6) => context.update(&v6.octets()[..8]),
-    }
-    let mut key = [0u8; 32];
-    key.copy_from_slice(context.sign().as_ref());
+    let Some(key) = ctx.host_key(state, "ask") else { return Ok(()) };
     let within =
         state.store.db().rate_allows(key, HOUR, state.limits.asks_per_hour, state.clock.now()).await?;
     if within { Ok(()) } else { Err(Fault::TooMany) }

@@ -12,13 +12,11 @@ use crate::fault::Fault;
 use crate::form::Fields;
 use crate::pages::{EffortPage, Frame, html_status};
 use crate::state::WebState;
-use aws_lc_rs::hmac;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use sealpost_envelope::{Sha256Digest, Timestamp};
 use sealpost_gate::WorkKey;
 use sealpost_store::person::spend_work;
-use std::net::IpAddr;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -111,24 +109,9 @@ fn read_note(
 
 /// The counters of this consignment and of the client's network, as keyed hashes.
 fn keys(state: &WebState, ctx: &Ctx, turn: &Turn) -> [Option<[u8; 32]>; 2] {
-    let hashed = |kind: &[u8], parts: &[&[u8]]| {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &state.keys.rates));
-        context.update(b"wrong\0");
-        context.update(kind);
-        parts.iter().for_each(|part| context.update(part));
-        let mut key = [0u8; 32];
-        key.copy_from_slice(context.sign().as_ref());
-        key
-    };
     let (deposit, recipient) = turn.door.id();
-    let network = ctx.peer.map(|peer| match peer {
-        IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
-        IpAddr::V6(v6) => v6.octets()[..6].to_vec(),
-    });
-    [
-        Some(hashed(b"consignment\0", &[deposit.0.as_bytes(), &recipient.to_be_bytes()])),
-        network.map(|network| hashed(b"network\0", &[&network])),
-    ]
+    let consignment = [deposit.0.as_bytes().as_slice(), &recipient.to_be_bytes()].concat();
+    [Some(state.rate_key("wrong consignment", &consignment)), ctx.network_key(state, "wrong network")]
 }
 
 fn page(

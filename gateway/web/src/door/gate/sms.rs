@@ -10,7 +10,6 @@ use crate::fault::Fault;
 use crate::pages::{Back, Frame, NoticePage, html, see_other, show as respond};
 use crate::state::WebState;
 use crate::view::Door;
-use aws_lc_rs::hmac;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -21,7 +20,6 @@ use sealpost_store::Tx;
 use sealpost_store::access::{Challenge, Link};
 use sealpost_store::db::Db;
 use sealpost_store::person::{NewSms, Person, Sms, SmsOwner};
-use std::net::IpAddr;
 
 /// The number for a consignment: the one given with it, or the one on record; none that its reader refused.
 pub(super) async fn number(db: &Db, link: &Link, row: &ConsignmentRow) -> Result<Option<String>, StoreError> {
@@ -36,28 +34,12 @@ pub(super) async fn number(db: &Db, link: &Link, row: &ConsignmentRow) -> Result
 pub(crate) async fn allowed(state: &WebState, ctx: &Ctx, phone: &str) -> Result<bool, Fault> {
     let (db, now, limits) = (state.store.db(), state.clock.now(), &state.limits);
     let mut within = true;
-    if let Some(peer) = ctx.peer {
-        // Whoever has one address there usually has the others.
-        let network = match peer {
-            IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
-            IpAddr::V6(v6) => v6.octets()[..6].to_vec(),
-        };
-        within = db.rate_allows(key(state, b"network", &network), HOUR, limits.sms_per_network, now).await?;
+    if let Some(key) = ctx.network_key(state, "sms network") {
+        within = db.rate_allows(key, HOUR, limits.sms_per_network, now).await?;
     }
-    within &=
-        db.rate_allows(key(state, b"number", phone.as_bytes()), HOUR, limits.sms_per_number, now).await?;
+    let number = state.rate_key("sms number", phone.as_bytes());
+    within &= db.rate_allows(number, HOUR, limits.sms_per_number, now).await?;
     Ok(within)
-}
-
-fn key(state: &WebState, kind: &[u8], what: &[u8]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &state.keys.rates));
-    context.update(b"sms\0");
-    context.update(kind);
-    context.update(&[0]);
-    context.update(what);
-    let mut key = [0u8; 32];
-    key.copy_from_slice(context.sign().as_ref());
-    key
 }
 
 /// Queues the message that carries a challenge's code.
