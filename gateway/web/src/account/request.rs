@@ -176,6 +176,8 @@ struct Row {
     known_phone: Option<String>,
     /// The number is the one on file: a hint, no proof.
     phone_matches: bool,
+    /// Why it is not this person who decides.
+    barred: Option<&'static str>,
 }
 
 #[derive(Template)]
@@ -202,6 +204,7 @@ pub(super) async fn list(State(state): State<WebState>, ctx: Ctx, staff: Staff) 
             let Some(account) = state.accounts.by_id(request.account).await? else { continue };
             let profile = state.accounts.profile(&account).await?;
             rows.push(Row {
+                barred: staff.barred_from(&account).map(|why| why.words(l)),
                 id: request.id.to_string(),
                 name: account.name,
                 login: account.login.to_string(),
@@ -239,6 +242,10 @@ pub(super) async fn decide(State(state): State<WebState>, ctx: Ctx, staff: Staff
         let id = typed.parsed::<Uuid>("id").ok_or(Fault::BadForm)?;
         let request = state.accounts.request(staff.entity(), id).await?.ok_or(Fault::Unknown)?;
         let account = state.accounts.by_id(request.account).await?.ok_or(Fault::Unknown)?;
+        // Anybody files requests: whoever approved one for such an account would be handed its link.
+        if staff.barred_from(&account).is_some() {
+            return see_other("/admin/approvals");
+        }
         settle(&state, &staff, request, account, typed.get("decision") == "approve").await?;
         see_other("/admin/approvals")
     };

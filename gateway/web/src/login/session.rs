@@ -16,7 +16,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::Method;
 use http::request::Parts;
-use sealpost_envelope::{AccountId, EntityId};
+use sealpost_envelope::{AccountId, EntityId, Language};
 use sealpost_gate::Facts;
 use sealpost_store::account::{Account, AccountError, Role};
 use sealpost_store::session::{NewSession, SessionHash, StaffSession};
@@ -41,7 +41,40 @@ pub(crate) struct Staff {
     pub(crate) network: Option<String>,
 }
 
+/// Why somebody who administers accounts does not change this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// It is their own.
+    Own,
+    /// Who administers the installation is named by command, and stays so.
+    Operator,
+}
+
+impl Barred {
+    /// The same in words.
+    pub(crate) fn words(self, l: Language) -> &'static str {
+        match self {
+            Self::Own => l.pick(
+                "Un administrateur ne change pas son propre compte : demandez à un autre.",
+                "Administrators do not change their own account: ask another one.",
+            ),
+            Self::Operator => l.pick(
+                "Le compte d’un exploitant ne se change pas ici.",
+                "An operator’s account is not changed here.",
+            ),
+        }
+    }
+}
+
 impl Staff {
+    /// Whether an account's role, addresses and ways in are out of this person's hands. Everything that changes
+    /// somebody's account asks this first.
+    pub(crate) fn barred_from(&self, account: &Account) -> Option<Barred> {
+        if account.id == self.account.id {
+            return Some(Barred::Own);
+        }
+        (account.role == Role::Operator && self.account.role != Role::Operator).then_some(Barred::Operator)
+    }
     /// The living session of this browser, if there is one.
     pub(crate) async fn find(state: &WebState, ctx: &Ctx) -> Result<Option<Self>, Fault> {
         let Some(cookie) = ctx.cookie(COOKIE).filter(|c| is_random(c)) else { return Ok(None) };

@@ -158,20 +158,8 @@ pub(super) async fn change(
         }
         let found = state.accounts.by_id(AccountId(id)).await.map_err(fault)?;
         let account = found.filter(|a| a.entity == staff.entity()).ok_or(Fault::Unknown)?;
-        if account.id == staff.id() {
-            return refused(l.pick(
-                "Un administrateur ne change pas son propre compte : demandez à un autre.",
-                "Administrators do not change their own account: ask another one.",
-            ))
-            .await;
-        }
-        // Who administers the installation is named by command, and stays so.
-        if account.role == Role::Operator && staff.role() != Role::Operator {
-            return refused(l.pick(
-                "Le compte d’un exploitant ne se change pas ici.",
-                "An operator’s account is not changed here.",
-            ))
-            .await;
+        if let Some(why) = staff.barred_from(&account) {
+            return refused(why.words(l)).await;
         }
         let word = apply(&state, &staff, &account, &typed).await?;
         see_other(&format!("/admin/accounts?done={word}"))

@@ -58,6 +58,8 @@ struct Page<'a> {
     domains: String,
     typed: String,
     own: bool,
+    /// Why nothing is changed here.
+    barred: Option<&'static str>,
     said: Option<Said>,
     wrong: Option<&'static str>,
 }
@@ -140,6 +142,7 @@ async fn page(
         domains: state.hooks.operations.domains(staff.entity()).join(", "),
         typed: typed.get("address").to_owned(),
         own: typed.get("standing") == "own",
+        barred: staff.barred_from(&account).map(|why| why.words(ctx.language)),
         account,
         said,
         wrong: wrong.address,
@@ -161,6 +164,10 @@ pub(super) async fn change(
         let l = ctx.language;
         if !staff.is_ours(Some(typed.get("csrf"))) {
             let said = Some(Said { tone: "bad", words: stale(l).to_owned() });
+            return page(&state, &ctx, &staff, account, &typed, said, Wrong::default()).await;
+        }
+        if let Some(why) = staff.barred_from(&account) {
+            let said = Some(Said { tone: "bad", words: why.words(l).to_owned() });
             return page(&state, &ctx, &staff, account, &typed, said, Wrong::default()).await;
         }
         let refused = async |account, words| {
