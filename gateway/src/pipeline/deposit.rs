@@ -104,7 +104,7 @@ pub async fn deposit(
     // Until the plan stands nothing can name the blobs: they go with whatever goes wrong.
     let mut unclaimed = received.unclaimed.take();
     let small = received.parts.iter().all(|part| matches!(part.body, StoredBody::Inline(_)));
-    let password = verifier(received.password.take()).await?;
+    let password = verifier(gateway, received.password.take()).await?;
     let (mut plan, mut facts, key, meta) = plan(gateway, submission, received, verdicts, password)?;
     speak(gateway, &mut plan).await?;
     failpoint!(DepositPlanned).map_err(StoreError::from)?;
@@ -144,9 +144,12 @@ pub async fn deposit(
 }
 
 /// What is kept of the message's password; hashing takes its time, away from the asynchronous workers.
-async fn verifier(password: Option<Secret<String>>) -> Result<Option<String>, DepositFailure> {
+async fn verifier(
+    gateway: &Gateway,
+    password: Option<Secret<String>>,
+) -> Result<Option<String>, DepositFailure> {
     let Some(password) = password else { return Ok(None) };
-    let hashed = tokio::task::spawn_blocking(move || PasswordMethod::verifier(&password)).await;
+    let hashed = gateway.accounts.hashing(move || Ok(PasswordMethod::verifier(&password))).await;
     Ok(Some(hashed.map_err(|_| PasswordError::Hash)??))
 }
 

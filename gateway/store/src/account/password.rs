@@ -12,8 +12,9 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 10..=1000;
 const MAX_TYPED: usize = 4000;
 
 impl Accounts {
-    /// Runs argon2 away from the asynchronous workers, few at a time.
-    async fn hashing<T: Send + 'static>(
+    /// Runs argon2 away from the asynchronous workers, few at a time: the only way to stretch or verify a password in
+    /// this process, whoever's it is, so that strangers who guess cannot take the machine's memory and cores.
+    pub async fn hashing<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, AccountError> + Send + 'static,
     ) -> Result<T, AccountError> {

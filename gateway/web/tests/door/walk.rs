@@ -5,6 +5,7 @@ use http::StatusCode;
 use sealpost_envelope::GateMethod;
 use sealpost_gate::PasswordMethod;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 const PDF: &[u8] = b"%PDF-1.4 not really";
 
@@ -144,6 +145,23 @@ async fn a_code_holds_for_the_consignment_and_is_the_same_when_sent_again() {
     assert_eq!(used.status, StatusCode::FORBIDDEN);
 }
 
+/// A verification of somebody's password that lasts until it is released.
+async fn verifying(bench: &Bench) -> (tokio::task::JoinHandle<()>, std::sync::mpsc::Sender<()>) {
+    let ((begun, begins), (release, released)) =
+        (tokio::sync::oneshot::channel(), std::sync::mpsc::channel());
+    let accounts = bench.accounts.clone();
+    let busy = tokio::spawn(async move {
+        let work = move || {
+            begun.send(()).unwrap();
+            released.recv().unwrap();
+            Ok(())
+        };
+        accounts.hashing(work).await.unwrap();
+    });
+    begins.await.unwrap();
+    (busy, release)
+}
+
 #[tokio::test]
 async fn a_combination_is_passed_in_order() {
     let bench = Bench::new().await;
@@ -171,11 +189,15 @@ async fn a_combination_is_passed_in_order() {
         browser.post(&format!("{path}/gate/password/answer"), &[("csrf", &csrf), ("password", "faux")]).await;
     assert_eq!(wrong.status, StatusCode::FORBIDDEN);
     assert!(wrong.text().contains("4 essais"));
+    // Passwords are verified one after the other, whoever's they are: this one waits for an account's.
+    let (busy, release) = verifying(&bench).await;
     let right = [("csrf", csrf.as_str()), ("password", "mot+de+passe")];
-    assert_eq!(
-        browser.post(&format!("{path}/gate/password/answer"), &right).await.status,
-        StatusCode::SEE_OTHER
-    );
+    let answer = format!("{path}/gate/password/answer");
+    let mut answered = std::pin::pin!(browser.post(&answer, &right));
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut answered).await.is_err(), "beside another");
+    release.send(()).unwrap();
+    assert_eq!(answered.await.status, StatusCode::SEE_OTHER);
+    busy.await.unwrap();
 
     // Half way is not in.
     assert_eq!(browser.get(&format!("{path}/print")).await.status, StatusCode::FORBIDDEN);

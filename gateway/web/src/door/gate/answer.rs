@@ -84,7 +84,7 @@ async fn judge(
     Ok(right.then(|| (passed::facts(door, method.name(), now), None)))
 }
 
-/// Judges the answer away from the asynchronous workers: a password takes its time.
+/// Judges the answer; a password takes its time and memory, and its turn with all others that are verified.
 async fn check(
     state: &WebState,
     method: Arc<dyn Method>,
@@ -93,12 +93,15 @@ async fn check(
 ) -> Result<bool, Fault> {
     let (id, deposit, recipient) = (challenge.id, challenge.deposit, challenge.recipient);
     let kept = verifier(state.store.db(), deposit, recipient, &method.name()).await?;
-    tokio::task::spawn_blocking(move || {
+    let stretches = method.asks() == Asks::Password;
+    let work = move || {
         let attempt = Attempt { challenge: id, deposit, recipient, typed: &typed, verifier: kept.as_deref() };
         method.check(&attempt)
-    })
-    .await
-    .map_err(|e| Fault::internal("gate", e))
+    };
+    match stretches {
+        true => Ok(state.accounts.hashing(move || Ok(work())).await?),
+        false => Ok(work()),
+    }
 }
 
 /// Counts the answer and goes on: the next step, another try, or the end of this challenge.
