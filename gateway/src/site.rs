@@ -84,13 +84,14 @@ fn methods(gateway: &Gateway, codes: Arc<CodeKey>, limits: MethodLimits) -> Resu
     Ok(Methods::new(all))
 }
 
-/// Forms need far less than a request may have, so that the setting can only lower their bound.
+/// `limits.request_body` is for programs' requests; forms need far less, so that for them it can only lower the bound.
 fn web_limits(config: &Config) -> WebLimits {
     let usual = WebLimits::default();
-    let body = usize::try_from(config.limits.request_body.0).unwrap_or(usize::MAX).min(usual.body);
+    let program_body = usize::try_from(config.limits.request_body.0).unwrap_or(usize::MAX);
     WebLimits {
         session: config.gate.session.duration(),
-        body,
+        body: program_body.min(usual.body),
+        program_body,
         guest: config.limits.guest_size.0,
         sms_per_number: config.gate.sms.per_number,
         sms_per_network: config.gate.sms.per_network,

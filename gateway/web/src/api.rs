@@ -27,7 +27,7 @@ use axum::routing::{get, post};
 use problem::{Kind, Problem};
 
 /// The API, its description and the page about it.
-pub(crate) fn routes() -> Router<WebState> {
+pub(crate) fn routes(state: &WebState) -> Router<WebState> {
     let v1 = Router::new()
         .route("/me", get(me::me))
         .route("/deposits", get(deposits::list).post(create::create))
@@ -39,7 +39,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .merge(crate::uploads::routes(""))
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
-        .layer(axum::middleware::from_fn(request::whole));
+        .layer(axum::middleware::from_fn_with_state(state.clone(), request::whole));
     Router::new()
         .nest("/api/v1", v1)
         .route("/api/openapi.json", get(description::json))

@@ -24,7 +24,7 @@ mod users;
 use crate::api::request::whole;
 use crate::state::WebState;
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 /// Where it is served.
@@ -34,7 +34,7 @@ const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 /// The addresses.
-pub(crate) fn routes() -> Router<WebState> {
+pub(crate) fn routes(state: &WebState) -> Router<WebState> {
     Router::new()
         .route("/scim/v2/ServiceProviderConfig", get(discovery::config))
         .route("/scim/v2/ResourceTypes", get(discovery::types))
@@ -51,5 +51,5 @@ pub(crate) fn routes() -> Router<WebState> {
             "/scim/v2/Groups/{id}",
             get(groups::show).put(groups::replace).patch(groups::patch).delete(groups::remove),
         )
-        .layer(from_fn(whole))
+        .layer(from_fn_with_state(state.clone(), whole))
 }

@@ -171,7 +171,7 @@ pub(super) async fn create(
                 let words = "recipients: for message/rfc822 only; here they stand in the body";
                 return Err(Problem::detailed(Kind::InvalidRequest, words));
             }
-            let bytes = request::body(&headers, body).await?;
+            let bytes = request::body(&state, &headers, body).await?;
             composed(&state, &caller, &headers, &bytes).await
         }
         _ => Err(Problem::detailed(

@@ -285,7 +285,7 @@ pub(super) async fn act(
 ) -> Result<Response, Problem> {
     caller.needs(TokenScope::DepositsWrite)?;
     let found = find(&state, &caller, &id).await?;
-    let body = request::body(&headers, body).await?;
+    let body = request::body(&state, &headers, body).await?;
     let act = read_act(&action, &body)?;
     let request = [b"act".as_slice(), found.row.id.0.as_bytes(), action.as_bytes(), &body];
     once(&state, &caller, &headers, &request, async |_| {

@@ -1,10 +1,10 @@
 //! What the API reads of a request: queries and bodies, bounded and strict, and idempotency keys.
 
-use super::caller::Caller;
+use super::caller::{Caller, Known};
 use super::problem::{Kind, Problem};
 use crate::state::WebState;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -15,10 +15,11 @@ use sealpost_store::{Begun, KeptAnswer, RequestKey};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Longest JSON body.
-const BODY: usize = 1024 * 1024;
-/// What is longer is still read to its end, so that the client hears why it is refused; beyond this it is cut off.
+/// What is longer than it may be is still read to its end, so that the client hears why it is refused; beyond this it is
+/// cut off.
 const DRAINED: usize = 16 * 1024 * 1024;
+/// The same for strangers, of whose bodies nothing is kept.
+const DRAINED_OF_STRANGERS: usize = 1024 * 1024;
 /// Longest idempotency key.
 const KEY: usize = 255;
 
@@ -38,38 +39,52 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Reads small bodies before anything is decided: an answer before the end of a request would close its connection
-/// (RFC 9112 §9.6), under the hands of clients that keep it for the next one. Messages and files stream.
-pub(crate) async fn whole(request: Request, next: Next) -> Response {
+/// (RFC 9112 §9.6), under the hands of clients that keep it for the next one. Only a program with a good token has its
+/// body kept meanwhile. Messages and files stream.
+pub(crate) async fn whole(State(state): State<WebState>, request: Request, next: Next) -> Response {
     let streams = ["message/rfc822", "application/offset+octet-stream"];
     let kind = media_type(request.headers());
     let has_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     if !has_body || kind.is_some_and(|k| streams.contains(&k.as_str())) {
         return next.run(request).await;
     }
-    let (parts, body) = request.into_parts();
-    match gather(body).await {
-        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Err(problem) => problem.into_response(),
-    }
+    let (mut parts, body) = request.into_parts();
+    let known = Known(Caller::from_request_parts(&mut parts, &state).await);
+    let (most, drained) = match known.0 {
+        Ok(_) => (state.limits.program_body, DRAINED),
+        Err(_) => (0, DRAINED_OF_STRANGERS),
+    };
+    let body = match (gather(body, most, drained).await, &known.0) {
+        (Ok(bytes), _) => Body::from(bytes),
+        // Whoever takes the caller or the session of a page answers as if there had been no body.
+        (Err(_), Err(_)) => Body::empty(),
+        (Err(problem), Ok(_)) => return problem.into_response(),
+    };
+    parts.extensions.insert(known);
+    next.run(Request::from_parts(parts, body)).await
 }
 
-async fn gather(body: Body) -> Result<Vec<u8>, Problem> {
+/// Reads a body of at most `most` octets; of a longer one nothing is kept.
+async fn gather(body: Body, most: usize, drained: usize) -> Result<Vec<u8>, Problem> {
     let (mut stream, mut held, mut seen) = (body.into_data_stream(), Vec::new(), 0);
     while let Some(bytes) = stream.next().await {
         let bytes = bytes.map_err(|_| Problem::detailed(Kind::InvalidRequest, "the body broke off"))?;
         seen += bytes.len();
-        if seen <= BODY {
+        if seen <= most {
             held.extend_from_slice(&bytes);
-        } else if seen > DRAINED {
+        } else {
+            held = Vec::new();
+        }
+        if seen > most.max(drained) {
             break;
         }
     }
-    if seen > BODY { Err(Problem::new(Kind::PayloadTooLarge)) } else { Ok(held) }
+    if seen > most { Err(Problem::new(Kind::PayloadTooLarge)) } else { Ok(held) }
 }
 
 /// A JSON body, whole.
-pub(crate) async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let bytes = axum::body::to_bytes(body, BODY).await;
+pub(crate) async fn body(state: &WebState, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let bytes = axum::body::to_bytes(body, state.limits.program_body).await;
     let bytes = bytes.map_err(|_| Problem::new(Kind::PayloadTooLarge))?;
     match media_type(headers).as_deref() {
         Some("application/json") => Ok(bytes),

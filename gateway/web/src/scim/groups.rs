@@ -103,7 +103,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Response, ScimError> {
-    let said = Said::read(&body(&headers, sent).await?)?;
+    let said = Said::read(&body(&state, &headers, sent).await?)?;
     let now = state.clock.now();
     let group =
         ScimGroup { id: Uuid::now_v7(), name: String::new(), external_id: None, created: now, changed: now };
@@ -117,7 +117,7 @@ pub(super) async fn replace(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Response, ScimError> {
-    let said = Said::read(&body(&headers, sent).await?)?;
+    let said = Said::read(&body(&state, &headers, sent).await?)?;
     let group = by_id(&state, &by, &id).await?;
     is_current(&headers, &json_of(&state, &group).await?)?;
     put(&state, &by, group, said, StatusCode::OK).await
@@ -130,7 +130,7 @@ pub(super) async fn patch(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Response, ScimError> {
-    let request = body(&headers, sent).await?;
+    let request = body(&state, &headers, sent).await?;
     let group = by_id(&state, &by, &id).await?;
     let now = json_of(&state, &group).await?;
     is_current(&headers, &now)?;

@@ -3,6 +3,7 @@
 use super::error::ScimError;
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::media_type;
+use crate::state::WebState;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
@@ -16,8 +17,6 @@ pub(super) const MEDIA_TYPE: &str = "application/scim+json";
 const PAGE: u32 = 100;
 /// Most of them.
 pub(super) const MOST: u32 = 200;
-/// Longest body.
-const BODY: usize = 1024 * 1024;
 
 /// What a list may be asked.
 #[derive(Debug, Default, Deserialize)]
@@ -111,11 +110,16 @@ pub(super) fn is_current(headers: &HeaderMap, body: &Value) -> Result<(), ScimEr
 }
 
 /// Reads a body: one JSON object.
-pub(super) async fn body(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, ScimError> {
+pub(super) async fn body(
+    state: &WebState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Map<String, Value>, ScimError> {
     if !matches!(media_type(headers).as_deref(), Some(MEDIA_TYPE | "application/json")) {
         return Err(Problem::new(Kind::UnsupportedMediaType).into());
     }
-    let bytes = axum::body::to_bytes(body, BODY).await.map_err(|_| Problem::new(Kind::PayloadTooLarge))?;
+    let bytes = axum::body::to_bytes(body, state.limits.program_body).await;
+    let bytes = bytes.map_err(|_| Problem::new(Kind::PayloadTooLarge))?;
     serde_json::from_slice(&bytes).map_err(|e: serde_json::Error| ScimError::syntax(e))
 }
 

@@ -121,7 +121,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Response, ScimError> {
-    let said = Said::read(&body(&headers, sent).await?)?;
+    let said = Said::read(&body(&state, &headers, sent).await?)?;
     let (login, accounts) = (said.login.clone(), &state.accounts);
     let ours = state
         .mail
@@ -196,7 +196,7 @@ pub(super) async fn replace(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Response, ScimError> {
-    let said = Said::read(&body(&headers, sent).await?)?;
+    let said = Said::read(&body(&state, &headers, sent).await?)?;
     let user = by_id(&state, &by, &id).await?;
     is_current(&headers, &json_of(&state, &user).await?)?;
     settle(&state, &by, &user, said).await
@@ -209,7 +209,7 @@ pub(super) async fn patch(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Response, ScimError> {
-    let request = body(&headers, sent).await?;
+    let request = body(&state, &headers, sent).await?;
     let user = by_id(&state, &by, &id).await?;
     let now = json_of(&state, &user).await?;
     is_current(&headers, &now)?;

@@ -13,6 +13,7 @@ use sealpost_evidence::Issuer;
 use sealpost_gate::{CodeKey, LinkMethod, MethodLimits, Methods, OtpMail, PasswordMethod};
 use sealpost_message::{Limits, WalkEvent, Walker};
 use sealpost_store::access::Challenge;
+use sealpost_store::account::Accounts;
 use sealpost_store::content::{INLINE, Place};
 use sealpost_store::deposit::{NewConsignment, NewDeposit, NewPart, StoredBody};
 use sealpost_store::keys::DepositKey;
@@ -35,6 +36,7 @@ pub struct Bench {
     pub clock: Arc<FixedClock>,
     pub entity: EntityId,
     pub woken: Arc<AtomicUsize>,
+    pub accounts: Arc<Accounts>,
     _dir: TempDir,
 }
 
@@ -65,6 +67,7 @@ impl Bench {
         let entity = store.ensure_entity("Maison de santé des Lilas", Some("732829320")).await.unwrap();
         let woken = Arc::new(AtomicUsize::new(0));
         let counter = woken.clone();
+        let accounts = Arc::new(Accounts::new(&store).unwrap());
         let methods = Methods::new(vec![
             Arc::new(LinkMethod),
             Arc::new(OtpMail::new(Arc::new(CodeKey::new(&CODES)), MethodLimits::default())),
@@ -96,7 +99,7 @@ impl Bench {
             card_url: None,
             keys: WebKeys { csrf: [1; 32], rates: [2; 32] },
             methods,
-            accounts: Arc::new(sealpost_store::account::Accounts::new(&store).unwrap()),
+            accounts: accounts.clone(),
             staff: sealpost_web::StaffRules::default(),
             texts: None,
             mail: sealpost_web::MailAccess::default(),
@@ -113,7 +116,7 @@ impl Bench {
             demo: false,
         });
         let router = router(state.clone());
-        Self { store, state, router, clock, entity, woken, _dir: dir }
+        Self { store, state, router, clock, entity, woken, accounts, _dir: dir }
     }
 
     /// Deposits `message` for these recipients under `gate`, with the same walk as the gateway's intake.
