@@ -1,6 +1,6 @@
 """A load balancer at 127.0.0.2 that speaks the PROXY protocol, rightly and wrongly; prints what it got back.
 
-Usage: proxy.py SMTP_PORT IMAP_PORT SMTPS_PORT CA
+Usage: proxy.py SMTP_PORT IMAP_PORT SMTPS_PORT CA HTTPS_PORT
 """
 import json
 import socket
@@ -8,7 +8,7 @@ import ssl
 import struct
 import sys
 
-SMTP, IMAP, SMTPS = (int(p) for p in sys.argv[1:4])
+SMTP, IMAP, SMTPS, HTTPS = (int(p) for p in sys.argv[1:4] + sys.argv[5:6])
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
@@ -37,11 +37,12 @@ def talk(port, first, then=b"", source="127.0.0.2"):
         return got.decode()
 
 
-def secured():
-    with connect(SMTPS, "127.0.0.2") as s:
+def secured(port=SMTPS, ask=b""):
+    with connect(port, "127.0.0.2") as s:
         s.sendall(header(port=4712))
         context = ssl.create_default_context(cafile=sys.argv[4])
         with context.wrap_socket(s, server_hostname="localhost") as tls:
+            tls.sendall(ask)
             return tls.recv(200).decode()
 
 
@@ -50,6 +51,8 @@ json.dump({
     "health check": talk(SMTP, header(0x20), b"QUIT\r\n"),
     "imap": talk(IMAP, header(), b"a LOGOUT\r\n"),
     "secured": secured(),
+    "pages": secured(HTTPS, b"GET /robots.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "pages without": talk(HTTPS, b"GET /robots.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     "none": talk(SMTP, b"EHLO client.example\r\n"),
     "version 1": talk(SMTP, b"PROXY TCP4 203.0.113.9 198.51.100.1 4711 25\r\n"),
     "cut off": talk(SMTP, header(field=b"\x04\x00\xffabc")),

@@ -401,7 +401,8 @@ section! {
         proof_size: Size = default(Size(250_000_000));
         /// Proofs that /verify judges for one address in an hour.
         proofs_per_hour: u32 = default(30);
-        /// Bytes of a request to the pages, uploads excepted.
+        /// Bytes of a program's request to the API or to SCIM, messages and uploads excepted. Forms of the pages have
+        /// 16 KiB at most, and less where this is less.
         request_body: Size = default(Size(1_048_576));
         /// What somebody outside may deposit at once: a guest who was invited, or a recipient who answers.
         guest_size: Size = default(Size(50_000_000_000));
