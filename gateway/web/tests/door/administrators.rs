@@ -39,8 +39,7 @@ async fn logged_in(bench: &Bench, account: &Account) -> Browser {
 }
 
 /// Approves all that anybody asked for; answers whose requests are undecided after that.
-async fn decided_by(bench: &Bench, person: &Account) -> Vec<String> {
-    let mut browser = logged_in(bench, person).await;
+async fn decided_by(bench: &Bench, mut browser: Browser) -> Vec<String> {
     let csrf = browser.get("/admin/approvals").await.csrf();
     for request in bench.accounts.open_requests(bench.entity).await.unwrap() {
         let id = request.id.to_string();
@@ -67,12 +66,14 @@ async fn nobody_approves_their_own_way_in_nor_an_operators() {
         let new = NewRequest { account: account.clone(), contact, phone: "0612345678".into(), now };
         assert!(bench.store.db().write(async move |tx| AccountRequest::add(tx, new).await).await.unwrap());
     }
-    let shown = logged_in(&bench, &adele).await.get("/admin/approvals").await.text();
+    let mut browser = logged_in(&bench, &adele).await;
+    let shown = browser.get("/admin/approvals").await.text();
     assert_eq!(shown.matches("value=\"approve\"").count(), 1, "{shown}");
     assert!(shown.contains("Le compte d’un exploitant") && shown.contains("son propre compte"), "{shown}");
-    assert_eq!(decided_by(&bench, &adele).await, ["adele", "olga"]);
+    assert_eq!(decided_by(&bench, browser).await, ["adele", "olga"]);
     assert_eq!(bench.accounts.profile(&olga).await.unwrap().contact, None);
-    assert_eq!(decided_by(&bench, &olga).await, ["olga"]);
+    let browser = logged_in(&bench, &olga).await;
+    assert_eq!(decided_by(&bench, browser).await, ["olga"]);
 }
 
 #[tokio::test]

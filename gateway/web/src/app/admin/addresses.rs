@@ -238,6 +238,10 @@ pub(super) async fn owner(
             let said = Some(Said { tone: "bad", words: stale(l).to_owned() });
             return page(&state, &ctx, &staff, account, &typed, said, Wrong::default()).await;
         }
+        if let Some(why) = staff.barred_from(&account) {
+            let said = Some(Said { tone: "bad", words: why.words(l).to_owned() });
+            return page(&state, &ctx, &staff, account, &typed, said, Wrong::default()).await;
+        }
         let login = typed.get("owner").trim();
         let named = match EmailAddress::parse(login) {
             Ok(login) => state.accounts.by_login(&login).await.map_err(fault)?,
