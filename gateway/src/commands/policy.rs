@@ -36,8 +36,8 @@ fn address(argument: &str, text: &str) -> Result<EmailAddress, Unusable> {
 
 /// Whose message it is when the envelope names nobody (`<>`, RFC 5321 §4.5.5): the author in `From`, else our own
 /// postmaster.
-fn author(config: &Config, headers: &BTreeMap<String, String>) -> Result<EmailAddress, Unusable> {
-    if let Some(from) = headers.get("from") {
+fn author(config: &Config, fields: &Fields) -> Result<EmailAddress, Unusable> {
+    if let Some((_, from)) = fields.iter().find(|(name, _)| name == "from") {
         let bare =
             from.rsplit_once('<').map_or(from.as_str(), |(_, rest)| rest.trim_end().trim_end_matches('>'));
         return address("--header From", bare.trim());

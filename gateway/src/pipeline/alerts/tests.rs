@@ -124,7 +124,7 @@ async fn mail_that_nobody_takes_is_told_of() {
     scene.later(10);
     let told = scene.told(Trouble::Queue).await;
     assert!(told.len() == 1 && told[0].facts == ["1"], "{told:?}");
-    scene.gateway.queue.hold(id, "by hand").await.unwrap();
+    scene.gateway.queue.hold(id, "by hand", scene.gateway.clock.now()).await.unwrap();
     scene.later(1);
     assert!(scene.told(Trouble::Queue).await[1].over);
 }
