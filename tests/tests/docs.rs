@@ -95,3 +95,16 @@ fn features_name_files_that_exist_and_miss_no_number() {
         }
     }
 }
+
+#[test]
+fn no_file_of_tests_is_forgotten() {
+    for folder in ["tests/tests", "gateway/store/tests"] {
+        let folder = repository().join(folder);
+        let main = std::fs::read_to_string(folder.join("main.rs")).expect("the list of files");
+        for entry in std::fs::read_dir(&folder).expect("the folder") {
+            let name = entry.expect("an entry").file_name().into_string().expect("a plain name");
+            let Some(name) = name.strip_suffix(".rs").filter(|n| *n != "main") else { continue };
+            assert!(main.lines().any(|l| l == format!("mod {name};")), "{name} is not in main.rs");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! Bob sees a good signature.
 //!
 //! Not part of `make test`, since the program is a package of 80 MB and the scenario takes a minute:
-//! `cargo nextest run --run-ignored only -p sealpost-tests -E 'binary(thunderbird)'`, with the Debian packages
+//! `cargo nextest run --run-ignored only -p sealpost-tests -E 'test(/^thunderbird::/)'`, with the Debian packages
 //! thunderbird, xvfb, imagemagick and libnss3-tools. `SEALPOST_TEST_PICTURES` names a directory for what it saw.
 
 use anyhow::{Context, Result, ensure};

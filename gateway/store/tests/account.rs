@@ -1,9 +1,6 @@
 //! Accounts on both engines: credentials, addresses, what is disabled.
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
-mod common;
-
-use common::{TestStore, address, count, event, on_both_engines};
+use crate::common::{TestStore, address, count, event, on_both_engines};
 use sealpost_envelope::{AccountId, Secret};
 use sealpost_store::account::{Account, AccountError, Accounts, NewAccount, Role, Standing};
 

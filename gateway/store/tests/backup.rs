@@ -1,9 +1,6 @@
 //! Backups and restores, from each engine and into each: what comes back, what begins again, what is refused.
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
-mod common;
-
-use common::{TestStore, address, count, event, issuer, new_deposit, on_both_engines, part};
+use crate::common::{TestStore, address, count, event, issuer, new_deposit, on_both_engines, part};
 use sealpost_envelope::{BlobId, DepositId, EntityId};
 use sealpost_evidence::{Event, EventName, render};
 use sealpost_store::backup::{self, BackupError, OldLog};

@@ -1,5 +1,4 @@
 //! The blob store over files: streams in and out, ranges, damage, what is left behind.
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
 use futures_util::TryStreamExt;
 use sealpost_envelope::{BlobId, Timestamp};

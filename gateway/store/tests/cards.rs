@@ -1,10 +1,6 @@
 //! Tickets of the card listener, and identities on record, on both engines.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
-#[macro_use]
-mod common;
-
-use common::TestStore;
+use crate::common::{TestStore, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{AccountId, DepositId, EmailAddress, Timestamp};
 use sealpost_store::access::{

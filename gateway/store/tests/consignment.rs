@@ -1,9 +1,6 @@
 //! States of consignments, each change with what it causes.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, address, count, event, new_deposit, on_both_engines};
+use crate::common::{TestStore, address, count, event, new_deposit, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{DepositId, Treatment};
 use sealpost_store::queue::{NewOutbound, OutboundId, Priority};

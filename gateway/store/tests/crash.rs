@@ -1,10 +1,7 @@
 //! Durability: a process that is killed while it deposits loses nothing that it acknowledged, and leaves
 //! nothing half done.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, count, new_deposit};
+use crate::common::{TestStore, count, new_deposit};
 use sealpost_envelope::{DepositId, SystemClock};
 use sealpost_store::{Deposited, Fence, Store, StoreConfig, args};
 use std::io::{BufRead, BufReader, Write};
@@ -68,7 +65,7 @@ async fn deposits_without_end() {
 /// Runs a child until it has acknowledged `enough` deposits, then kills it. Answers all that it told.
 fn run_and_kill(dir: &Path, enough: usize) -> Vec<DepositId> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "deposits_without_end", "--nocapture"])
+        .args(["--exact", "crash::deposits_without_end", "--nocapture"])
         .env(CHILD, dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -1,9 +1,6 @@
 //! Deposits: whole or not at all, once, and read back as written.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, address, consignment, count, new_deposit, on_both_engines, part};
+use crate::common::{TestStore, address, consignment, count, new_deposit, on_both_engines, part};
 use futures_util::TryStreamExt;
 use sealpost_envelope::{AccountId, BlobId, DepositId, Gate, Language, Submitter, Treatment};
 use sealpost_store::{

@@ -1,9 +1,6 @@
 //! The end of content: destruction once and whole, what is kept longer, restores, orphans, forgotten rows.
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
-mod common;
-
-use common::{TestStore, count, event, new_deposit, on_both_engines, part};
+use crate::common::{TestStore, count, event, new_deposit, on_both_engines, part};
 use jiff::SignedDuration;
 use sealpost_envelope::{BlobId, DepositId, Timestamp};
 use sealpost_store::account::{Accounts, NewAccount, Role};
@@ -123,7 +120,7 @@ async fn a_week_with_living_content_keeps_its_key(t: TestStore) {
     let accounts = Accounts::new(&t.store).unwrap();
     let new = NewAccount {
         entity: t.entity,
-        login: common::address("alice@martin.example"),
+        login: crate::common::address("alice@martin.example"),
         role: Role::Sender,
         name: "Alice".into(),
         password: None,

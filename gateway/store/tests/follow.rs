@@ -1,9 +1,6 @@
 //! Lists of deposits: who sees which, in what state, page after page.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, address, new_deposit, on_both_engines};
+use crate::common::{TestStore, address, new_deposit, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{AccountId, DepositId, Secret, Treatment};
 use sealpost_store::account::{Accounts, NewAccount, Role, Standing};

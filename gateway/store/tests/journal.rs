@@ -1,9 +1,6 @@
 //! The journal for people: newest first, page after page, and what stands beside its lines.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, address, event, new_deposit, on_both_engines};
+use crate::common::{TestStore, address, event, new_deposit, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{AccountId, EntryId};
 use sealpost_evidence::EventName;

@@ -1,5 +1,4 @@
 //! The key store: sharing, damage, destruction that outlives a restored file.
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
 use sealpost_envelope::{BlobId, DepositId, Timestamp};
 use sealpost_store::keys::{KeyError, KeyStore, TombstoneSubject, week};

@@ -1,9 +1,6 @@
 //! The Merkle log: sequencing, paths, checkpoints, seals, and what verification finds.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, count, event, new_deposit, on_both_engines};
+use crate::common::{TestStore, count, event, new_deposit, on_both_engines};
 use futures_util::TryStreamExt;
 use sealpost_evidence::merkle::{Frontier, TILE_WIDTH, TileId, verify_consistency, verify_inclusion};
 use sealpost_store::log::SEQUENCER;

@@ -1,9 +1,6 @@
 //! Mailboxes on both engines: delivery, reading, flags, moves, destruction.
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
-mod common;
-
-use common::{TestStore, address, count, on_both_engines};
+use crate::common::{TestStore, address, count, on_both_engines};
 use futures_util::{StreamExt, TryStreamExt};
 use sealpost_envelope::{DepositId, Timestamp};
 use sealpost_store::account::{Account, Accounts, NewAccount, Role};
@@ -353,7 +350,7 @@ async fn copies_of_deposits(t: TestStore) {
     let sent = b.boxes.ensure_folder(b.account.id, "Sent", Some("\\Sent")).await.unwrap();
     let proofs = b.boxes.ensure_folder(b.account.id, "Proofs", Some("\\Proofs")).await.unwrap();
     let (_, wrapped, key_week) = b.t.store.keys().new_deposit_key(Mailbox::retention()).unwrap();
-    let dull = common::new_deposit(b.t.entity, b.t.now(), &["bob@example.org"]);
+    let dull = crate::common::new_deposit(b.t.entity, b.t.now(), &["bob@example.org"]);
     let new = NewDeposit { account: Some(b.account.id), wrapped_key: wrapped.bytes, key_week, ..dull };
     let (id, week_of, size) = (new.id, new.key_week.clone(), new.size);
     b.t.store.deposit(new).await.unwrap();

@@ -1,9 +1,6 @@
 //! What recipients say at the door, reminders, and telephones: each once.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, count, event, new_deposit, on_both_engines};
+use crate::common::{TestStore, count, event, new_deposit, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{AccountId, DepositId, Timestamp};
 use sealpost_store::access::{

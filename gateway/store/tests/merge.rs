@@ -1,10 +1,6 @@
 //! One organisation becomes part of another: nothing is forgotten, nothing is rewritten.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
-#[macro_use]
-mod common;
-
-use common::{TestStore, address, event, issuer, new_deposit};
+use crate::common::{TestStore, address, event, issuer, new_deposit};
 use sealpost_envelope::{EntityId, Secret};
 use sealpost_evidence::{BuiltEvent, Detail, Event, EventName, render};
 use sealpost_store::account::{Account, Accounts, GroupPut, NewAccount, Role, ScimFilter, ScimGroup};

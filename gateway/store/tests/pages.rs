@@ -1,9 +1,6 @@
 //! What stands behind the pages on which people write: drafts, address books, invitations.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, address, on_both_engines};
+use crate::common::{TestStore, address, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{AccountId, DepositId, GateMethod, Language, Sha256Digest};
 use sealpost_store::account::{Accounts, NewAccount, Role};

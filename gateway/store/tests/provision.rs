@@ -1,10 +1,6 @@
 //! Accounts that a directory or SCIM rules: who rules whom, groups, and nothing beyond the organisation.
 
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
-
-mod common;
-
-use common::{TestStore, on_both_engines};
+use crate::common::{TestStore, on_both_engines};
 use sealpost_envelope::{AccountId, EmailAddress, EntityId};
 use sealpost_store::account::{
     Account, AccountError, Accounts, GroupPut, NewAccount, Role, ScimChange, ScimFilter, ScimGroup, Standing,

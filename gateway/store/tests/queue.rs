@@ -1,9 +1,6 @@
 //! The outgoing queue: order, leases, states, on both engines.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
-use common::{TestStore, address, count, event, on_both_engines};
+use crate::common::{TestStore, address, count, event, on_both_engines};
 use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use sealpost_envelope::{DepositId, Sha256Digest};

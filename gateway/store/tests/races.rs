@@ -1,10 +1,6 @@
 //! Races at the door and the login: what is good once is good once, on one node and between two, on both engines.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
-#[macro_use]
-mod common;
-
-use common::TestStore;
+use crate::common::{TestStore, on_both_engines};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use sealpost_envelope::{DepositId, EmailAddress, GateMethod, Secret, Timestamp};
@@ -67,7 +63,7 @@ async fn asking_at_once_makes_one_challenge(t: TestStore) {
     let (nodes, deposit) = (nodes(&t).await, DepositId::generate());
     let asked = race(&nodes, async |db| ask(&t, db, deposit).await).await;
     assert_eq!(wins(&asked, |o| matches!(o, AskOutcome::Send(_))), 1, "one mail: {asked:?}");
-    assert_eq!(common::count(&t, "SELECT COUNT(*) AS n FROM access_challenge").await, 1);
+    assert_eq!(crate::common::count(&t, "SELECT COUNT(*) AS n FROM access_challenge").await, 1);
 
     let accounts = Accounts::new(&t.store).unwrap();
     let alice = alice(&t, &accounts).await;

@@ -1,10 +1,6 @@
 //! Sessions, codes, links and paper codes of people of ours: what ends them, and that each is good once.
 
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
-
-mod common;
-
-use common::{TestStore, on_both_engines};
+use crate::common::{TestStore, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{EmailAddress, GateMethod, Secret};
 use sealpost_store::account::{
@@ -172,7 +168,7 @@ async fn links(t: TestStore) {
     t.clock.advance(SignedDuration::from_mins(31));
     assert!(!consume(third).await, "too late");
     let stored = "SELECT COUNT(*) AS n FROM account_links WHERE address LIKE '%alice%'";
-    assert_eq!(common::count(&t.store, stored).await, 3);
+    assert_eq!(crate::common::count(&t.store, stored).await, 3);
 }
 
 async fn particulars(t: TestStore) {

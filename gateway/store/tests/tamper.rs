@@ -1,9 +1,6 @@
 //! A hand in the database: every manipulation of the journal is found and named; what pruning takes is not.
-#![allow(clippy::unwrap_used, reason = "a failure stops the test")]
 
-mod common;
-
-use common::{TestStore, count, issuer, new_deposit, on_both_engines};
+use crate::common::{TestStore, count, issuer, new_deposit, on_both_engines};
 use sealpost_evidence::{Detail, Event, EventName, render};
 use sealpost_store::log::{Ranges, SEQUENCER};
 use sealpost_store::{Args, StoreError, args};

@@ -1,9 +1,6 @@
 //! Bearer tokens: shown once, good for their scopes, and dead with what they rest on.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, address, count, event, on_both_engines};
+use crate::common::{TestStore, address, count, event, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::AccountId;
 use sealpost_store::account::{Account, AccountError, Accounts, NewAccount, Role, TokenScope};

@@ -1,9 +1,6 @@
 //! Uploads in pieces, and requests that are sent twice.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, on_both_engines};
+use crate::common::{TestStore, on_both_engines};
 use futures_util::TryStreamExt;
 use jiff::SignedDuration;
 use sealpost_envelope::{AccountId, Sha256Digest, Timestamp};

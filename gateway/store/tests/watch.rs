@@ -1,9 +1,6 @@
 //! Troubles, chores and TLS results, on both engines.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, count, on_both_engines};
+use crate::common::{TestStore, count, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::EmailAddress;
 use sealpost_store::TlsCount;

@@ -1,9 +1,6 @@
 //! Searching the journal: by words of content, names and events, in pages, and what ends with what it speaks of.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, address, count, event, issuer, new_deposit, on_both_engines};
+use crate::common::{TestStore, address, count, event, issuer, new_deposit, on_both_engines};
 use jiff::SignedDuration;
 use sealpost_envelope::{AccountId, DepositId};
 use sealpost_evidence::{Actor, Event, EventName, render};

@@ -1,9 +1,6 @@
 //! The database layer and its writer, on both engines.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{TestStore, count, on_both_engines};
+use crate::common::{TestStore, count, on_both_engines};
 use sealpost_store::{OpenError, Store, StoreError, args};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -364,7 +361,7 @@ async fn an_unreachable_database_is_told() {
     let t = TestStore::postgres().await;
     // No new connections, and the old ones end: as if the server had gone.
     let name = t.db().fetch_one("SELECT current_database() AS v", args![]).await.unwrap().text("v").unwrap();
-    common::lock_out(&name).await;
+    crate::common::lock_out(&name).await;
     for _ in 0..2 {
         let done = tokio::time::timeout(Duration::from_secs(20), t.db().execute(JOB, job(1))).await.unwrap();
         assert!(matches!(done, Err(StoreError::NotCommitted(_))), "{done:?}");

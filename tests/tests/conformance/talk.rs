@@ -1,6 +1,6 @@
 //! Plays a case against a server and writes down what it answered.
 
-use crate::case::{Case, Port, Step};
+use super::case::{Case, Port, Step};
 use anyhow::{Context, Result, ensure};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};

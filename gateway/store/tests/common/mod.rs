@@ -1,12 +1,4 @@
 //! What the store's tests share: a store of each engine, and events to fill it with.
-#![allow(
-    dead_code,
-    unused_imports,
-    unused_macros,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "each test file uses its own part"
-)]
 
 mod fixtures;
 mod postgres;
