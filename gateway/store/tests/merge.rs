@@ -1,6 +1,6 @@
 //! One organisation becomes part of another: nothing is forgotten, nothing is rewritten.
 
-use crate::common::{TestStore, address, event, issuer, new_deposit};
+use crate::common::{TestStore, address, event, issuer, new_deposit, on_both_engines};
 use sealpost_envelope::{EntityId, Secret};
 use sealpost_evidence::{BuiltEvent, Detail, Event, EventName, render};
 use sealpost_store::account::{Account, Accounts, GroupPut, NewAccount, Role, ScimFilter, ScimGroup};
