@@ -442,7 +442,7 @@ pub async fn record(gateway: &Gateway, deposit: DepositId, options: &Options, by
     let mut event = Event::new(EventName::ProofExported, row.entity, gateway.clock.now())
         .deposit(deposit)
         .actor(by)
-        .detail(Detail::new().flag("content", options.content));
+        .detail(Detail::new().flag("content", options.content).text("reference", row.reference.as_str()));
     event.recipient = options.recipient;
     gateway.store.record(vec![render(&organisation.issuer, event, None)?]).await?;
     gateway.bells.seal.notify_one();

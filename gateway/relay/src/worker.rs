@@ -190,7 +190,8 @@ impl<D: Delivery> Inner<D> {
         let Ok(report) = made else {
             return self.put_back(&item).await;
         };
-        tracing::info!(
+        // The gateway tells it with the deposit's reference, once it is recorded.
+        tracing::debug!(
             outbound = %item.id, deposit = item.deposit.map(|d| d.to_string()), recipient = item.recipient,
             attempt = report.attempt, decision = ?report.decision, reply = report.text, "relay attempt"
         );

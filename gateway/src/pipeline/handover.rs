@@ -3,22 +3,18 @@
 //! **Job.** The relay's other side: opens a row's bytes as often as it is tried, delivers locally, and writes
 //! each outcome with its events in one transaction.
 //!
-//! **Standards.** EN 319 522-1 F.1 and F.2 (relay to a system that is no ERDS), C.1 and C.2 (notification).
-//!
 //! **Failure.** Content that is gone fails the row; anything else is tried again by the schedule. A recipient
 //! who cannot be reached is told to the sender by mail.
 
-use super::carry::Carried;
 use super::content::{ContentError, ContentStream, OpenDeposit, produce};
 use super::inbound::answers;
 use super::inbound::verification::{self, Question};
 use super::spec::{ReceiptEvent, Spec};
-use super::{facts, notifications, returns};
+use super::{notifications, returns};
 use crate::gateway::Gateway;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealpost_envelope::failpoint;
-use sealpost_envelope::{BodyType, DepositId, EmailAddress, EntityId, RecipientNo, Treatment};
-use sealpost_evidence::{Actor, BuiltEvent, Detail, Event, EventName, Reason, render};
+use sealpost_envelope::{BodyType, EmailAddress, EntityId, Treatment};
 use sealpost_message::Step;
 use sealpost_message::compose::Recipe;
 use sealpost_relay::{Content, Decision, Delivery, DeliveryError, LocalOutcome, Report};
@@ -28,9 +24,8 @@ use sealpost_store::content::Place;
 use sealpost_store::keys::DepositKey;
 use sealpost_store::mailbox::NewMail;
 use sealpost_store::queue::{
-    NewOutbound, Outbound, OutboundId, Priority, State, forget_recipe, insert_all, settle,
+    NewOutbound, Outbound, OutboundId, Priority, forget_recipe, settle,
 };
-use sealpost_store::{Change, StoreError};
 use std::sync::Arc;
 
 /// The gateway as the relay sees it.
@@ -251,9 +246,16 @@ impl Delivery for Handover {
         failpoint!(RelayHanded).map_err(later)?;
         self.record(item, report).await?;
         failpoint!(RelaySettled).map_err(later)?;
+        let mut reference = None;
         if let Some(deposit) = item.deposit {
+            reference = self.reference(deposit).await.ok();
             self.gateway.carry.done(deposit, item.id);
         }
+        tracing::info!(
+            reference = reference.as_ref().map(|r| r.as_str()), outbound = %item.id,
+            deposit = item.deposit.map(|d| d.to_string()), recipient = item.recipient, attempt = report.attempt,
+            decision = ?report.decision, reply = report.text, "relay attempt"
+        );
         Ok(())
     }
 }
@@ -309,130 +311,6 @@ impl Handover {
     }
 }
 
-impl Handover {
-    async fn consignment_outcome(&self, item: &Outbound, report: &Report) -> Result<(), StoreError> {
-        let (Some(deposit), Some(n)) = (item.deposit, item.recipient) else {
-            return self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop);
-        };
-        let done = matches!(report.decision, Decision::Sent | Decision::Failed);
-        let carried = self.gateway.carry.get(deposit);
-        let known = carried.as_ref().filter(|_| report.decision == Decision::Sent);
-        let (treatment, opened) = match known.and_then(|c| c.treatment(n)) {
-            // What is carried has only just been deposited.
-            Some(treatment) => (treatment, false),
-            None => {
-                let consignment = self.gateway.store.consignment(deposit, n).await?;
-                if consignment.revoked.is_some() && report.decision != Decision::Sent {
-                    // Nobody waits for this mail any more, and its sender knows why.
-                    return self
-                        .gateway
-                        .queue
-                        .drop_row(item.id, "withdrawn by the sender", Vec::new())
-                        .await
-                        .map(drop);
-                }
-                (consignment.verdict.treatment, consignment.opened.is_some())
-            }
-        };
-        let events = match done {
-            true => self.events(item, (deposit, n), (treatment, opened), report, carried.as_deref()).await?,
-            false => Vec::new(),
-        };
-        let outbound = notifications::after(&self.gateway, item, report).await?;
-        let (id, settlement) = (item.id, report.settlement());
-        let (sent, at, text) = (report.decision == Decision::Sent, report.at, report.text.clone());
-        let bell = !outbound.is_empty();
-        let change = Change { events, outbound };
-        self.gateway
-            .store
-            .db()
-            .write_patiently(async move |tx| {
-                if !settle(tx, id, &settlement).await? {
-                    return Ok(());
-                }
-                if !done {
-                    return insert_all(tx, &change.outbound).await;
-                }
-                match sent {
-                    true => tx.mark_sent(deposit, n, at, change).await,
-                    false => tx.mark_failed(deposit, n, at, text, change).await,
-                }
-            })
-            .await?;
-        if bell {
-            self.gateway.queue.wake();
-        }
-        self.gateway.bells.seal.notify_one();
-        Ok(())
-    }
-
-    /// The event of a final outcome, with its evidence unless the recipient got the bytes as they came.
-    async fn events(
-        &self,
-        item: &Outbound,
-        (deposit, n): (DepositId, RecipientNo),
-        (treatment, opened): (Treatment, bool),
-        report: &Report,
-        carried: Option<&Carried>,
-    ) -> Result<Vec<BuiltEvent>, StoreError> {
-        let Some(organisation) = self.gateway.organisation(item.entity) else { return Ok(Vec::new()) };
-        let sent = report.decision == Decision::Sent;
-        let again = Spec::read(&item.spec).is_ok_and(|spec| spec.is_subsequent());
-        let (name, reason) = match (treatment.has_link(), sent) {
-            (true, _) => facts::notification(opened, again, sent),
-            (false, true) => (EventName::RelayToNonERDS, Some(Reason::RelayedToNonErds)),
-            (false, false) => (EventName::RelayToNonERDSFailure, Some(not_relayed(item, report))),
-        };
-        let host =
-            report.remote.as_ref().map_or(organisation.settings.hostname.as_str(), |r| r.host.as_str());
-        let event = Event::new(name, item.entity, report.at)
-            .deposit(deposit)
-            .recipient(n)
-            .actor(Actor::Remote { host: host.to_owned() })
-            .external_system(host)
-            .detail(detail(item, report));
-        let event = match reason {
-            Some(reason) => event.reason(reason, (!sent).then_some(report.text.as_str())),
-            None => event,
-        };
-        let read;
-        let facts = match (treatment, carried) {
-            (Treatment::Pass, _) => None,
-            (_, Some(carried)) => Some(&carried.facts),
-            (_, None) => match OpenDeposit::open(&self.gateway.store, deposit).await {
-                Ok(open) => {
-                    read = facts::of(&self.gateway.store, &open).await?;
-                    Some(&read)
-                }
-                Err(ContentError::Store(error)) => return Err(error),
-                // Without its content a deposit has no facts left to repeat: a journal line remains.
-                Err(error) => {
-                    tracing::warn!(%error, %deposit, "no facts for the evidence");
-                    None
-                }
-            },
-        };
-        match render(&organisation.issuer, event, facts) {
-            Ok(built) => Ok(vec![built]),
-            Err(error) => {
-                tracing::error!(%error, "an outcome could not be journaled");
-                Err(StoreError::Conflict("an outcome could not be journaled"))
-            }
-        }
-    }
-}
-
-/// Why no server outside took the message.
-fn not_relayed(item: &Outbound, report: &Report) -> Reason {
-    match item.state {
-        _ if report.reply.is_some() => Reason::RejectedByExternalSystem,
-        // It waited for a person who did not come, or could not be composed: nobody outside was asked.
-        State::Held => Reason::RelayNotAllowed,
-        _ if item.sha256.is_none() => Reason::Other,
-        _ => Reason::ExternalSystemUnreachable,
-    }
-}
-
 /// What the person who waits for a code is told; nothing while it is tried again.
 fn delivery(item: &Outbound, report: &Report) -> Option<CodeDelivery> {
     let accepted = match report.decision {
@@ -442,30 +320,6 @@ fn delivery(item: &Outbound, report: &Report) -> Option<CodeDelivery> {
     };
     let host = report.remote.as_ref().map_or_else(|| item.rcpt.domain().to_owned(), |r| r.host.clone());
     Some(CodeDelivery { accepted, host, at: report.at })
-}
-
-fn detail(item: &Outbound, report: &Report) -> Detail {
-    let mut detail = Detail::new()
-        .personal("recipient", item.rcpt.as_str())
-        .personal("reply", report.text.as_str())
-        .int("attempt", report.attempt);
-    if let Some(sha256) = item.sha256 {
-        detail = detail.sha256("sent_sha256", sha256).int("sent_size", item.size.unwrap_or_default());
-    }
-    let Some(remote) = &report.remote else { return detail.text("route", "local") };
-    detail = detail
-        .text("host", remote.host.as_str())
-        .maybe("ip", remote.ip.map(|ip| ip.to_string()))
-        .int("port", remote.port);
-    match &remote.tls {
-        None => detail.text("tls", "none"),
-        Some(tls) => detail
-            .text("tls", tls.version.as_str())
-            .text("cipher", tls.cipher.as_str())
-            .flag("certificate_verified", tls.verified)
-            .text("tls_policy", tls.policy)
-            .maybe("certificate_sha256", tls.certificate.map(|c| c.to_hex())),
-    }
 }
 
 /// A row for a receipt to the sender.

@@ -35,6 +35,7 @@ pub mod meta;
 pub mod notices;
 pub mod notifications;
 pub mod observation;
+mod outcome;
 pub mod polling;
 mod postmaster;
 pub mod press;
