@@ -53,7 +53,8 @@ fn what_was_consigned_is_told_again_and_what_cannot_be_read_is_said() -> Result<
     assert_eq!(events(&demo, &id, "ContentConsignmentFailure")?, [2], "said once");
     assert_eq!(show(&demo, &id)?["recipients"][1]["state"], "failed");
     // Long lines are broken for the way (RFC 2045 §6.7).
-    let told = |mail: &str| mail.contains(&id) && mail.replace("=\r\n", "").contains("damaged or missing");
+    let told =
+        |mail: &str| mail.contains(&id) && mail.replace("=\r\n", "").contains("endommag=C3=A9 ou manquant");
     wait_for_mail(&demo, ALICE, &told)?;
 
     // Restored, the same link opens it.

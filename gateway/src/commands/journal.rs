@@ -11,6 +11,7 @@ use crate::timeserver::External;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use sealpost_envelope::{Clock, SystemClock};
+use sealpost_evidence::journal::format_time;
 use sealpost_store::{EndError, JournalEntry, JournalFilter, Store, StoreError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -137,7 +138,7 @@ fn write_entry(entry: &JournalEntry, out: &mut impl Write, form: Form) -> Result
     };
     // As `/api/v1/journal` tells it: what one looks for stands on top, also of an entry that was pruned.
     let line = serde_json::json!({
-        "id": entry.id, "index": entry.index, "time": entry.time, "event": entry.event.as_str(),
+        "id": entry.id, "index": entry.index, "time": format_time(entry.time), "event": entry.event.as_str(),
         "deposit": entry.deposit, "recipient": entry.recipient,
         "leaf": sealpost_envelope::hex::encode(&entry.leaf),
         "entry": parse(&entry.bytes)?,

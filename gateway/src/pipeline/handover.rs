@@ -23,9 +23,7 @@ use sealpost_store::access::CodeDelivery;
 use sealpost_store::content::Place;
 use sealpost_store::keys::DepositKey;
 use sealpost_store::mailbox::NewMail;
-use sealpost_store::queue::{
-    NewOutbound, Outbound, OutboundId, Priority, forget_recipe, settle,
-};
+use sealpost_store::queue::{NewOutbound, Outbound, OutboundId, Priority, forget_recipe, settle};
 use std::sync::Arc;
 
 /// The gateway as the relay sees it.

@@ -21,7 +21,11 @@ use sealpost_store::queue::{Outbound, State, insert_all, settle};
 use sealpost_store::{Change, StoreError};
 
 impl Handover {
-    pub(super) async fn consignment_outcome(&self, item: &Outbound, report: &Report) -> Result<(), StoreError> {
+    pub(super) async fn consignment_outcome(
+        &self,
+        item: &Outbound,
+        report: &Report,
+    ) -> Result<(), StoreError> {
         let (Some(deposit), Some(n)) = (item.deposit, item.recipient) else {
             return self.gateway.queue.settle(item.id, report.settlement(), Vec::new()).await.map(drop);
         };

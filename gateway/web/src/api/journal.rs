@@ -13,6 +13,7 @@ use futures_util::{StreamExt, stream};
 use http::header;
 use sealpost_envelope::{DepositId, EmailAddress, Timestamp};
 use sealpost_evidence::EventName;
+use sealpost_evidence::journal::format_time;
 use sealpost_store::account::{Role, TokenScope};
 use sealpost_store::journal::FollowJournal;
 use sealpost_store::{JournalEntry, JournalFilter};
@@ -125,7 +126,7 @@ fn entry(e: &JournalEntry) -> Value {
         bytes.as_deref().and_then(|b| serde_json::from_slice(b).ok()).unwrap_or_default()
     };
     json!({
-        "id": e.id, "index": e.index, "time": e.time, "event": e.event.as_str(), "deposit": e.deposit,
+        "id": e.id, "index": e.index, "time": format_time(e.time), "event": e.event.as_str(), "deposit": e.deposit,
         "recipient": e.recipient, "leaf": sealpost_envelope::hex::encode(&e.leaf), "entry": parse(&e.bytes),
         "openings": parse(&e.openings),
     })
