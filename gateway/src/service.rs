@@ -207,7 +207,6 @@ impl Fronts {
         self.tasks.spawn(smtp::serve(listener, config, self.shutdown.clone()));
     }
 
-    /// The pages that read cards, with TLS of their own.
     /// Pages. Clients come through balancers over TLS only: what is served without it is for this host.
     fn web(&self, listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
         let introduce = tls.as_ref().and_then(|_| self.balancers.introduce());
@@ -215,6 +214,7 @@ impl Fronts {
         self.tasks.spawn(sealpost_web::serve(front, router, limits, self.shutdown.clone()));
     }
 
+    /// The pages that read cards, with TLS of their own.
     fn card(&self, listener: TcpListener, cards: &Arc<Cards>) -> Result<()> {
         let config = &self.gateway.config;
         let tls = card::server_config(&self.identity, cards, config.gate.card.tls)?;

@@ -140,6 +140,7 @@ impl Policy {
                 draft.hold(Hold::TaggedInvitation);
                 // Whoever lets it go lets it go with all that was asked.
                 strengthen::apply(&mut draft, message, recipient, &self.defaults, now);
+                served::check(&mut draft, message, recipient, &self.defaults);
             }
             return self.finish(draft);
         }

@@ -156,7 +156,14 @@ fn shape(text: &str) -> String {
 
 /// What a recipient lacks, from one language into the other.
 fn missing(english: &str) -> String {
-    let all = [Missing::Phone, Missing::NearPhone, Missing::Password, Missing::Token, Missing::SmsService];
+    let all = [
+        Missing::Phone,
+        Missing::NearPhone,
+        Missing::Password,
+        Missing::Token,
+        Missing::SmsService,
+        Missing::Identity,
+    ];
     let named = english.split("; or ").map(|one| {
         let known = all.into_iter().find(|m| m.text(Language::En) == one);
         known.map_or(one, |m| m.text(Language::Fr))
@@ -186,6 +193,7 @@ mod tests {
             Hold::EndsInThePast,
             Hold::CannotServe { gate: "otp-sms".into(), missing: vec![Missing::Phone, Missing::SmsService] },
             Hold::CannotServe { gate: "password".into(), missing: vec![Missing::Password] },
+            Hold::CannotServe { gate: "otp-mail".into(), missing: vec![Missing::Identity] },
             Hold::NearAddress { known: "bob@example.test".into() },
         ];
         for hold in holds {

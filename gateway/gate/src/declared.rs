@@ -20,7 +20,8 @@ pub struct DeclaredName(String);
 impl DeclaredName {
     /// Reads what was typed; `None` where it holds no name.
     pub fn read(typed: &str) -> Option<Self> {
-        let shown = |c: &char| !c.is_control() && !invisible(*c);
+        // It is repeated between quotation marks, and stays between them.
+        let shown = |c: &char| !c.is_control() && !invisible(*c) && !"«»‹›“”„‟\"".contains(*c);
         let plain: String =
             typed.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(shown).collect();
         let name = plain.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");

@@ -68,6 +68,8 @@ impl<T> Kept<T> {
             held.value.as_ref().map(|(old, _)| old.clone())
         };
         let _turn = match old {
+            // A key that the old ones lack is worth the wait.
+            Some(_) if age <= PAUSE => self.fetching.lock().await,
             None => self.fetching.lock().await,
             Some(old) => match self.fetching.try_lock() {
                 Ok(turn) => turn,

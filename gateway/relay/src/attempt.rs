@@ -20,7 +20,7 @@ enum Verdict {
     Permanent(String, Option<Reply>),
     NoRoute(String),
     /// No attempt at all: the row goes back for a moment.
-    Busy,
+    Busy(std::time::Duration),
 }
 
 /// What attempts share.
@@ -61,7 +61,7 @@ impl<D: Delivery> Attempts<'_, D> {
             Verdict::Local => (Decision::Sent, "delivered to the mailbox".into(), None),
             Verdict::Permanent(text, reply) => (Decision::Failed, text, reply),
             Verdict::NoRoute(text) => (Decision::Held, text, None),
-            Verdict::Busy => return Err(Busy),
+            Verdict::Busy(wait) => return Err(Busy(wait)),
             Verdict::Temporary(text, reply) => {
                 match self.config.retry.next(attempt, item.created, at, rand::random()) {
                     Some(next) => (Decision::Retry(next), text, reply),
@@ -113,6 +113,13 @@ impl<D: Delivery> Attempts<'_, D> {
                     (for_now, any) = (true, true);
                     last = settle(Err(broken));
                 }
+                // Another of its servers may be free; what another did say counts more.
+                Ok((Verdict::Busy(wait), remote)) => {
+                    for_now = true;
+                    if !any {
+                        (last, any) = ((Verdict::Busy(wait), Some(remote)), true);
+                    }
+                }
                 decided => return settle(decided),
             }
         }
@@ -128,9 +135,13 @@ impl<D: Delivery> Attempts<'_, D> {
     }
 
     async fn try_host(&self, item: &Outbound, host: &Smarthost) -> Result<(Verdict, Remote), Box<Broken>> {
-        let Ok(_permit) = self.pool.permit(host, item.priority == Priority::Code).await else {
-            let remote = Remote { host: host.host.clone(), ip: None, port: host.port, tls: None, dsn: false };
-            return Ok((Verdict::Busy, remote));
+        let _permit = match self.pool.permit(host, item.priority == Priority::Code).await {
+            Ok(permit) => permit,
+            Err(Busy(wait)) => {
+                let remote =
+                    Remote { host: host.host.clone(), ip: None, port: host.port, tls: None, dsn: false };
+                return Ok((Verdict::Busy(wait), remote));
+            }
         };
         // A connection kept from before may have been closed meanwhile. That is no attempt: a fresh one
         // follows at once, as long as no content was on its way.

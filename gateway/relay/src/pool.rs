@@ -19,9 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long nobody waits for a server whose connections did not become free in time.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// All connections that one server gets are taken, and it is slow to end with them.
+/// All connections that one server gets are taken, and it is slow to end with them; when to come again.
 #[derive(Debug)]
-pub(crate) struct Busy;
+pub(crate) struct Busy(pub Duration);
+
+/// How long a code waits that found even the reserve taken.
+const CODE: Duration = Duration::from_secs(1);
 
 /// What makes connections interchangeable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,6 +59,9 @@ struct Host {
     idle: Vec<Connection>,
     /// Until when it counts as slow.
     slow: Option<Instant>,
+    /// When the next row that found no connection comes again: one after the other, so that there is always one for a
+    /// connection that becomes free.
+    next: Instant,
 }
 
 /// All servers' connections.
@@ -77,6 +83,7 @@ impl Pool {
             urgent: Arc::new(Semaphore::new(self.per_host_urgent)),
             idle: Vec::new(),
             slow: None,
+            next: Instant::now(),
         }))
     }
 
@@ -84,21 +91,29 @@ impl Pool {
     /// be slow: who waits here keeps a place that mail to everybody else needs.
     pub(crate) async fn permit(&self, host: &Smarthost, urgent: bool) -> Result<OwnedSemaphorePermit, Busy> {
         let (ordinary, reserve, slow) = self.with(host, |h| (h.ordinary.clone(), h.urgent.clone(), h.slow));
-        let places = match ordinary.clone().try_acquire_owned() {
-            Ok(permit) => return Ok(permit),
-            Err(_) if urgent => reserve,
-            Err(_) => ordinary,
-        };
-        if slow.is_some_and(|until| until > Instant::now()) {
-            return places.try_acquire_owned().map_err(|_| Busy);
+        if let Ok(permit) = ordinary.clone().try_acquire_owned() {
+            return Ok(permit);
         }
-        match timeout(PATIENCE, places.acquire_owned()).await {
-            Ok(permit) => permit.map_err(|_| Busy),
-            Err(_) => {
-                self.with(host, |h| h.slow = Some(Instant::now() + SLOW));
-                Err(Busy)
+        if urgent {
+            let got = timeout(PATIENCE, reserve.acquire_owned()).await;
+            return got.ok().and_then(Result::ok).ok_or(Busy(CODE));
+        }
+        if slow.is_none_or(|until| until <= Instant::now()) {
+            if let Ok(Ok(permit)) = timeout(PATIENCE, ordinary.acquire_owned()).await {
+                return Ok(permit);
             }
+            self.with(host, |h| h.slow = Some(Instant::now() + SLOW));
         }
+        Err(self.later(host))
+    }
+
+    fn later(&self, host: &Smarthost) -> Busy {
+        let apart = PATIENCE / u32::try_from(self.per_host).unwrap_or(u32::MAX).max(1);
+        self.with(host, |h| {
+            let now = Instant::now();
+            h.next = h.next.max(now + CODE) + apart;
+            Busy(h.next - now)
+        })
     }
 
     /// An idle connection, the latest used first.

@@ -4,7 +4,7 @@ use crate::attempt::Attempts;
 use crate::config::{RelayConfig, Target, TlsMode};
 use crate::delivery::{Decision, Delivery, Report};
 use crate::mx::Exchangers;
-use crate::pool::Pool;
+use crate::pool::{Busy, Pool};
 use crate::sts::PolicyCache;
 use crate::tls::{Tls, TlsError};
 use sealpost_envelope::Clock;
@@ -25,8 +25,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(3);
 /// How long attempts under way may take to end when the relay stops.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a row goes back for when its server has no connection left for it.
-const LATER: Duration = Duration::from_secs(20);
 /// Waits between tries to store an outcome.
 const STORE_WAITS: [Duration; 5] = [
     Duration::from_millis(100),
@@ -187,8 +185,9 @@ impl<D: Delivery> Inner<D> {
             // Never resolves: renews the claim as long as the attempt lasts.
             never = self.keep_claim(&item) => match never {},
         };
-        let Ok(report) = made else {
-            return self.put_back(&item).await;
+        let report = match made {
+            Ok(report) => report,
+            Err(Busy(wait)) => return self.put_back(&item, wait).await,
         };
         // The gateway tells it with the deposit's reference, once it is recorded.
         tracing::debug!(
@@ -199,8 +198,8 @@ impl<D: Delivery> Inner<D> {
     }
 
     /// Others' mail gets the place; that was no attempt.
-    async fn put_back(&self, item: &Outbound) {
-        let next_at = self.clock.now() + LATER;
+    async fn put_back(&self, item: &Outbound, wait: Duration) {
+        let next_at = self.clock.now() + wait;
         if let Err(error) = self.queue.put_back(item.id, &self.config.holder, next_at).await {
             tracing::error!(outbound = %item.id, %error, "a row could not be put back; its claim lapses by itself");
         }

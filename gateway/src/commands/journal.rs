@@ -43,7 +43,7 @@ pub async fn run(config: &Path, command: JournalCommand, json: bool) -> Result<A
             Ok(Answer::Done)
         }
         JournalCommand::Verify => verify(config, json).await,
-        JournalCommand::Index { rebuild } => index(config, rebuild).await,
+        JournalCommand::Index { rebuild } => index(config, rebuild, json).await,
         JournalCommand::Person { address, output } => {
             let (_, store) = store(config).await?;
             let who = address.parse().map_err(|e| Unusable(format!("{address}: {e}")))?;
@@ -148,9 +148,8 @@ fn write_entry(entry: &JournalEntry, out: &mut impl Write, form: Form) -> Result
     Ok(())
 }
 
-/// Recomputes everything from the raw entries; names what is missing or changed.
 /// A gateway that runs meanwhile and this command take the entries from each other: whoever loses looks again.
-async fn index(path: &Path, rebuild: bool) -> Result<Answer> {
+async fn index(path: &Path, rebuild: bool, json: bool) -> Result<Answer> {
     let (_, store) = store(path).await?;
     if rebuild {
         store.forget_all_words().await?;
@@ -158,7 +157,10 @@ async fn index(path: &Path, rebuild: bool) -> Result<Answer> {
     loop {
         match search::all(&store, |step| tracing::info!(position = step.position, "entered")).await {
             Ok(position) => {
-                say!("{position} entries are in the search index");
+                match json {
+                    true => say!("{}", serde_json::json!({"entered": position})),
+                    false => say!("{position} entries are in the search index"),
+                }
                 return Ok(Answer::Done);
             }
             Err(EndError::Store(StoreError::Conflict(_))) => {}
@@ -167,6 +169,7 @@ async fn index(path: &Path, rebuild: bool) -> Result<Answer> {
     }
 }
 
+/// Recomputes everything from the raw entries; names what is missing or changed.
 async fn verify(path: &Path, json: bool) -> Result<Answer> {
     let config = load(path)?;
     let first = config.entity.first().map(|e| e.name.clone()).unwrap_or_default();

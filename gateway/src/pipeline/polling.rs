@@ -174,7 +174,17 @@ impl Poller {
             // Remembered first: a message without its mark is better than one that counts twice.
             store.set_polled(&self.name, validity, message.uid).await?;
             if outcome == Outcome::Taken {
-                session.settle(message.uid, &self.settled()).await?;
+                match session.settle(message.uid, &self.settled()).await {
+                    Err(Trouble::Refused(why)) => {
+                        tracing::warn!(
+                            mailbox = self.name,
+                            uid = message.uid,
+                            why,
+                            "taken, but not marked there"
+                        );
+                    }
+                    other => other?,
+                }
             }
         }
         Ok(waiting.len() == AT_ONCE)

@@ -112,7 +112,15 @@ fn may_be_a_slip(policy: &Policy, facts: &MessageFacts, decision: &Decision, add
     let answers = ["in-reply-to", "references"].iter().any(|name| facts.headers.contains_key(*name));
     let automatic = facts.null_reverse_path || facts.is_report || facts.auto_submitted;
     let judged = decision.hold.is_none() && decision.verdict.treatment != Treatment::Refuse;
-    defaults.hold_typos && judged && !answers && !automatic && !facts.guest && !defaults.is_own(address)
+    // Nobody types more by hand.
+    let typed = facts.recipients.len() <= 50;
+    defaults.hold_typos
+        && typed
+        && judged
+        && !answers
+        && !automatic
+        && !facts.guest
+        && !defaults.is_own(address)
 }
 
 /// The address that the sender writes to of which `address`, where they never wrote before, is one slip away. Who names

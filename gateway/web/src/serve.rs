@@ -252,10 +252,10 @@ async fn speak<S>(
                 return;
             }
             connection.as_mut().graceful_shutdown();
-            // What was answered may still be on its way.
-            match tokio::time::timeout(limits.stall, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return,
+            // What was asked meanwhile, or answered, may still be on its way.
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = idle.overstayed(limits.stall, limits.stall) => return,
             }
         }
         () = shutdown.cancelled() => {

@@ -1,6 +1,6 @@
 //! `sealpost user address …` and `sealpost user owner`: further addresses of an account, and who answers for it.
 
-use super::{Desk, tell};
+use super::{Desk, changed, tell};
 use crate::cli::AddressCommand;
 use crate::commands::{Answer, Unusable};
 use anyhow::Result;
@@ -18,6 +18,7 @@ impl Desk<'_> {
                 let what = if acts_for { "acts for" } else { "own address" };
                 let events = self.journaled(account.entity, granted(&account, what, &address))?;
                 unusable(self.accounts.add_address(&account, &address, standing, events).await)?;
+                changed(json, &account, "address", address.as_str());
             }
             AddressCommand::Remove { login, address } => {
                 let account = self.find(&login).await?;
@@ -31,6 +32,7 @@ impl Desk<'_> {
                 let events =
                     self.journaled(account.entity, granted(&account, "address removed", &address))?;
                 self.accounts.remove_address(&account, &address, events).await?;
+                changed(json, &account, "removed", address.as_str());
             }
             AddressCommand::List { login } => {
                 let account = self.find(&login).await?;

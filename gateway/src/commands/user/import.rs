@@ -134,7 +134,7 @@ impl Desk<'_> {
             let events = self.changed(account.entity, &account.login, "name").await?;
             self.accounts.set_name(account.id, name, events).await?;
         }
-        let former = self.accounts.profile(&account).await?;
+        let former = self.accounts.own_profile(&account).await?;
         let fresh = Profile {
             access_code: line.access_code.or(former.access_code.clone()),
             civility: line.civility.or(former.civility.clone()),

@@ -44,11 +44,11 @@ pub async fn run(path: &Path, command: RecipientCommand, json: bool) -> Result<A
         RecipientCommand::Set { address, name, phone, identity, language, shared, entity } => {
             let entity = desk.organisation(entity.as_deref()).await?;
             let wanted = Wanted { name, phone, identity, language, shared };
-            desk.remember(entity, super::otp::parse(&address)?, wanted).await
+            desk.remember(entity, super::otp::parse(&address)?, wanted, json).await
         }
         RecipientCommand::Forget { address, entity } => {
             let entity = desk.organisation(entity.as_deref()).await?;
-            desk.forget(entity, super::otp::parse(&address)?).await
+            desk.forget(entity, super::otp::parse(&address)?, json).await
         }
     }
 }
@@ -108,7 +108,13 @@ impl Desk<'_> {
         Ok(Answer::Done)
     }
 
-    async fn remember(&self, entity: EntityId, address: EmailAddress, wanted: Wanted) -> Result<Answer> {
+    async fn remember(
+        &self,
+        entity: EntityId,
+        address: EmailAddress,
+        wanted: Wanted,
+        json: bool,
+    ) -> Result<Answer> {
         let now = clock().now();
         let known = Person::find(self.store.db(), entity, &address).await?;
         let mut person = known.unwrap_or_else(|| Person::new(entity, address.clone(), now));
@@ -148,10 +154,13 @@ impl Desk<'_> {
                 tx.append(events).await
             })
             .await?;
+        if json {
+            say!("{}", json!({"address": address, "remembered": true}));
+        }
         Ok(Answer::Done)
     }
 
-    async fn forget(&self, entity: EntityId, address: EmailAddress) -> Result<Answer> {
+    async fn forget(&self, entity: EntityId, address: EmailAddress, json: bool) -> Result<Answer> {
         let events = self.changed(entity, &address, "recipient forgotten").await?;
         let forgotten = address.clone();
         let done = self
@@ -168,6 +177,9 @@ impl Desk<'_> {
         if !done {
             eprintln!("nothing is remembered of {address}");
             return Ok(Answer::Negative);
+        }
+        if json {
+            say!("{}", json!({"address": address, "forgotten": true}));
         }
         Ok(Answer::Done)
     }

@@ -4,7 +4,8 @@
 //! passwords. Ownership goes on to the successor when the person leaves (`leave.rs`). An owner is a person: whoever
 //! has an owner owns nothing.
 
-use super::{Account, AccountError, Accounts, COLUMNS, Role, read_account};
+use super::{Account, AccountError, AccountLink, Accounts, COLUMNS, Role, read_account};
+use crate::session::StaffSession;
 use crate::{StoreError, Tx, args};
 use sealpost_envelope::{AccountId, EmailAddress, EntityId};
 use sealpost_evidence::BuiltEvent;
@@ -45,7 +46,7 @@ impl Accounts {
         owner: Option<&Account>,
         events: Vec<BuiltEvent>,
     ) -> Result<(), AccountError> {
-        let (id, entity, owner) = (account.id, account.entity, owner.cloned());
+        let (id, entity, owner, now) = (account.id, account.entity, owner.cloned(), self.clock.now());
         self.db
             .write_as(async move |tx| {
                 if let Some(owner) = &owner {
@@ -55,6 +56,9 @@ impl Accounts {
                 if tx.execute(sql, args![id, owner.map(|o| o.id)]).await? == 0 {
                     return Err(AccountError::Unknown(id.to_string()));
                 }
+                // Who answered for it before has neither a link to it nor a session of it any more.
+                AccountLink::end_all(tx, id, now).await?;
+                StaffSession::end_all(tx, id, None).await?;
                 Ok(tx.append(events).await?)
             })
             .await

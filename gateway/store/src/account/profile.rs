@@ -79,20 +79,20 @@ impl Accounts {
         Ok(row.as_ref().map(read_account).transpose()?)
     }
 
-    /// An account's particulars.
+    /// An account's particulars. Where somebody answers for it, mail goes to them, and to nobody once they are disabled:
+    /// a link to the account would let them in again.
     pub async fn profile(&self, account: &Account) -> Result<Profile, AccountError> {
         let own = self.own_profile(account).await?;
-        let owner = match account.owner {
-            Some(owner) => self.by_id(owner).await?,
+        let Some(owner) = account.owner else { return Ok(own) };
+        let contact = match self.by_id(owner).await?.filter(|o| o.disabled.is_none()) {
+            Some(owner) => self.own_profile(&owner).await?.contact,
             None => None,
         };
-        match owner {
-            Some(owner) => Ok(Profile { contact: self.own_profile(&owner).await?.contact, ..own }),
-            None => Ok(own),
-        }
+        Ok(Profile { contact, ..own })
     }
 
-    async fn own_profile(&self, account: &Account) -> Result<Profile, AccountError> {
+    /// What is kept of the account itself, to be changed and written again.
+    pub async fn own_profile(&self, account: &Account) -> Result<Profile, AccountError> {
         let sql = "SELECT access_code, civility, contact, phone FROM account_profiles WHERE account = $1";
         let Some(row) = self.db.fetch_optional(sql, args![account.id]).await? else {
             return Ok(Profile { contact: Some(account.login.clone()), ..Profile::default() });

@@ -58,6 +58,11 @@ struct Common {
     content: Vec<i64>,
 }
 
+/// Words of one deposit's content, over all its texts.
+const SAID: usize = 2000;
+/// Numbers written in one transaction, about.
+const AT_ONCE: usize = 20_000;
+
 impl Store {
     /// Enters the next entries of the log, a block of them at most. `content` tells the texts of a deposit's content:
     /// nothing for one that cannot be read.
@@ -81,8 +86,15 @@ impl Store {
         let deposits = self.common(&ids, &content).await?;
         let mut addition = Addition::new();
         let mut blinds = HashMap::new();
+        let (mut next, mut entered) = (last + 1, 0);
         for entry in &entries {
             let Some(place) = entry.index else { continue };
+            // Others' commits wait while this one is written.
+            if addition.len() >= AT_ONCE {
+                next = place;
+                break;
+            }
+            entered += 1;
             let blind = self.lasting(&mut blinds, entry.entity)?;
             let common = entry.deposit.and_then(|id| deposits.get(&id));
             let mut numbers = numbers(entry, common, blind);
@@ -91,14 +103,13 @@ impl Store {
                 addition.entry((number, block)).or_default().add(place);
             }
         }
-        let next = last + 1;
         self.db
             .write_patiently(async move |tx| {
                 add(tx, addition).await?;
                 advance(tx, from, next).await
             })
             .await?;
-        Ok(Entered { position: next, entries: entries.len() as u64 })
+        Ok(Entered { position: next, entries: entered })
     }
 
     /// The index covers all entries before this place.
@@ -214,7 +225,8 @@ impl Store {
                 }
                 if let Some(Some(blind)) = blinds.get(&key) {
                     let texts = content(&row);
-                    let said: BTreeSet<String> = texts.iter().flat_map(|t| words(t).take(WORDS)).collect();
+                    let said: BTreeSet<String> =
+                        texts.iter().flat_map(|t| words(t).take(WORDS)).take(SAID).collect();
                     found = said.iter().map(|w| blind.number(Mark::Word(w))).collect();
                 }
             }
@@ -291,8 +303,14 @@ pub(crate) async fn take_out(tx: &mut Tx, places: &[(u64, u64)]) -> Result<(), S
 }
 
 async fn advance(tx: &mut Tx, from: u64, to: u64) -> Result<(), StoreError> {
-    let sql = "INSERT INTO followers (name, position) VALUES ($1, $2) ON CONFLICT (name) \
-         DO UPDATE SET position = excluded.position WHERE followers.position = $3";
+    // Emptied meanwhile, it begins at the beginning: only a first step makes the row.
+    let sql = match from {
+        0 => {
+            "INSERT INTO followers (name, position) VALUES ($1, $2) ON CONFLICT (name) \
+             DO UPDATE SET position = excluded.position WHERE followers.position = $3"
+        }
+        _ => "UPDATE followers SET position = $2 WHERE name = $1 AND position = $3",
+    };
     match tx.execute(sql, vec![FOLLOWER.into(), Value::size(to)?, Value::size(from)?]).await? {
         1 => Ok(()),
         _ => Err(StoreError::Conflict("another node enters the journal's words")),

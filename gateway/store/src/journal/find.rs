@@ -18,7 +18,7 @@ use crate::deposit::Sight;
 use crate::endoflife::EndError;
 use crate::{Store, StoreError, args};
 use jiff::SignedDuration;
-use sealpost_envelope::Timestamp;
+use sealpost_envelope::{AccountId, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Blocks of the first stretch.
@@ -146,6 +146,10 @@ impl Store {
         }
         if let Sight::Own(_, account) = filter.sight {
             let mut numbers = vec![lasting.number(Mark::Account(account))];
+            // What was handed over was entered under who left.
+            for row in self.db.fetch_all("SELECT id FROM accounts WHERE heir = $1", args![account]).await? {
+                numbers.push(lasting.number(Mark::Account(AccountId(row.int("id")?))));
+            }
             let sql = format!("{} ORDER BY x.address_key LIMIT {OWN}", FOLLOWED.replace("$?", "$1"));
             for row in self.db.fetch_all(AssertSqlSafe(sql), args![account]).await? {
                 numbers.push(lasting.number(Mark::Sender(&row.text("address_key")?)));

@@ -67,6 +67,11 @@ impl Blind {
         match keys.words(week) {
             Ok(key) => Ok(Some(Self { key: hmac::Key::new(hmac::HMAC_SHA256, key.expose()), entity, shard })),
             Err(KeyError::Destroyed(_)) => Ok(None),
+            // One key that is away keeps no other week's words from being found.
+            Err(error @ (KeyError::Missing(_) | KeyError::Damaged(_))) => {
+                tracing::warn!(%error, week, "words under this key are left out");
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

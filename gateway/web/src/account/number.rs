@@ -188,7 +188,7 @@ async fn keep(state: &WebState, staff: &Staff, phone: Option<String>) -> Result<
     let detail = phone.as_deref().map_or_else(Detail::new, |p| Detail::new().personal("phone", p));
     let event = journal::changed(&staff.site, &account, journal::actor(&account), what, detail, now)?;
     let news = mail::news(state, &account, what, now).await?;
-    let mut profile = state.accounts.profile(&account).await?;
+    let mut profile = state.accounts.own_profile(&account).await?;
     profile.phone = phone;
     let (accounts, kept) = (state.accounts.clone(), staff.session.id);
     state

@@ -247,6 +247,17 @@ pub(super) async fn owner(
             Ok(login) => state.accounts.by_login(&login).await.map_err(fault)?,
             Err(_) => None,
         };
+        // Who answers for an account reads its mail and replaces its password: an administrator gives that neither to
+        // themselves nor over a person.
+        let person = account.owner.is_none() && (account.has_password || account.has_totp);
+        if named.as_ref().is_some_and(|owner| person || owner.id == staff.id()) {
+            let words = l.pick(
+                "Ni vous-même, ni quelqu’un d’autre pour le compte d’une personne : demandez à qui tient le serveur.",
+                "Neither yourself, nor somebody for a person’s account: ask who runs the server.",
+            );
+            let wrong = Wrong { address: None, owner: Some(words) };
+            return page(&state, &ctx, &staff, account, &typed, None, wrong).await;
+        }
         let done = match (login.is_empty(), named.filter(|a| a.entity == staff.entity())) {
             (false, None) => Err(AccountError::Unknown(login.to_owned())),
             (_, named) => {
