@@ -50,6 +50,7 @@ mod many;
 mod merge;
 mod mx;
 mod observe;
+mod operations;
 mod postgres;
 mod power;
 mod proof;
